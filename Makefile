@@ -1,0 +1,64 @@
+# Two commands to try it: `make demo`, `make dev`. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo dev test check lint fmt lock docs clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+demo: $(VENV)/embedded.stamp ## Start the whole system, tell one true story with real requests, stop it
+	@$(BIN)/chat4all demo
+
+dev: $(VENV)/embedded.stamp ## Run the whole system on http://localhost:8000 (ARGS=--fresh starts clean)
+	@$(BIN)/chat4all dev $(ARGS)
+
+test: $(VENV)/dev.stamp ## Every test tier that this machine can run, with a summary
+	@$(BIN)/python hack/tiers.py all
+
+check: $(VENV)/dev.stamp ## The inner loop, under two minutes: lint, unit, embedded contract
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python hack/tiers.py unit contract
+
+lint: $(VENV)/dev.stamp ## ruff, mypy strict, import contracts, drift of locks and generated docs
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python hack/drift.py
+
+fmt: $(VENV)/dev.stamp ## Format, and mend what can be mended by machine
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+docs: $(VENV)/dev.stamp ## Write again the pages that are made from the code
+	@$(BIN)/python hack/drift.py --write
+
+lock: $(VENV)/dev.stamp ## Resolve the dependencies again (UPGRADE=--upgrade for newer ones)
+	@$(BIN)/python hack/lock.py $(UPGRADE)
+
+clean: ## Remove the environment and the caches; ./data stays
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Chat4All needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo "'$(PYTHON)' has no venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Making $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/embedded.stamp: requirements/embedded.lock pyproject.toml | $(BIN)/python
+	@echo "Installing what the system needs, pinned by hash (once) ..."
+	@$(PIP) install --require-hashes --no-deps -r requirements/embedded.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.lock $(VENV)/embedded.stamp
+	@echo "Installing what the tests need, pinned by hash (once) ..."
+	@$(PIP) install --require-hashes --no-deps -r requirements/dev.lock
+	@touch $@

@@ -1,0 +1,32 @@
+"""Resolve pyproject.toml into requirements/*.lock: every version pinned with hashes, for every platform, no index named.
+
+`python hack/lock.py [--upgrade]`; `make lock` calls it, `hack/drift.py` asks it whether the locks still fit.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = ROOT / "requirements"
+COMMON = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header", "--no-emit-index-url", "--quiet"]
+
+
+def resolve(into: Path, *extra: str) -> None:
+    """Write one lock; versions already in it stay unless `--upgrade` is given.
+
+    Raises subprocess.CalledProcessError where nothing satisfies pyproject.toml; uv says why on stderr.
+    """
+    uv = Path(sys.executable).with_name("uv")
+    inputs = ["pyproject.toml", "requirements/build.in", "--extra=embedded"]
+    subprocess.run([uv, "pip", "compile", *COMMON, *inputs, *extra, "-o", into], cwd=ROOT, check=True)  # noqa: S603 - our own uv
+
+
+def main(arguments: list[str]) -> None:
+    """Write both locks: what runs the system, and that plus what tests it."""
+    resolve(LOCKS / "embedded.lock", *arguments)
+    resolve(LOCKS / "dev.lock", "--group=dev", f"--constraints={LOCKS / 'embedded.lock'}", *arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

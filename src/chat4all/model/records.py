@@ -1,0 +1,115 @@
+"""What stands in topic chat4all.conversations: everything that happens to a conversation, in one order.
+
+JSON with `kind` and `v`; unknown fields are ignored, so a newer writer may add some without a new version.
+"""
+
+from typing import Final
+
+import msgspec
+
+VERSION: Final = 1
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What every record has. `id` names the record; the router recognises repeats by it."""
+
+    v: int = VERSION
+    id: str
+    conversation_id: str
+
+
+class Sequenced(Record, frozen=True, kw_only=True):
+    """A record that takes a seq and a row.
+
+    `keyed`: the id may occur again at another position (a client's or a relay's repeat), so it is always looked up.
+    An id that is not keyed is a fresh UUIDv7 appended by one produce call.
+    """
+
+    sender_id: str
+    keyed: bool = False
+
+
+class Message(Sequenced, frozen=True, kw_only=True, tag="message"):
+    """Someone said something. `channels`: where it may go beside the app; `reply_to`: a message id."""
+
+    content: str
+    channels: tuple[str, ...] = ("all",)
+    reply_to: str | None = None
+
+
+class Edit(Sequenced, frozen=True, kw_only=True, tag="edit"):
+    """A message's content was replaced."""
+
+    target_id: str
+    content: str
+
+
+class Delete(Sequenced, frozen=True, kw_only=True, tag="delete"):
+    """A message was taken back."""
+
+    target_id: str
+
+
+class Members(Sequenced, frozen=True, kw_only=True, tag="members"):
+    """The notice of a change that SQL already holds: usernames that came and went."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+class Receipt(Record, frozen=True, kw_only=True, tag="receipt"):
+    """A user's client has everything up to `delivered_seq`, the user has read up to `read_seq`. Takes no seq."""
+
+    user_id: str
+    delivered_seq: int = 0
+    read_seq: int = 0
+
+
+AnyRecord = Message | Edit | Delete | Members | Receipt
+AnySequenced = Message | Edit | Delete | Members
+
+_KINDS: Final = frozenset({"message", "edit", "delete", "members", "receipt"})
+
+
+class UndecodableError(ValueError):
+    """The bytes are no record: they go to the dead letters, decided by the bytes alone."""
+
+
+class UnsupportedError(ValueError):
+    """A kind or version that a newer release wrote: the partition stops until this process is upgraded."""
+
+
+class _Envelope(msgspec.Struct):
+    kind: str
+    v: int
+
+
+_encoder = msgspec.json.Encoder()
+_envelope = msgspec.json.Decoder(_Envelope)
+_record = msgspec.json.Decoder(AnyRecord)
+
+
+def encode(record: Record) -> bytes:
+    """The record as it stands in the log."""
+    return _encoder.encode(record)
+
+
+def decode(key: bytes, value: bytes) -> AnyRecord:
+    """The record in a log entry of this key.
+
+    Raises UndecodableError where the bytes are no record or belong to another conversation than the key says (it
+    would be sequenced in another order than its conversation), UnsupportedError for an unknown kind or newer version.
+    """
+    try:
+        envelope = _envelope.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UndecodableError(str(error)) from error
+    if envelope.kind not in _KINDS or envelope.v > VERSION:
+        raise UnsupportedError(f"kind {envelope.kind!r} version {envelope.v} is newer than this release")
+    try:
+        record = _record.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UndecodableError(str(error)) from error
+    if record.conversation_id.encode() != key:
+        raise UndecodableError("the record's conversation is not its key")
+    return record

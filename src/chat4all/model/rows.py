@@ -1,0 +1,122 @@
+"""What the message store holds: rows, heads, the index, the timeline."""
+
+import datetime
+import json
+
+import msgspec
+
+from chat4all.model.delivery import Cursor
+from chat4all.model.positions import Position
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One seq of one conversation. Times are milliseconds since 1970, from the log.
+
+    `kind`: message, edit, delete or members. An edit's or delete's row has no content of its own, only `target_seq`.
+    A members row's content is the JSON object {"added": [...], "removed": [...]}.
+    """
+
+    conversation_id: str
+    seq: int
+    kind: str
+    message_id: str
+    sender_id: str
+    created_at: int
+    position: Position
+    content: str = ""
+    channels: tuple[str, ...] = ()
+    reply_to: str | None = None
+    target_seq: int | None = None
+    edited_at: int | None = None
+    deleted_at: int | None = None
+
+    @property
+    def text(self) -> str:
+        """The content as readers may see it: a deleted message has none, whatever was written to it later."""
+        return "" if self.deleted_at is not None else self.content
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What an edit (`edited_at`) or a delete (`deleted_at`) does to its target's row."""
+
+    conversation_id: str
+    seq: int
+    content: str
+    position: Position
+    edited_at: int | None = None
+    deleted_at: int | None = None
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """The last message of a conversation, shortened; it follows edits and deletes of that message."""
+
+    seq: int
+    message_id: str
+    sender_id: str
+    content: str
+    deleted: bool = False
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a conversation stands: nothing above `last_seq` may be shown."""
+
+    conversation_id: str
+    last_seq: int
+    position: Position
+    last_at: int
+    preview: Preview | None = None
+
+
+class IndexEntry(msgspec.Struct, frozen=True):
+    """Where a record's id was sequenced."""
+
+    message_id: str
+    conversation_id: str
+    seq: int
+    position: Position
+
+
+class TimelineEntry(msgspec.Struct, frozen=True):
+    """Something that happened to a message. `at`: the log time of the record that caused it, in ms."""
+
+    message_id: str
+    at: int
+    what: str
+    who: str
+    detail: str
+    position: Position
+
+
+class CursorWrite(msgspec.Struct, frozen=True):
+    """A receipt to keep: the cursor it moves to, and when (log time, ms)."""
+
+    conversation_id: str
+    user_id: str
+    cursor: Cursor
+    at: int
+    position: Position
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """When a member's cursor first passed a message. Milliseconds; None: not yet."""
+
+    delivered_at: int | None = None
+    read_at: int | None = None
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What an Idempotency-Key was first used for."""
+
+    request_hash: str
+    message_id: str
+
+
+def iso(milliseconds: int) -> str:
+    """A time as clients see it: RFC 3339 in UTC with milliseconds."""
+    moment = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def members_content(added: tuple[str, ...], removed: tuple[str, ...]) -> str:
+    """The content of a members row."""
+    return json.dumps({"added": added, "removed": removed}, ensure_ascii=False)
