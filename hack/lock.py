@@ -1,4 +1,4 @@
-"""Resolve pyproject.toml into requirements/*.lock: every version pinned with hashes, for every platform, no index named.
+"""Resolve pyproject.toml into requirements/*.lock: versions and hashes for every platform, and no index named.
 
 `python hack/lock.py [--upgrade]`; `make lock` calls it, `hack/drift.py` asks it whether the locks still fit.
 """
@@ -19,7 +19,7 @@ def resolve(into: Path, *extra: str) -> None:
     """
     uv = Path(sys.executable).with_name("uv")
     inputs = ["pyproject.toml", "requirements/build.in", "--extra=embedded"]
-    subprocess.run([uv, "pip", "compile", *COMMON, *inputs, *extra, "-o", into], cwd=ROOT, check=True)  # noqa: S603 - our own uv
+    subprocess.run([uv, "pip", "compile", *COMMON, *inputs, *extra, "-o", into], cwd=ROOT, check=True)
 
 
 def main(arguments: list[str]) -> None:

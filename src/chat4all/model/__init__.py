@@ -1,1 +1,1 @@
-"""Pure data and pure rules: no input, no output, no clock. Everything above may import it; it imports nothing of ours."""
+"""Pure data and pure rules: no input, no output, no clock. Everything may import it; it imports nothing of ours."""

@@ -22,7 +22,7 @@ def request_hash(method: str, path: str, body: bytes) -> str:
     `body` may be empty. Raises msgspec.DecodeError when it is not JSON.
     """
     canonical = json.dumps(msgspec.json.decode(body), sort_keys=True, separators=(",", ":")) if body else ""
-    return hashlib.sha256("\0".join((method, path, canonical)).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(f"{method}\x00{path}\x00{canonical}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def keyed_id(sender: str, key: str, digest: str) -> str:

@@ -107,7 +107,7 @@ def decode(key: bytes, value: bytes) -> AnyRecord:
     if envelope.kind not in _KINDS or envelope.v > VERSION:
         raise UnsupportedError(f"kind {envelope.kind!r} version {envelope.v} is newer than this release")
     try:
-        record = _record.decode(value)
+        record: AnyRecord = _record.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UndecodableError(str(error)) from error
     if record.conversation_id.encode() != key:

@@ -1,6 +1,6 @@
 """What the message store holds: rows, heads, the index, the timeline."""
 
-import datetime
+import datetime as dt
 import json
 
 import msgspec
@@ -113,7 +113,7 @@ class Answered(msgspec.Struct, frozen=True):
 
 def iso(milliseconds: int) -> str:
     """A time as clients see it: RFC 3339 in UTC with milliseconds."""
-    moment = datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC)
+    moment = dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

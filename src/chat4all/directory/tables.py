@@ -1,0 +1,65 @@
+"""The directory's tables. A change here comes with a migration; a test holds the two against each other."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+metadata: Final = sa.MetaData()
+
+users: Final = sa.Table(
+    "users",
+    metadata,
+    sa.Column("username", sa.String(64), primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("email", sa.String(254)),
+    sa.Column("password_hash", sa.String(255)),
+    sa.Column("last_seen", sa.BigInteger),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+)
+
+conversations: Final = sa.Table(
+    "conversations",
+    metadata,
+    sa.Column("conversation_id", sa.String(36), primary_key=True),
+    sa.Column("type", sa.String(16), nullable=False),
+    sa.Column("created_by", sa.String(64), nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("metadata", sa.Text, nullable=False),
+)
+
+members: Final = sa.Table(
+    "members",
+    metadata,
+    sa.Column("conversation_id", sa.String(36), sa.ForeignKey("conversations.conversation_id"), primary_key=True),
+    sa.Column("username", sa.String(64), sa.ForeignKey("users.username"), primary_key=True),
+    sa.Column("added_at", sa.BigInteger, nullable=False),
+    sa.Column("turn", sa.Integer, nullable=False),  # the order within one request
+    sa.Index("members_by_user", "username", "conversation_id"),
+)
+
+outbox: Final = sa.Table(
+    "outbox",
+    metadata,
+    # SQLite numbers rows by itself only where the type is exactly INTEGER.
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("topic", sa.String(255), nullable=False),
+    sa.Column("key", sa.String(255), nullable=False),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sqlite_autoincrement=True,  # a number that was used is not used again
+)
+
+leases: Final = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("holder", sa.String(64), nullable=False),
+    sa.Column("until", sa.Float, nullable=False),
+)
+
+log_epoch: Final = sa.Table(
+    "log_epoch",
+    metadata,
+    sa.Column("topic", sa.String(255), primary_key=True),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("partitions", sa.Integer, nullable=False),
+)

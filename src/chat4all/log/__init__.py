@@ -1,0 +1,1 @@
+"""The conversation log: topics of partitions of records, durable when appended, read by groups of consumers."""

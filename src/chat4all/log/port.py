@@ -1,0 +1,140 @@
+"""What the rest of the system may ask of the log. Twins: embedded (SQLite); tests/contract/test_log.py holds for each.
+
+The words are Kafka's. Retention and the number of partitions are set when a topic is made.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+CONVERSATIONS = "chat4all.conversations"
+EVENTS = "chat4all.events"
+DEAD_LETTERS = "chat4all.dlq"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Topic:
+    """How a topic is made. `retention_seconds`: older records may go, consumed or not, but none that a group needs."""
+
+    name: str
+    partitions: int
+    retention_seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """Something to append. Entries of one key in one topic keep their order."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Appended:
+    """Where an entry now stands."""
+
+    partition: int
+    offset: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LogRecord:
+    """An entry as it is read. `timestamp`: when it was appended, milliseconds since 1970."""
+
+    offset: int
+    timestamp: int
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Assignment:
+    """One partition given to one consumer, once. Given again, it is another object: whatever is kept by assignment
+    (a cached head) cannot survive into the next."""
+
+    topic: str
+    partition: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive records of one partition, in the log's order, at least one."""
+
+    assignment: Assignment
+    records: Sequence[LogRecord]
+
+
+class AssignmentLostError(Exception):
+    """The partition has moved to another consumer. Normal: drop what was cached; nothing needs undoing."""
+
+
+class OffsetOutOfRangeError(Exception):
+    """The group's offset is not in the partition: it was trimmed, restored or made again. Nothing is skipped."""
+
+    def __init__(self, assignment: Assignment, detail: str) -> None:
+        super().__init__(f"{assignment.topic}/{assignment.partition}: {detail}")
+        self.assignment = assignment
+
+
+class Consumer(Protocol):
+    """One member of a group. Not to be used from two tasks at once.
+
+    Every method raises EngineUnavailableError when the log cannot be reached.
+    """
+
+    async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:
+        """Wait up to `timeout` seconds for records; at most `max_records` in all, whole partitions fairly by turns.
+
+        Starts where the group committed, at the beginning where it never did. Raises OffsetOutOfRangeError.
+        """
+        ...
+
+    async def commit(self, offsets: Mapping[Assignment, int]) -> frozenset[Assignment]:
+        """Remember the next offset to read of each. Returns those that were lost meanwhile: their offset is ignored."""
+        ...
+
+    def seek(self, assignment: Assignment, offset: int) -> None:
+        """Read this offset next. Does nothing for an assignment that was lost."""
+        ...
+
+    def pause(self, assignment: Assignment) -> None:
+        """Give no more records of it, and stay its owner. Does nothing for an assignment that was lost."""
+        ...
+
+    def assignments(self) -> frozenset[Assignment]:
+        """What this consumer owns as of its last poll."""
+        ...
+
+    async def lag(self) -> dict[Assignment, int]:
+        """Records between the group's committed offset and the end, for what this consumer owns."""
+        ...
+
+    async def close(self) -> None:
+        """Leave the group; its partitions move to the others at their next poll."""
+        ...
+
+
+class Log(Protocol):
+    """The log. Every method raises EngineUnavailableError within a bounded time rather than hang."""
+
+    async def create(self, topics: Sequence[Topic]) -> None:
+        """Make the topics that are not there. One that is there stays as it is, whatever its partitions."""
+        ...
+
+    async def partitions(self, topic: str) -> int:
+        """How many the topic has; nought if there is no such topic."""
+        ...
+
+    async def append(self, entries: Sequence[Entry]) -> list[Appended]:
+        """Append all or nothing of them; they are durable when this returns.
+
+        After EngineUnavailableError the outcome is unknown. Raises LookupError for a topic that is not there.
+        """
+        ...
+
+    def consumer(self, group: str, topic: str) -> Consumer:
+        """Join a group; partitions are given to it from its first poll on."""
+        ...

@@ -1,0 +1,168 @@
+"""One SQLite file behind one writer thread and one reader thread: what the embedded twins of log and store stand on.
+
+Writes that are waiting at the same moment share one transaction and so one sync to disk (group commit). A write is
+on disk when its await returns: WAL with synchronous=FULL syncs at each commit (https://www.sqlite.org/wal.html).
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from chat4all.model.errors import EngineUnavailableError
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+_GROUP: Final = 512  # writes in one transaction
+_WAITING: Final = 20_000  # writes that may wait; more is refused, so that memory stays bounded
+
+
+class _Job:
+    """A write and the future of whoever waits for it."""
+
+    def __init__(self, work: Work[Any]) -> None:
+        self.work = work
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[Any] = self.loop.create_future()
+
+    def answer(self, result: object) -> None:
+        """Called in the writer thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self.loop.call_soon_threadsafe(self._settle, result)
+
+    def _settle(self, result: object) -> None:
+        if self.future.done():
+            return
+        if isinstance(result, BaseException):
+            self.future.set_exception(result)
+        else:
+            self.future.set_result(result)
+
+
+class Database:
+    """The file, its schema, and its two threads.
+
+    `engine` names the port in errors. Every sqlite3.Error comes out as EngineUnavailableError: a full disk, a lost
+    file and a locked one are all things that pass.
+    """
+
+    def __init__(self, path: Path, schema: str, *, engine: str, synchronous: str = "FULL") -> None:
+        self._path = path
+        self._engine = engine
+        self._synchronous = synchronous
+        self._schema = schema
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._reader: concurrent.futures.ThreadPoolExecutor | None = None
+        self._reading: sqlite3.Connection | None = None
+        self.commits = 0
+
+    def open(self) -> None:
+        """Make the file where there is none, and start the threads. Raises EngineUnavailableError."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            writing = self._connect()
+            writing.executescript(self._schema)
+            self._reading = self._connect()
+        except (sqlite3.Error, OSError) as error:
+            raise EngineUnavailableError(self._engine, f"{self._path.name}: {error}") from error
+        self._reader = concurrent.futures.ThreadPoolExecutor(1, f"{self._engine}-read")
+        self._writer = threading.Thread(target=self._write, args=(writing,), name=f"{self._engine}-write", daemon=True)
+        self._writer.start()
+
+    def close(self) -> None:
+        """Finish the writes that wait, then stop the threads. Closing twice is allowed."""
+        if self._writer is None or self._reader is None or self._reading is None:
+            return
+        self._jobs.put(None)
+        self._writer.join()
+        self._reader.shutdown()
+        self._reading.close()
+        self._writer = None
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction; on return it is on disk. An exception of `work` undoes its own changes only."""
+        if self._writer is None or self._jobs.qsize() > _WAITING:
+            raise EngineUnavailableError(self._engine, "closed" if self._writer is None else "too many writes wait")
+        job = _Job(work)
+        self._jobs.put(job)
+        result: T = await job.future
+        return result
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot of what has been committed."""
+        if self._writer is None or self._reader is None or self._reading is None:
+            raise EngineUnavailableError(self._engine, "closed")
+        return await asyncio.get_running_loop().run_in_executor(self._reader, self._snapshot, self._reading, work)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=512)
+        for setting in ("journal_mode=WAL", f"synchronous={self._synchronous}", "busy_timeout=2000"):
+            connection.execute(f"PRAGMA {setting}")
+        return connection
+
+    def _snapshot(self, connection: sqlite3.Connection, work: Work[T]) -> T:
+        try:
+            connection.execute("BEGIN")
+            try:
+                return work(connection)
+            finally:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise EngineUnavailableError(self._engine, str(error)) from error
+
+    def _write(self, connection: sqlite3.Connection) -> None:
+        while jobs := self._waiting():
+            results = self._transact(connection, jobs)
+            for job, result in zip(jobs, results, strict=True):
+                job.answer(result)
+        connection.close()
+
+    def _waiting(self) -> list[_Job]:
+        """What waits now, at most a group; an empty list means stop."""
+        first = self._jobs.get()
+        if first is None:
+            return []
+        jobs = [first]
+        while len(jobs) < _GROUP:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._jobs.put(None)
+                break
+            jobs.append(job)
+        return jobs
+
+    def _transact(self, connection: sqlite3.Connection, jobs: list[_Job]) -> list[object]:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            results = [self._one(connection, job) for job in jobs]
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return [EngineUnavailableError(self._engine, str(error)) for _ in jobs]
+        self.commits += 1
+        return results
+
+    @staticmethod
+    def _one(connection: sqlite3.Connection, job: _Job) -> object:
+        """A sqlite3.Error ends the whole transaction; any other exception is this job's alone."""
+        connection.execute("SAVEPOINT job")
+        try:
+            result: object = job.work(connection)
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is handed to whoever waits
+            connection.execute("ROLLBACK TO job")
+            result = error
+        connection.execute("RELEASE job")
+        return result
