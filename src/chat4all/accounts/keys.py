@@ -1,0 +1,88 @@
+"""The keys that sign and verify tokens: a folder of Ed25519 keys, several valid at once so that they can be rotated."""
+
+import logging
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from chat4all.model.errors import StartError
+
+_log = logging.getLogger(__name__)
+
+_PUBLIC: Final = ".pub.pem"
+
+
+class Keyring:
+    """Public keys by key id, and the private key that signs, if this process has one.
+
+    To rotate: add a key, wait until every process has it, make it the signing one, and remove the old one when the
+    last token that it signed has expired.
+    """
+
+    def __init__(self, public: Mapping[str, Ed25519PublicKey], signing: tuple[str, Ed25519PrivateKey] | None) -> None:
+        self.public = public
+        self.signing = signing
+
+    @classmethod
+    def load(cls, folder: Path, signing_key: str = "") -> "Keyring":
+        """Read a folder. Raises StartError where it holds no key, a file is no key, or `signing_key` is not there."""
+        files = sorted(folder.glob("*.pem")) if folder.is_dir() else []
+        if not files:
+            raise StartError(
+                f"No signing key in {folder}. Put an Ed25519 key there as <key id>.pem "
+                "(openssl genpkey -algorithm ed25519), or point CHAT4ALL_ACCOUNTS__KEYS_DIR to a folder that has one."
+            )
+        private = {f.name.removesuffix(".pem"): _private(f) for f in files if not f.name.endswith(_PUBLIC)}
+        public = {f.name.removesuffix(_PUBLIC): _public(f) for f in files if f.name.endswith(_PUBLIC)}
+        public |= {key_id: key.public_key() for key_id, key in private.items()}
+        if signing_key and signing_key not in private:
+            raise StartError(f"CHAT4ALL_ACCOUNTS__SIGNING_KEY is {signing_key}, but {folder} has no {signing_key}.pem.")
+        chosen = signing_key or max(private, default="")
+        return cls(public, (chosen, private[chosen]) if chosen else None)
+
+    @classmethod
+    def load_or_make(cls, folder: Path, signing_key: str = "") -> "Keyring":
+        """For embedded mode: the same, but an empty folder gets a key."""
+        if not any(folder.glob("*.pem")):
+            _make(folder)
+            _log.warning(
+                "MADE A SIGNING KEY in %s, readable by this user only. Fine for trying things out; in production, "
+                "make your own and set CHAT4ALL_ACCOUNTS__KEYS_DIR.",
+                folder,
+            )
+        return cls.load(folder, signing_key)
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    key = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    descriptor = os.open(folder / f"{uuid.uuid4().hex[:8]}.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key)
+
+
+def _private(file: Path) -> Ed25519PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(file.read_bytes(), None)
+    except (ValueError, TypeError, OSError) as error:
+        raise StartError(f"{file} is no private key without a passphrase: {error}") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise StartError(f"{file} is not an Ed25519 key.")
+    return key
+
+
+def _public(file: Path) -> Ed25519PublicKey:
+    try:
+        key = serialization.load_pem_public_key(file.read_bytes())
+    except (ValueError, OSError) as error:
+        raise StartError(f"{file} is no public key: {error}") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise StartError(f"{file} is not an Ed25519 key.")
+    return key

@@ -1,0 +1,30 @@
+"""Settings of accounts."""
+
+import enum
+from pathlib import Path
+
+import pydantic
+
+
+class Registration(enum.StrEnum):
+    """Who may make users: anyone (plain users only), or admins."""
+
+    OPEN = "open"
+    ADMINS = "admins"
+
+
+class AccountsSettings(pydantic.BaseModel):
+    """Tokens and passwords."""
+
+    issuer: str = pydantic.Field("chat4all", description="The `iss` of tokens.")
+    audience: str = pydantic.Field("chat4all", description="The `aud` of tokens.")
+    token_seconds: int = pydantic.Field(3600, ge=2, le=86_400, description="Seconds for which a token is valid.")
+    keys_dir: Path | None = pydantic.Field(
+        None,
+        description="Folder of signing keys: <key id>.pem signs and verifies, <key id>.pub.pem only verifies. "
+        "Unset, embedded mode makes one key and keeps it with its data.",
+    )
+    signing_key: str = pydantic.Field("", description="Key id that signs; empty: the last one by name.")
+    registration: Registration = pydantic.Field(Registration.OPEN, description="Who may make users.")
+    logins_per_minute: float = pydantic.Field(30.0, gt=0, description="Login tries per minute and user name.")
+    login_burst: int = pydantic.Field(10, ge=1, description="Login tries at once, per user name.")

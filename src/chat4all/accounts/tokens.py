@@ -1,0 +1,80 @@
+"""Tokens: JWTs signed with EdDSA. Whoever has a public key can tell who holds one and until when."""
+
+import time
+from typing import Final
+
+import jwt
+import msgspec
+
+from chat4all.accounts.keys import Keyring
+from chat4all.accounts.settings import AccountsSettings
+from chat4all.directory.port import Role
+from chat4all.model.errors import Refusal, StartError
+from chat4all.model.ids import new_id
+
+_CLAIMS: Final = ["iss", "aud", "sub", "exp", "iat", "jti", "role"]
+_REMEMBERED: Final = 10_000  # verified tokens: a signature is checked once
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who holds a token. `expires`: seconds since 1970; `token_id`: unique to the token."""
+
+    username: str
+    role: Role
+    expires: int
+    token_id: str
+
+
+class Tokens:
+    """Issues tokens where the keyring can sign, verifies them everywhere."""
+
+    def __init__(self, keyring: Keyring, settings: AccountsSettings) -> None:
+        self._keyring = keyring
+        self._settings = settings
+        self._verified: dict[str, Identity] = {}
+
+    def issue(self, username: str, role: Role) -> str:
+        """A token for `token_seconds`. Raises StartError in a process that was given no private key."""
+        if self._keyring.signing is None:
+            raise StartError("This process has public keys only; it cannot issue tokens.")
+        key_id, key = self._keyring.signing
+        now = int(time.time())
+        claims = {
+            "iss": self._settings.issuer,
+            "aud": self._settings.audience,
+            "sub": username,
+            "role": str(role),
+            "iat": now,
+            "exp": now + self._settings.token_seconds,
+            "jti": new_id(),
+        }
+        return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": key_id})
+
+    def verify(self, token: str) -> Identity:
+        """Who holds it. Raises Refusal unauthenticated for a token that is expired, forged, or for somebody else."""
+        identity = self._verified.get(token)
+        if identity is None:
+            identity = self._check(token)
+            if len(self._verified) >= _REMEMBERED:
+                self._verified.clear()
+            self._verified[token] = identity
+        if identity.expires <= time.time():
+            raise Refusal("unauthenticated", "The token has expired.")
+        return identity
+
+    def _check(self, token: str) -> Identity:
+        try:
+            key = self._keyring.public[jwt.get_unverified_header(token)["kid"]]
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=["EdDSA"],
+                issuer=self._settings.issuer,
+                audience=self._settings.audience,
+                options={"require": _CLAIMS},
+            )
+            return Identity(str(claims["sub"]), Role(claims["role"]), int(claims["exp"]), str(claims["jti"]))
+        except jwt.ExpiredSignatureError as error:
+            raise Refusal("unauthenticated", "The token has expired.") from error
+        except (jwt.PyJWTError, KeyError, ValueError, TypeError) as error:
+            raise Refusal("unauthenticated", "The token is not valid.") from error

@@ -1,0 +1,133 @@
+"""Making conversations, and who comes and goes. SQL holds it; the log is told through the outbox."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from chat4all.conversations.idempotency import Asked, Idempotency
+from chat4all.conversations.membership import Membership
+from chat4all.directory.port import (
+    AlreadyThereError,
+    Conversation,
+    Directory,
+    Notice,
+    Role,
+    UnknownUsersError,
+)
+from chat4all.log.port import CONVERSATIONS, EVENTS
+from chat4all.model import ids, records
+from chat4all.model.errors import FieldError, Refusal, invalid
+from chat4all.store.port import Store
+
+PRIVATE, GROUP = "private", "group"
+
+
+class Members:
+    """`told`: called when the outbox has something new. Every method raises Refusal and EngineUnavailableError."""
+
+    def __init__(self, *, directory: Directory, store: Store, membership: Membership, told: Callable[[], None]) -> None:
+        self._directory = directory
+        self._membership = membership
+        self._idempotency = Idempotency(store)
+        self._told = told
+
+    async def create(self, asked: Asked, kind: str, others: Sequence[str], metadata: Mapping[str, str]) -> Conversation:
+        """A conversation of the one who asks and the others. Private: exactly two people."""
+        members = tuple(dict.fromkeys([asked.sender, *others]))
+        if kind == PRIVATE and len(members) != 2:
+            raise invalid("members", "A private conversation is between you and exactly one other person.")
+        conversation_id = await self._idempotency.recall(asked) or asked.id
+        made = Conversation(
+            conversation_id=conversation_id,
+            type=kind,
+            created_by=asked.sender,
+            created_at=_now(),
+            metadata=metadata,
+            members=members,
+        )
+        try:
+            await self._directory.add_conversation(made, [_created(made)])
+        except UnknownUsersError as error:
+            raise _unknown(error, others) from error
+        except AlreadyThereError:  # the same request came before
+            return await self._existing(conversation_id)
+        self._told()
+        await self._idempotency.remember(asked, conversation_id)
+        return made
+
+    async def add(self, conversation_id: str, actor: str, usernames: Sequence[str]) -> Conversation:
+        """Any member of a group may bring people in; they see all of its history."""
+        conversation = await self._group(conversation_id, actor)
+        return await self._change(conversation, actor, add=usernames)
+
+    async def remove(self, conversation_id: str, actor: str, role: Role, username: str) -> Conversation:
+        """Everyone may leave; its creator, agents and admins who are in it may remove others."""
+        conversation = await self._group(conversation_id, actor)
+        if username not in conversation.members:
+            raise Refusal("not-found", "There is no such member.")
+        if actor not in (username, conversation.created_by) and role not in (Role.AGENT, Role.ADMIN):
+            raise Refusal("forbidden", "Only its creator, an agent or an admin may remove others.")
+        return await self._change(conversation, actor, remove=[username])
+
+    async def _group(self, conversation_id: str, actor: str) -> Conversation:
+        conversation = await self._directory.conversation(conversation_id)
+        if conversation is None or actor not in conversation.members:
+            raise Refusal("not-found", "There is no such conversation, or you are not in it.")
+        if conversation.type == PRIVATE:
+            raise Refusal("conflict", "A private conversation keeps its two members; make a group instead.")
+        return conversation
+
+    async def _change(
+        self, conversation: Conversation, actor: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()
+    ) -> Conversation:
+        id_ = conversation.conversation_id
+        added = tuple(name for name in dict.fromkeys(add) if name not in conversation.members)
+        record = records.Members(
+            id=ids.new_id(),
+            conversation_id=id_,
+            sender_id=actor,
+            keyed=True,  # the relay may append it twice
+            added=added,
+            removed=tuple(remove),
+        )
+        notice = Notice(topic=CONVERSATIONS, key=id_, value=records.encode(record))
+        try:
+            changed = await self._directory.change_members(id_, add=add, remove=remove, at=_now(), notice=notice)
+        except UnknownUsersError as error:
+            raise _unknown(error, add) from error
+        self._membership.forget(id_)
+        if changed:
+            self._told()
+        return await self._existing(id_)
+
+    async def _existing(self, conversation_id: str) -> Conversation:
+        found = await self._directory.conversation(conversation_id)
+        if found is None:
+            raise Refusal("not-found", "There is no such conversation, or you are not in it.")
+        return found
+
+
+def _created(conversation: Conversation) -> Notice:
+    event = {
+        "v": 1,
+        "kind": "conversation.created",
+        "id": ids.new_id(),
+        "conversation_id": conversation.conversation_id,
+        "at": conversation.created_at,
+        "sender_id": conversation.created_by,
+    }
+    return Notice(topic=EVENTS, key=conversation.conversation_id, value=msgspec.json.encode(event))
+
+
+def _unknown(error: UnknownUsersError, asked: Sequence[str]) -> Refusal:
+    fields = tuple(
+        FieldError(f"members[{asked.index(name)}]", f"There is no user {name}.")
+        for name in error.usernames
+        if name in asked
+    )
+    return Refusal("invalid", "Some members do not exist.", errors=fields)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

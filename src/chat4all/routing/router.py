@@ -1,0 +1,221 @@
+"""The router: rounds of sequence, store, tell, commit. Any number of them may run; the log gives each its partitions.
+
+A round takes what all partitions have waiting, so that every step is one call for all of it. It may end anywhere: the
+next one does all of it again with the same values. Late writes of a router that slept do no harm (invariant 4).
+"""
+
+import asyncio
+import dataclasses
+import logging
+import random
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import pydantic
+
+from chat4all.directory.port import Directory
+from chat4all.log.port import CONVERSATIONS, Assignment, Batch, Consumer, Log, OffsetOutOfRangeError
+from chat4all.model.errors import EngineUnavailableError
+from chat4all.model.records import Receipt
+from chat4all.realtime.port import Realtime
+from chat4all.routing import sequencer
+from chat4all.routing.effects import Effects
+from chat4all.routing.heads import HeadCaches
+from chat4all.routing.intake import Intake, Stop, take_in
+from chat4all.store.port import Store
+from chat4all.telemetry.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+GROUP: Final = "chat4all.router"
+
+
+class RoutingSettings(pydantic.BaseModel):
+    """The router."""
+
+    batch: int = pydantic.Field(500, ge=1, le=10_000, description="Records in one round, at most.")
+    poll_seconds: float = pydantic.Field(1.0, gt=0, le=10, description="Seconds to wait for records.")
+    retry_seconds: float = pydantic.Field(
+        3.0, gt=0, le=5, description="Seconds between tries while an engine is away, at most; the first is shorter."
+    )
+
+
+@dataclasses.dataclass(slots=True)
+class Round:
+    """What one round does, partition by partition."""
+
+    intakes: Sequence[Intake]
+    sequenced: dict[Assignment, sequencer.Sequenced]
+
+    @property
+    def placed(self) -> list[sequencer.Placed]:
+        return [one for part in self.sequenced.values() for one in part.placed]
+
+
+class Router:
+    """One consumer of the conversations. `epoch`: of the topic, as the directory has it."""
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        store: Store,
+        directory: Directory,
+        realtime: Realtime,
+        metrics: Metrics,
+        epoch: int,
+        settings: RoutingSettings,
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._metrics = metrics
+        self._epoch = epoch
+        self._settings = settings
+        self._consumer: Consumer = log.consumer(GROUP, CONVERSATIONS)
+        self._heads = HeadCaches(store)
+        self._effects = Effects(log=log, store=store, directory=directory, realtime=realtime)
+        self._stopped: dict[Assignment, str] = {}
+        self._failures = 0
+
+    @property
+    def stopped(self) -> dict[str, str]:
+        """Partitions that wait for an operator, and why. While there is one, this router is not ready."""
+        return {f"{a.topic}/{a.partition}": reason for a, reason in self._stopped.items()}
+
+    async def run(self) -> None:
+        """Route for ever. Engines that are away are waited for; anything else that is raised is a fault in the code."""
+        try:
+            while True:
+                await self.turn()
+        finally:
+            await self._consumer.close()
+
+    async def turn(self) -> int:
+        """One poll and one round; how many records it took."""
+        batches: list[Batch] = []
+        try:
+            batches = await self._poll()
+            if batches:
+                await self._round(batches)
+            await self._effects.sweep_if_due()
+            await self._report()
+        except EngineUnavailableError as error:
+            await self._put_off(batches, error)
+            return 0
+        self._failures = 0
+        return sum(len(batch.records) for batch in batches)
+
+    async def _poll(self) -> list[Batch]:
+        settings = self._settings
+        try:
+            batches = await self._consumer.poll(max_records=settings.batch, timeout=settings.poll_seconds)
+        except OffsetOutOfRangeError as error:
+            self._stop(error.assignment, str(error))
+            batches = []
+        self._forget_lost()
+        return batches
+
+    async def _round(self, batches: Sequence[Batch]) -> None:
+        intakes = [take_in(batch, self._epoch) for batch in batches]
+        await self._bury(intakes)
+        round_ = await self._sequence(intakes)
+        await self._write(round_)
+        await self._tell(round_)
+        await self._commit(round_)
+        self._stop_where_due(round_)
+
+    async def _bury(self, intakes: Sequence[Intake]) -> None:
+        dead = [entry for intake in intakes for entry in intake.dead]
+        if dead:
+            await self._log.append(dead)
+            self._metrics.dead_letters.inc(len(dead))
+            _log.warning("%d entries were no records and went to the dead letters", len(dead))
+
+    async def _sequence(self, intakes: Sequence[Intake]) -> Round:
+        heads = await self._heads.load({intake.assignment: _conversations(intake) for intake in intakes})
+        wanted = [sequencer.ids_to_look_up(intake.arrivals, heads[intake.assignment]) for intake in intakes]
+        ids = set().union(*wanted)
+        index = await self._store.index(ids) if ids else {}
+        return Round(
+            intakes,
+            {i.assignment: sequencer.sequence(i.arrivals, heads[i.assignment], index) for i in intakes},
+        )
+
+    async def _write(self, round_: Round) -> None:
+        """Rows and index, then heads: a reader never sees a hole. Caches follow what was acknowledged."""
+        await self._put_rows(round_)
+        await self._put_heads(round_)
+        for assignment, part in round_.sequenced.items():
+            self._heads.moved(assignment, part.heads)
+
+    async def _put_rows(self, round_: Round) -> None:
+        changes = [change for part in round_.sequenced.values() for change in part.changes]
+        await self._store.put_rows([one.row for one in round_.placed], changes)
+
+    async def _put_heads(self, round_: Round) -> None:
+        await self._store.put_heads([head for part in round_.sequenced.values() for head in part.heads.values()])
+
+    async def _tell(self, round_: Round) -> None:
+        receipts = [receipt for part in round_.sequenced.values() for receipt in part.receipts]
+        await self._effects.apply(round_.placed, receipts)
+
+    async def _commit(self, round_: Round) -> None:
+        offsets = {}
+        for intake in round_.intakes:
+            stop = round_.sequenced[intake.assignment].stop
+            offsets[intake.assignment] = stop.offset if stop else intake.next_offset
+        lost = await self._consumer.commit(offsets)
+        self._metrics.lost_assignments.inc(len(lost))
+        self._count(round_)
+
+    def _count(self, round_: Round) -> None:
+        now = time.time()
+        for one in round_.placed:
+            if one.replay:
+                self._metrics.replays.inc()
+            else:
+                self._metrics.routed.labels(one.row.kind).inc()
+                self._metrics.route_seconds.observe(max(0.0, now - one.row.created_at / 1000))
+        for part in round_.sequenced.values():
+            self._metrics.skipped_repeats.inc(part.repeats)
+            self._metrics.routed.labels("receipt").inc(len(part.receipts))
+
+    def _stop_where_due(self, round_: Round) -> None:
+        for intake in round_.intakes:
+            stop: Stop | None = round_.sequenced[intake.assignment].stop or intake.stop
+            if stop:
+                self._stop(intake.assignment, f"offset {stop.offset}: {stop.reason}")
+
+    def _stop(self, assignment: Assignment, reason: str) -> None:
+        """Invariants 3 and 8: nothing is skipped; the partition waits, this router is unready, an alarm can see it."""
+        self._consumer.pause(assignment)
+        self._stopped[assignment] = reason
+        self._metrics.stopped.set(len(self._stopped))
+        _log.error("STOPPED %s/%d: %s", assignment.topic, assignment.partition, reason)
+
+    def _forget_lost(self) -> None:
+        owned = self._consumer.assignments()
+        self._heads.keep_only(owned)
+        self._stopped = {assignment: reason for assignment, reason in self._stopped.items() if assignment in owned}
+        self._metrics.stopped.set(len(self._stopped))
+
+    async def _put_off(self, batches: Sequence[Batch], error: EngineUnavailableError) -> None:
+        """Invariant 8: an engine that is away is never poison. Read the same records again after a moment."""
+        for batch in batches:
+            self._consumer.seek(batch.assignment, batch.records[0].offset)
+        self._heads.keep_only(())  # what was written of them is unknown: ask again
+        self._metrics.engine_retries.labels(error.engine).inc()
+        self._failures += 1
+        if self._failures == 1:
+            _log.warning("Routing waits: %s", error)
+        longest = min(self._settings.retry_seconds, 0.05 * 2 ** min(self._failures, 10))
+        await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+    async def _report(self) -> None:
+        for assignment, behind in (await self._consumer.lag()).items():
+            self._metrics.lag.labels(str(assignment.partition)).set(behind)
+
+
+def _conversations(intake: Intake) -> set[str]:
+    return {a.record.conversation_id for a in intake.arrivals if not isinstance(a.record, Receipt)}
