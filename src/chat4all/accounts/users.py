@@ -57,9 +57,9 @@ class Users:
         return known
 
     async def change(self, actor: Identity, username: str, role: Role | None, password: str | None) -> User:
-        """An admin changes a role or a password; everyone may change his own password. Holds from the next login on."""
-        if actor.role is not Role.ADMIN and (actor.username != username or role is not None):
-            raise Refusal("forbidden", "Only admins change other users, and roles.")
+        """An admin changes a role or a password. It holds from the user's next login on."""
+        if actor.role is not Role.ADMIN:
+            raise Refusal("forbidden", "Only admins change users.")
         hashed = await self._passwords.hash(password) if password is not None else None
         user = await self._directory.change_user(username, role=role, password_hash=hashed)
         if user is None:

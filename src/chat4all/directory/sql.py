@@ -32,6 +32,13 @@ Work = Callable[[sa.Connection], T]
 _ALLOWED: Final = 5.0  # seconds that anyone waits for an answer
 _users, _conversations, _members = tables.users, tables.conversations, tables.members
 _outbox, _leases, _epochs = tables.outbox, tables.leases, tables.log_epoch
+_SQLITE: Final = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=4000",
+    "case_sensitive_like=ON",
+)
 _USER_COLUMNS: Final = [_users.c[name] for name in ("username", "role", "email", "password_hash", "last_seen")]
 
 
@@ -42,6 +49,7 @@ class SqlDirectory:
         self._engine = sa.create_engine(url, pool_size=threads, max_overflow=0, pool_timeout=_ALLOWED)
         self._threads = concurrent.futures.ThreadPoolExecutor(threads, "directory")
         self._clock = clock
+        self._closed = False
         if self._engine.dialect.name == "sqlite":
             _prepare_sqlite(self._engine)
 
@@ -57,6 +65,7 @@ class SqlDirectory:
 
     async def close(self) -> None:
         """Close the connections and stop the threads."""
+        self._closed = True
         self._threads.shutdown()
         self._engine.dispose()
 
@@ -205,6 +214,8 @@ class SqlDirectory:
         return await self._run(run)
 
     async def _run(self, call: Callable[[], T]) -> T:
+        if self._closed:
+            raise EngineUnavailableError("directory", "closed")
         waiting = asyncio.get_running_loop().run_in_executor(self._threads, call)
         try:
             return await asyncio.wait_for(asyncio.shield(waiting), _ALLOWED)
@@ -224,7 +235,7 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
-        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=4000"):
+        for setting in _SQLITE:
             connection.execute(f"PRAGMA {setting}")
 
     @sa.event.listens_for(engine, "begin")
@@ -262,9 +273,12 @@ def _check_users(connection: sa.Connection, usernames: Sequence[str]) -> None:
 
 
 def _add_members(connection: sa.Connection, conversation_id: str, usernames: Sequence[str], at: int) -> None:
+    here = _members.c.conversation_id == conversation_id
+    (last,) = connection.execute(sa.select(sa.func.max(_members.c.turn)).where(here)).one()
+    first = 0 if last is None else last + 1
     rows = [
         {"conversation_id": conversation_id, "username": username, "added_at": at, "turn": turn}
-        for turn, username in enumerate(usernames)
+        for turn, username in enumerate(usernames, first)
     ]
     if rows:
         connection.execute(sa.insert(_members), rows)
@@ -279,7 +293,7 @@ def _read_members(connection: sa.Connection, conversation_ids: Collection[str]) 
     query = (
         sa.select(_members.c.conversation_id, _members.c.username)
         .where(_members.c.conversation_id.in_(conversation_ids))
-        .order_by(_members.c.added_at, _members.c.turn, _members.c.username)
+        .order_by(_members.c.turn)
     )
     held: dict[str, list[str]] = defaultdict(list)
     for conversation_id, username in connection.execute(query):

@@ -33,7 +33,7 @@ members: Final = sa.Table(
     sa.Column("conversation_id", sa.String(36), sa.ForeignKey("conversations.conversation_id"), primary_key=True),
     sa.Column("username", sa.String(64), sa.ForeignKey("users.username"), primary_key=True),
     sa.Column("added_at", sa.BigInteger, nullable=False),
-    sa.Column("turn", sa.Integer, nullable=False),  # the order within one request
+    sa.Column("turn", sa.Integer, nullable=False),  # the order of joining
     sa.Index("members_by_user", "username", "conversation_id"),
 )
 

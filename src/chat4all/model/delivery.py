@@ -31,6 +31,13 @@ class Cursor(msgspec.Struct, frozen=True):
         read = max(self.read_seq, read_seq)
         return type(self)(max(self.delivered_seq, delivered_seq, read), read)
 
+    def since(self, old: Self) -> Self:
+        """What moved: nought where nothing did."""
+        return type(self)(
+            self.delivered_seq if self.delivered_seq > old.delivered_seq else 0,
+            self.read_seq if self.read_seq > old.read_seq else 0,
+        )
+
     def state(self, seq: int) -> State:
         """The state in the app of the message with this seq: stored is sent."""
         if self.read_seq >= seq:

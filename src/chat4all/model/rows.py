@@ -88,7 +88,7 @@ class TimelineEntry(msgspec.Struct, frozen=True):
 
 
 class CursorWrite(msgspec.Struct, frozen=True):
-    """A receipt to keep: the cursor it moves to, and when (log time, ms)."""
+    """A receipt to keep: what it moves (nought: not that column), and when (log time, ms)."""
 
     conversation_id: str
     user_id: str

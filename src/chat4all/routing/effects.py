@@ -54,7 +54,7 @@ class Effects:
         """Write the receipts that move a cursor; return how far everyone who sent one now is."""
         if not receipts:
             return []
-        before = await self._store.cursors({arrival.record.conversation_id for arrival in receipts})
+        held = await self._store.cursors({arrival.record.conversation_id for arrival in receipts})
         now: dict[tuple[str, str], CursorWrite] = {}
         moved: list[CursorWrite] = []
         for arrival in receipts:
@@ -62,11 +62,11 @@ class Effects:
             if not isinstance(record, records.Receipt):
                 continue
             place = (record.conversation_id, record.user_id)
-            old = now[place].cursor if place in now else before.get(place[0], {}).get(place[1], Cursor())
+            old = now[place].cursor if place in now else held.get(place[0], {}).get(place[1], Cursor())
             new = old.advanced(record.delivered_seq, record.read_seq)
             now[place] = CursorWrite(*place, new, arrival.at, arrival.position)
             if new != old:
-                moved.append(now[place])
+                moved.append(CursorWrite(*place, new.since(old), arrival.at, arrival.position))
         await self._store.put_cursors(moved)
         return list(now.values())
 

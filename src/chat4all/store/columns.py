@@ -59,7 +59,7 @@ TIMELINE: Final = Table(
     {"what": "TEXT", "who": "TEXT", "detail": "TEXT", "position": "INTEGER"},
 )
 CURSORS: Final = Table("cursors", ("conversation_id", "user_id"), {"delivered_seq": "INTEGER", "read_seq": "INTEGER"})
-RECEIPTS: Final = Table("receipts", ("conversation_id", "user_id", "what", "seq"), {"moved_at": "INTEGER"})
+RECEIPTS: Final = Table("receipts", ("conversation_id", "user_id", "what", "seq", "position"), {"moved_at": "INTEGER"})
 
 TABLES: Final = (MESSAGES, HEADS, INDEX, TIMELINE, CURSORS, RECEIPTS)
 

@@ -91,7 +91,8 @@ class EmbeddedStore:
             for what, seq in (("delivered", write.cursor.delivered_seq), ("read", write.cursor.read_seq)):
                 if seq:
                     key = (write.conversation_id, write.user_id)
-                    moved.append(Write((*key, what, seq), {"moved_at": write.at}, self.stamp(write.position)))
+                    at = self.stamp(write.position)
+                    moved.append(Write((*key, what, seq, write.position), {"moved_at": write.at}, at))
                     cursors.append(Write(key, {f"{what}_seq": seq}, seq))
         await self._put((RECEIPTS, moved), (CURSORS, cursors))
 
@@ -159,13 +160,13 @@ class EmbeddedStore:
 
     async def reached(self, conversation_id: str, seq: int) -> dict[str, Reached]:
         query = (
-            "SELECT user_id, what, seq, moved_at FROM receipts r WHERE conversation_id = :id AND seq = (SELECT MIN(seq)"
-            " FROM receipts WHERE conversation_id = :id AND user_id = r.user_id AND what = r.what AND seq >= :seq)"
+            "SELECT user_id, what, MIN(moved_at) FROM receipts WHERE conversation_id = :id AND seq >= :seq"
+            " GROUP BY user_id, what"
         )
         parameters = {"id": conversation_id, "seq": seq}
         found = await self._database.read(lambda connection: connection.execute(query, parameters).fetchall())
         reached: dict[str, Reached] = {}
-        for user_id, what, _, at in found:
+        for user_id, what, at in found:
             reached[user_id] = msgspec.structs.replace(reached.get(user_id, Reached()), **{f"{what}_at": at})
         return reached
 

@@ -39,7 +39,7 @@ class Store(Protocol):
         ...
 
     async def put_cursors(self, writes: Sequence[CursorWrite]) -> None:
-        """Cursors, each column under its own seq so that the larger wins, and when they moved."""
+        """Cursors, each column under its own seq so that the larger wins, and when they moved; nought: left alone."""
         ...
 
     # -- what the router and the readers ask
@@ -90,7 +90,7 @@ class Store(Protocol):
     # -- the API's own table
 
     async def answered(self, sender: str, key: str) -> Answered | None:
-        """What this Idempotency-Key was first used for within the last 24 hours."""
+        """What this Idempotency-Key was used for within the last 24 hours."""
         ...
 
     async def put_answered(self, sender: str, key: str, answered: Answered) -> None:

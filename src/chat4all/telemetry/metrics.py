@@ -35,7 +35,7 @@ class Metrics:
         self.route_seconds = histogram("route_seconds", "From a record's append to its commit by the router")
 
         self.sessions = gauge("sessions", "WebSockets that are open")
-        self.pushes = counter("pushes", "Frames handed to WebSockets", "type")
+        self.pushes = counter("pushes", "Frames handed to WebSockets")
         self.resumes = counter("resumes", "Conversations in resumes, by whether they were recovered", "recovered")
         self.refetches = counter("refetches", "Times that a session read what pushes had missed", "cause")
         self.cut_off = counter("cut_off_sessions", "Sessions closed because they read too slowly")

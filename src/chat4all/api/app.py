@@ -1,0 +1,57 @@
+"""The application: every resource, the WebSocket if it is served here too, and the OpenAPI document."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from chat4all import __version__
+from chat4all.api import conversations, health, messages, posting, presence, problems, tokens, users
+from chat4all.api.middleware import BodyLimit, Timing
+from chat4all.api.services import Services
+
+_DESCRIPTION = "A messaging hub: no accepted message is lost, doubled or reordered. Errors are problem+json (RFC 9457)."
+
+
+class _Documented(FastAPI):
+    """FastAPI, with the routes in the OpenAPI document that it does not know of itself."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            operation, schemas = posting.openapi()
+            document["paths"][posting.PATH] = {"post": operation}
+            document["components"]["schemas"] |= schemas | {
+                "ProblemDocument": problems.ProblemDocument.model_json_schema(
+                    ref_template="#/components/schemas/{model}"
+                )
+                | {"$defs": None},
+                "FieldProblem": problems.FieldProblem.model_json_schema(),
+            }
+            del document["components"]["schemas"]["ProblemDocument"]["$defs"]
+        return self.openapi_schema or document
+
+
+def create(services: Services, websocket: Callable[[WebSocket], Awaitable[None]] | None = None) -> FastAPI:
+    """The application over these services; `websocket` serves /ws here, where no gateway process does."""
+    app = _Documented(title="Chat4All", version=__version__, description=_DESCRIPTION)
+    app.state.services = services
+    for resource in (tokens, users, conversations, messages, presence):
+        app.include_router(resource.router)
+    app.router.routes.extend([Route(posting.PATH, posting.post, methods=["POST"]), *health.ROUTES])
+    if websocket is not None:
+        app.router.routes.append(WebSocketRoute("/ws", websocket))
+    problems.install(app)
+    app.add_middleware(BodyLimit, most=services.settings.body_bytes)
+    app.add_middleware(Timing, metrics=services.metrics)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=services.settings.cors_origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["Link", "Retry-After", "Idempotent-Replay"],
+    )
+    return app

@@ -1,0 +1,205 @@
+"""/v1/conversations: who talks with whom, what was said, who comes and goes."""
+
+from typing import Annotated, Literal
+
+import msgspec
+import pydantic
+from fastapi import APIRouter, Query, Request, Response
+
+from chat4all.api import pages
+from chat4all.api.forms import NO_NUL, ConversationId, IdempotencyKey, Limit, Username, UsernamePath
+from chat4all.api.messages import MessageAnswer, RowAnswer, message_answer, row_answer
+from chat4all.api.problems import documented
+from chat4all.api.services import Uses, Who
+from chat4all.conversations.idempotency import Asked
+from chat4all.directory.port import Conversation
+from chat4all.model.delivery import Cursor
+from chat4all.model.errors import Refusal
+from chat4all.model.ids import request_hash
+from chat4all.model.rows import Head, iso
+
+router = APIRouter(prefix="/v1/conversations", tags=["conversations"])
+
+_COUNTED = 100  # unread messages are counted so far: a client shows 99+
+_Key = Annotated[str, pydantic.StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)]
+_Value = Annotated[str, pydantic.StringConstraints(max_length=1024, pattern=NO_NUL)]
+_Before = Annotated[int | None, Query(ge=0, le=2**53, description="Only below this seq.")]
+_After = Annotated[int | None, Query(ge=0, le=2**53, description="Only above this seq, the first ones first.")]
+
+
+class NewConversation(pydantic.BaseModel):
+    """You are a member without being named."""
+
+    type: Literal["private", "group"] = "private"
+    members: Annotated[list[Username], pydantic.Field(min_length=1, max_length=500)]
+    metadata: Annotated[dict[_Key, _Value], pydantic.Field(max_length=32)] = {}
+
+
+class NewMembers(pydantic.BaseModel):
+    """People to bring in."""
+
+    members: Annotated[list[Username], pydantic.Field(min_length=1, max_length=500)]
+
+
+class ConversationAnswer(pydantic.BaseModel):
+    """A conversation."""
+
+    conversation_id: str
+    type: str
+    members: list[str]
+    metadata: dict[str, str]
+    created_by: str
+    created_at: str
+
+
+class PreviewAnswer(pydantic.BaseModel):
+    """The beginning of the last message."""
+
+    seq: int
+    message_id: str
+    sender_id: str
+    content: str
+    deleted: bool
+
+
+class ListedConversation(ConversationAnswer):
+    """A conversation with what a list of them shows. `unread` is counted to 100; `last_at`: its last activity."""
+
+    last_seq: int
+    last_at: str
+    preview: PreviewAnswer | None
+    unread: int
+    read_seq: int
+
+
+@router.post("", status_code=201, responses=documented("unauthenticated", "malformed", "invalid", "key-reused"))
+async def create(
+    uses: Uses, who: Who, request: Request, new: NewConversation, key: IdempotencyKey = None
+) -> ConversationAnswer:
+    """Begin a conversation. With an Idempotency-Key, the same request again answers the same conversation."""
+    asked = Asked(who.username, key, request_hash("POST", request.url.path, await request.body()))
+    return conversation_answer(await uses.members.create(asked, new.type, new.members, new.metadata))
+
+
+@router.get("", responses=documented("unauthenticated", "invalid"))
+async def list_mine(
+    uses: Uses,
+    who: Who,
+    request: Request,
+    response: Response,
+    limit: Limit = 50,
+    before: Annotated[
+        str | None, Query(pattern=r"^[0-9]{1,15}:[!-~]{1,64}$", description="Where the page before ended.")
+    ] = None,
+) -> list[ListedConversation]:
+    """Your conversations, the latest activity first."""
+    mine = (await uses.directory.conversations_of([who.username]))[who.username]
+    heads = await uses.store.heads(mine)
+    found = await uses.directory.conversations(mine)
+    turns = sorted(((_last_at(one, heads), id_) for id_, one in found.items()), reverse=True)
+    if before is not None:
+        at, _, id_ = before.partition(":")
+        turns = [turn for turn in turns if turn < (int(at), id_)]
+    page = [found[id_] for _, id_ in turns[:limit]]
+    if len(turns) > limit:
+        pages.link(request, response, before=":".join(map(str, turns[limit - 1])))
+    ids = [one.conversation_id for one in page]
+    cursors = await uses.store.cursors(ids)
+    read = {id_: cursors.get(id_, {}).get(who.username, Cursor()).read_seq for id_ in ids}
+    unread = await uses.store.unread(who.username, read, limit=_COUNTED)
+    return [_listed(one, heads.get(one.conversation_id), unread, read) for one in page]
+
+
+@router.get("/{conversation_id}", responses=documented("unauthenticated", "not-found", "invalid"))
+async def show(uses: Uses, who: Who, conversation_id: ConversationId) -> ConversationAnswer:
+    """One of your conversations."""
+    await uses.membership.check(conversation_id, who.username)
+    found = await uses.directory.conversation(conversation_id)
+    if found is None:
+        raise Refusal("not-found", "There is no such conversation, or you are not in it.")
+    return conversation_answer(found)
+
+
+@router.get("/{conversation_id}/messages", responses=documented("unauthenticated", "not-found", "invalid"))
+async def read_history(
+    uses: Uses,
+    who: Who,
+    request: Request,
+    response: Response,
+    conversation_id: ConversationId,
+    after_seq: _After = None,
+    before_seq: _Before = None,
+    limit: Limit = 50,
+    kinds: Annotated[Literal["messages", "all"], Query(description="`all`: edits, deletes, member changes too.")] = (
+        "messages"
+    ),
+) -> list[MessageAnswer | RowAnswer]:
+    """What was said, by rising seq: the last page, or on from `after_seq`. Messages as they stand now."""
+    await uses.membership.check(conversation_id, who.username)
+    seen = await uses.history.page(
+        conversation_id,
+        after_seq=after_seq,
+        before_seq=before_seq,
+        limit=limit,
+        messages_only=kinds == "messages",
+    )
+    if len(seen) == limit:
+        following = {"before_seq": seen[0].row.seq} if after_seq is None else {"after_seq": seen[-1].row.seq}
+        if following.get("before_seq") != 1:
+            pages.link(request, response, **following)
+    statuses = await uses.history.statuses(conversation_id, [one.row for one in seen])
+    return [
+        message_answer(one.row, state) if one.row.kind == "message" else row_answer(one)
+        for one, state in zip(seen, statuses, strict=True)
+    ]
+
+
+@router.post(
+    "/{conversation_id}/members",
+    responses=documented("unauthenticated", "forbidden", "not-found", "conflict", "malformed", "invalid"),
+)
+async def add_members(uses: Uses, who: Who, conversation_id: ConversationId, new: NewMembers) -> ConversationAnswer:
+    """Bring people into a group; they see all of its history. Who is in it already stays."""
+    return conversation_answer(await uses.members.add(conversation_id, who.username, new.members))
+
+
+@router.delete(
+    "/{conversation_id}/members/{username}",
+    responses=documented("unauthenticated", "forbidden", "not-found", "conflict", "invalid"),
+)
+async def remove_member(
+    uses: Uses, who: Who, conversation_id: ConversationId, username: UsernamePath
+) -> ConversationAnswer:
+    """Leave a group, or remove someone: its creator, agents and admins may."""
+    return conversation_answer(await uses.members.remove(conversation_id, who.username, who.role, username))
+
+
+def conversation_answer(conversation: Conversation) -> ConversationAnswer:
+    """A conversation as clients see it."""
+    return ConversationAnswer(
+        conversation_id=conversation.conversation_id,
+        type=conversation.type,
+        members=list(conversation.members),
+        metadata=dict(conversation.metadata),
+        created_by=conversation.created_by,
+        created_at=iso(conversation.created_at),
+    )
+
+
+def _last_at(conversation: Conversation, heads: dict[str, Head]) -> int:
+    head = heads.get(conversation.conversation_id)
+    return head.last_at if head else conversation.created_at
+
+
+def _listed(
+    conversation: Conversation, head: Head | None, unread: dict[str, int], read: dict[str, int]
+) -> ListedConversation:
+    id_ = conversation.conversation_id
+    return ListedConversation(
+        **conversation_answer(conversation).model_dump(),
+        last_seq=head.last_seq if head else 0,
+        last_at=iso(head.last_at if head else conversation.created_at),
+        preview=PreviewAnswer(**msgspec.structs.asdict(head.preview)) if head and head.preview else None,
+        unread=unread[id_],
+        read_seq=read[id_],
+    )

@@ -1,0 +1,32 @@
+"""/livez, /readyz, /metrics: for whoever runs the process."""
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from chat4all.api.services import services
+
+
+async def live(request: Request) -> Response:
+    """200 while the loops of this process turn; otherwise it wants to be started again."""
+    return _answer(services(request).live())
+
+
+async def ready(request: Request) -> Response:
+    """200 once it can work. An engine that goes away later does not change this: requests then say 503 themselves."""
+    return _answer(services(request).ready())
+
+
+async def metrics(request: Request) -> Response:
+    """Prometheus text."""
+    return Response(services(request).metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+ROUTES = [Route("/livez", live), Route("/readyz", ready), Route("/metrics", metrics)]
+
+
+def _answer(checks: Mapping[str, str | None]) -> Response:
+    well = all(fault is None for fault in checks.values())
+    return JSONResponse({name: fault or "ok" for name, fault in checks.items()}, 200 if well else 503)

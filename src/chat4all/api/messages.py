@@ -1,0 +1,229 @@
+"""/v1/messages/{id}: one message, what became of it, and changing it. Posting is in posting.py."""
+
+from typing import Annotated, Any, Literal
+
+import pydantic
+from fastapi import APIRouter, Request, Response
+
+from chat4all.api.forms import IdempotencyKey, MessageId
+from chat4all.api.posting import CONTENT_PATTERN, admit, check_content
+from chat4all.api.problems import documented
+from chat4all.api.services import Uses, Who
+from chat4all.conversations.acceptance import Accepted, message_not_found
+from chat4all.conversations.history import Seen
+from chat4all.conversations.idempotency import Asked
+from chat4all.model.delivery import Cursor, State
+from chat4all.model.errors import Refusal
+from chat4all.model.ids import request_hash
+from chat4all.model.rows import Row, iso
+
+router = APIRouter(prefix="/v1/messages", tags=["messages"])
+
+_CHANGE_REFUSALS = (
+    "unauthenticated",
+    "forbidden",
+    "message-not-found",
+    "deleted",
+    "invalid",
+    "key-reused",
+    "too-many",
+)
+
+
+class MessageAnswer(pydantic.BaseModel):
+    """A message as it stands now. A deleted one is empty and has `deleted_at`."""
+
+    type: Literal["message"] = "message"
+    message_id: str
+    conversation_id: str
+    seq: int
+    sender_id: str
+    content: str
+    file_id: None = None
+    channels: list[str]
+    reply_to: str | None
+    status: State
+    created_at: str
+    edited_at: str | None
+    deleted_at: str | None
+
+
+class RowAnswer(pydantic.BaseModel):
+    """An edit, a delete or a change of members, as it takes its place among the messages (`kinds=all`)."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+
+    type: Literal["edit", "delete", "members"]
+    conversation_id: str
+    seq: int
+    sender_id: str
+    timestamp: str
+
+
+class RecipientAnswer(pydantic.BaseModel):
+    """What became of a message for one person."""
+
+    username: str
+    status: State
+    delivered_at: str | None
+    read_at: str | None
+
+
+class MessageDetail(MessageAnswer):
+    """A message and, one by one, the people it is for."""
+
+    recipients: list[RecipientAnswer]
+
+
+class TimelineEntryAnswer(pydantic.BaseModel):
+    """Something that happened to a message."""
+
+    at: str
+    what: str
+    who: str
+    detail: str
+
+
+class NewContent(pydantic.BaseModel):
+    """What the message says from now on."""
+
+    content: Annotated[
+        str,
+        pydantic.Field(min_length=1, max_length=10_000, json_schema_extra={"pattern": CONTENT_PATTERN}),
+    ]
+
+
+class NewStatus(pydantic.BaseModel):
+    """How far you are: this message and all before it."""
+
+    status: Literal["delivered", "read"]
+    conversation_id: Annotated[str, pydantic.StringConstraints(min_length=1, max_length=64)]
+
+
+class ChangeAnswer(pydantic.BaseModel):
+    """The change is in the log. `change_id` names the edit or delete itself."""
+
+    status: Literal["accepted"] = "accepted"
+    message_id: str
+    change_id: str
+
+
+class StatusAnswer(pydantic.BaseModel):
+    """It is noted."""
+
+    status: Literal["ok"] = "ok"
+
+
+@router.get("/{message_id}", responses=documented("unauthenticated", "message-not-found", "invalid"))
+async def show(uses: Uses, who: Who, message_id: MessageId) -> MessageDetail:
+    """One message and what became of it, person by person. `status` is the lowest of theirs."""
+    row = await uses.acceptance.own_row(message_id, who.username)
+    recipients = await uses.history.recipients(row)
+    state = (await uses.history.statuses(row.conversation_id, [row]))[0]
+    return MessageDetail(
+        **message_answer(row, state).model_dump(),
+        recipients=[
+            RecipientAnswer(
+                username=one.username,
+                status=one.state,
+                delivered_at=_time(one.reached.delivered_at),
+                read_at=_time(one.reached.read_at),
+            )
+            for one in recipients
+        ],
+    )
+
+
+@router.get("/{message_id}/timeline", responses=documented("unauthenticated", "message-not-found", "invalid"))
+async def timeline(uses: Uses, who: Who, message_id: MessageId) -> list[TimelineEntryAnswer]:
+    """Where is my message? Everything that happened to it, oldest first."""
+    row = await uses.acceptance.own_row(message_id, who.username)
+    return [
+        TimelineEntryAnswer(at=iso(event.at), what=event.what, who=event.who, detail=event.detail)
+        for event in await uses.history.timeline(row)
+    ]
+
+
+@router.patch("/{message_id}", status_code=202, responses=documented(*_CHANGE_REFUSALS, "malformed"))
+async def edit(
+    uses: Uses,
+    who: Who,
+    request: Request,
+    response: Response,
+    message_id: MessageId,
+    new: NewContent,
+    key: IdempotencyKey = None,
+) -> ChangeAnswer:
+    """Replace the content of your message."""
+    await admit(uses, who)
+    check_content(new.content)
+    asked = await _asked(request, who.username, key)
+    return _changed(response, message_id, await uses.acceptance.edit(asked, message_id, new.content))
+
+
+@router.delete("/{message_id}", status_code=202, responses=documented(*_CHANGE_REFUSALS))
+async def delete(
+    uses: Uses,
+    who: Who,
+    request: Request,
+    response: Response,
+    message_id: MessageId,
+    key: IdempotencyKey = None,
+) -> ChangeAnswer:
+    """Take your message back: it stays as an empty one, marked deleted."""
+    await admit(uses, who)
+    asked = await _asked(request, who.username, key)
+    return _changed(response, message_id, await uses.acceptance.delete(asked, message_id))
+
+
+@router.patch(
+    "/{message_id}/status",
+    responses=documented("unauthenticated", "forbidden", "message-not-found", "malformed", "invalid"),
+)
+async def set_status(uses: Uses, who: Who, message_id: MessageId, new: NewStatus) -> StatusAnswer:
+    """Say that you have received or read this message and everything before it."""
+    row = await uses.acceptance.own_row(message_id, who.username)
+    if row.conversation_id != new.conversation_id:
+        raise message_not_found()
+    if row.sender_id == who.username:
+        raise Refusal("forbidden", "Only a recipient can have received or read a message.")
+    cursor = Cursor().advanced(row.seq, row.seq if new.status == "read" else 0)
+    await uses.acceptance.receive(who.username, {row.conversation_id: cursor})
+    return StatusAnswer()
+
+
+def message_answer(row: Row, state: State) -> MessageAnswer:
+    """A message as clients see it."""
+    return MessageAnswer(
+        message_id=row.message_id,
+        conversation_id=row.conversation_id,
+        seq=row.seq,
+        sender_id=row.sender_id,
+        content=row.text,
+        channels=list(row.channels),
+        reply_to=row.reply_to,
+        status=state,
+        created_at=iso(row.created_at),
+        edited_at=_time(row.edited_at),
+        deleted_at=_time(row.deleted_at),
+    )
+
+
+def row_answer(seen: Seen) -> RowAnswer:
+    """Any other row, in the shape of its WebSocket frame."""
+    frame: dict[str, Any] = seen.frame()
+    return RowAnswer(**frame)
+
+
+async def _asked(request: Request, sender: str, key: str | None) -> Asked:
+    return Asked(sender, key, request_hash(request.method, request.url.path, await request.body()))
+
+
+def _changed(response: Response, message_id: str, accepted: Accepted) -> ChangeAnswer:
+    if accepted.replayed:
+        response.headers["Idempotent-Replay"] = "true"
+    return ChangeAnswer(message_id=message_id, change_id=accepted.message_id)
+
+
+def _time(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else iso(milliseconds)

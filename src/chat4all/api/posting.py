@@ -1,0 +1,144 @@
+"""POST /v1/messages: the hot path, a plain Starlette route with msgspec. /docs gets its schema from here too."""
+
+import re
+import time
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chat4all.accounts.tokens import Identity
+from chat4all.api.problems import documented
+from chat4all.api.services import Services, identify, services
+from chat4all.conversations.acceptance import NewMessage
+from chat4all.conversations.idempotency import Asked
+from chat4all.limits.port import Rate
+from chat4all.model.errors import EngineUnavailableError, FieldError, Refusal, invalid
+from chat4all.model.ids import request_hash
+
+CONTENT_PATTERN: Final = r"^[^\x00]*[^\s\x00][^\x00]*$"  # documented here, checked by check_content in linear time
+PATH: Final = "/v1/messages"
+_KEY: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
+
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[!-~]+\Z")]
+
+
+class PostMessage(msgspec.Struct, frozen=True):
+    """A message to a conversation of yours. `channels`: where it may go beside the app."""
+
+    chat_id: _Id
+    content: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=10_000, extra_json_schema={"pattern": CONTENT_PATTERN})
+    ]
+    channels: Annotated[tuple[Literal["all", "app"], ...], msgspec.Meta(min_length=1, max_length=16)] = ("all",)
+    reply_to: _Id | None = None
+    file_id: None = None
+
+
+class PostAnswer(msgspec.Struct, frozen=True):
+    """The message is in the log and cannot be lost any more."""
+
+    message_id: str
+    status: Literal["accepted"] = "accepted"
+
+
+_decoder: Final = msgspec.json.Decoder(PostMessage)
+_encoder: Final = msgspec.json.Encoder()
+
+
+async def post(request: Request) -> Response:
+    """Accept a message: 202 means that it is durable."""
+    began = time.perf_counter()
+    uses = services(request)
+    who = identify(request)
+    await admit(uses, who)
+    key = _key(request)
+    body = await request.body()
+    new = _decode(body)
+    digest = request_hash("POST", PATH, body) if key is not None else ""
+    message = NewMessage(conversation_id=new.chat_id, content=new.content, channels=new.channels, reply_to=new.reply_to)
+    accepted = await uses.acceptance.post(Asked(who.username, key, digest), message)
+    headers = {"Idempotent-Replay": "true"} if accepted.replayed else None
+    uses.metrics.accept_seconds.observe(time.perf_counter() - began)
+    answer = _encoder.encode(PostAnswer(accepted.message_id))
+    return Response(answer, 202, headers, "application/json")
+
+
+async def admit(uses: Services, who: Identity) -> None:
+    """Raises Refusal too-many for a user who posts too fast. Without the limits' engine, nobody is held back."""
+    rate = Rate(uses.settings.posts_per_second, uses.settings.post_burst)
+    try:
+        wait = await uses.limits.take(f"post:{who.username}", rate)
+    except EngineUnavailableError:
+        return
+    if wait:
+        raise Refusal("too-many", "You post faster than this server allows.", retry_after=wait)
+
+
+def check_content(content: str) -> None:
+    """Raises Refusal invalid for text with NUL in it, or without anything to see."""
+    if "\x00" in content:
+        raise invalid("content", "NUL characters are not text.")
+    if not content.strip():
+        raise invalid("content", "There is nothing in it.")
+
+
+def _decode(body: bytes) -> PostMessage:
+    try:
+        new = _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$")
+        field = path.rstrip("`").removeprefix(".") or _named(text)
+        raise Refusal("invalid", text, errors=(FieldError(field, text),)) from error
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise Refusal("malformed", f"The body is not valid JSON: {error}") from error
+    check_content(new.content)
+    return new
+
+
+def _named(text: str) -> str:
+    """The field in "Object missing required field `chat_id`"."""
+    found = re.search(r"`(\w+)`", text)
+    return found.group(1) if found and "field" in text else "body"
+
+
+def _key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise invalid("Idempotency-Key", "1 to 255 visible ASCII characters.")
+    return key
+
+
+def openapi() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The operation and the schemas that it refers to, for the OpenAPI document."""
+    (body, answer), schemas = msgspec.json.schema_components(
+        [PostMessage, PostAnswer], ref_template="#/components/schemas/{name}"
+    )
+    refusals = documented("malformed", "unauthenticated", "not-found", "invalid", "key-reused", "too-many")
+    operation = {
+        "tags": ["messages"],
+        "summary": "Post",
+        "description": "Accept a message: 202 means that it is durable. With an Idempotency-Key it is safe to repeat.",
+        "operationId": "post_message",
+        "security": [{"OAuth2PasswordBearer": []}],
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+                "description": "Names this request for ever: sent again with it, it is the same message.",
+            }
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {
+            "202": {
+                "description": "Accepted",
+                "headers": {"Idempotent-Replay": {"schema": {"type": "string"}, "description": "`true`: seen before"}},
+                "content": {"application/json": {"schema": answer}},
+            }
+        }
+        | {str(status): refusal for status, refusal in refusals.items()},
+    }
+    return operation, schemas

@@ -1,0 +1,118 @@
+"""Every error as RFC 9457 problem+json, from the one table in model/errors.py."""
+
+import math
+from typing import Any, Final
+
+import pydantic
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from chat4all.model.errors import PROBLEMS, EngineUnavailableError, FieldError, Refusal
+
+MEDIA_TYPE: Final = "application/problem+json"
+_BY_STATUS: Final = {
+    400: "malformed",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    415: "unsupported-media-type",
+}
+_RETRY_AFTER: Final = 2.0  # seconds, where an engine is away
+
+
+class FieldProblem(pydantic.BaseModel):
+    """One field that is wrong."""
+
+    field: str
+    detail: str
+
+
+class ProblemDocument(pydantic.BaseModel):
+    """An error. `type` names its kind (docs/errors.md), `detail` says what is wrong here, `advice` what to do next."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    advice: str
+    errors: list[FieldProblem] = []
+
+
+def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an endpoint that may refuse with these codes, for the OpenAPI document."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for code in (*codes, "too-large", "unavailable"):
+        problem = PROBLEMS[code]
+        known = responses.get(problem.status)
+        text = f"{known['description']}; {problem.title}" if known else problem.title
+        schema = {"$ref": "#/components/schemas/ProblemDocument"}
+        responses[problem.status] = {"description": text, "content": {MEDIA_TYPE: {"schema": schema}}}
+    return responses
+
+
+def response(refusal: Refusal) -> Response:
+    """The answer to a request that is refused."""
+    problem = refusal.problem
+    headers = {}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(refusal.retry_after)))
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    document = {
+        "type": f"urn:chat4all:problem:{refusal.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": refusal.detail,
+        "advice": problem.advice,
+        "errors": [error._asdict() for error in refusal.errors],
+    }
+    return JSONResponse(document, problem.status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the application a problem."""
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(EngineUnavailableError, _unavailable)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _failed)
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return response(error if isinstance(error, Refusal) else Refusal("internal", "An unexpected error."))
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    return response(Refusal("unavailable", str(error), retry_after=_RETRY_AFTER))
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    if any(one["type"] == "json_invalid" for one in found):
+        return response(Refusal("malformed", f"The body is not valid JSON: {found[0]['ctx']['error']}"))
+    errors = tuple(FieldError(_field(one["loc"]), str(one["msg"])) for one in found[:50])
+    named = ", ".join(one.field for one in errors[:5])
+    return response(Refusal("invalid", f"Not valid: {named}.", errors=errors))
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = str(error.detail) if isinstance(error, HTTPException) else ""
+    answer = response(Refusal(_BY_STATUS.get(status, "internal"), detail))
+    answer.headers.update((error.headers if isinstance(error, HTTPException) else None) or {})
+    return answer
+
+
+async def _failed(_: Request, _error: Exception) -> Response:
+    return response(Refusal("internal", "An unexpected error; it is in this server's log."))
+
+
+def _field(location: tuple[str | int, ...]) -> str:
+    """`members[1]` from ("body", "members", 1); the body as a whole is `body`."""
+    name = ""
+    for part in location[1:] or location[:1]:
+        name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
+    return name

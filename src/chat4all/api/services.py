@@ -1,0 +1,81 @@
+"""What endpoints work with, and how they get it: from the application's state, put there by wiring."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.security import OAuth2PasswordBearer
+from starlette.requests import HTTPConnection
+
+from chat4all.accounts.tokens import Identity, Tokens
+from chat4all.accounts.users import Users
+from chat4all.api.settings import ApiSettings
+from chat4all.conversations.acceptance import Acceptance
+from chat4all.conversations.history import History
+from chat4all.conversations.members import Members
+from chat4all.conversations.membership import Membership
+from chat4all.conversations.presence import Presence
+from chat4all.directory.port import Directory
+from chat4all.limits.port import Limits
+from chat4all.model.errors import Refusal
+from chat4all.store.port import Store
+from chat4all.telemetry.metrics import Metrics
+
+Checks = Callable[[], Mapping[str, str | None]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Services:
+    """`ready` and `live`: checks by name; None is well, a string says what is wrong."""
+
+    settings: ApiSettings
+    users: Users
+    tokens: Tokens
+    acceptance: Acceptance
+    history: History
+    members: Members
+    membership: Membership
+    presence: Presence
+    directory: Directory
+    store: Store
+    limits: Limits
+    metrics: Metrics
+    ready: Checks
+    live: Checks
+
+
+def services(connection: HTTPConnection) -> Services:
+    """The services of the application that serves this request."""
+    found: Services = connection.app.state.services
+    return found
+
+
+_bearer = OAuth2PasswordBearer(tokenUrl="/token", auto_error=False)
+
+
+def bearer(connection: HTTPConnection) -> str | None:
+    """The token in the Authorization header."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None
+
+
+def identify(connection: HTTPConnection) -> Identity:
+    """Who asks. Raises Refusal unauthenticated."""
+    token = bearer(connection)
+    if token is None:
+        raise Refusal("unauthenticated", "There is no bearer token in the Authorization header.")
+    return services(connection).tokens.verify(token)
+
+
+def _identity(connection: HTTPConnection, _: Annotated[str | None, Depends(_bearer)]) -> Identity:
+    return identify(connection)
+
+
+def _perhaps(connection: HTTPConnection, _: Annotated[str | None, Depends(_bearer)]) -> Identity | None:
+    return None if bearer(connection) is None else identify(connection)
+
+
+Uses = Annotated[Services, Depends(services)]
+Who = Annotated[Identity, Depends(_identity)]
+MaybeWho = Annotated[Identity | None, Depends(_perhaps)]

@@ -1,0 +1,120 @@
+"""The sessions of one process: who they belong to, what is pushed to them, and a sweep for pushes that were lost."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable
+from typing import Final
+
+from chat4all.accounts.tokens import Identity
+from chat4all.gateway.session import GOING_AWAY, Connection, HeadMoved, Ports, Session
+from chat4all.model import frames, ids
+from chat4all.model.errors import EngineUnavailableError
+from chat4all.realtime.port import REFRESH, Push, Realtime
+
+_log = logging.getLogger(__name__)
+
+_SWEEP_PAUSE: Final = 1.0  # seconds between two sweeps that are asked for
+
+
+class Gateway:
+    """One start of a gateway. Sessions may come once `run` has subscribed to its pushes."""
+
+    def __init__(self, realtime: Realtime, ports: Ports) -> None:
+        self.id = ids.new_id()
+        self._realtime = realtime
+        self._ports = ports
+        self._sessions: dict[str, set[Session]] = defaultdict(set)
+        self._subscribed = asyncio.Event()
+        self._sweep_wanted = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve pushes, refresh registrations, sweep; for ever."""
+        async with self._realtime.subscribe(self.id) as pushes, asyncio.TaskGroup() as tasks:
+            self._subscribed.set()
+            tasks.create_task(self._dispatch(pushes))
+            tasks.create_task(self._refresh())
+            tasks.create_task(self._sweep())
+
+    async def open(self, identity: Identity, connection: Connection) -> Session:
+        """Take a session in and make it known. Raises EngineUnavailableError."""
+        await self._subscribed.wait()
+        session = Session(identity, connection, self._ports)
+        self._sessions[session.username].add(session)
+        self._ports.metrics.sessions.inc()
+        try:
+            await self._ports.presence.arrived(session.username, self.id, session.id)
+        except EngineUnavailableError:
+            self._drop(session)
+            raise
+        return session
+
+    async def close(self, session: Session) -> None:
+        """The session has ended."""
+        self._drop(session)
+        await session.finish()
+        await self._ports.presence.left(session.username, self.id, session.id)
+
+    def drain(self) -> None:
+        """Ask every client to go elsewhere."""
+        for session in self._all():
+            session.end(GOING_AWAY, "this server goes away: reconnect and resume")
+
+    async def sweep(self) -> None:
+        """Compare what every session was shown with the heads of its conversations; each reads what it lacks."""
+        mine = await self._ports.directory.conversations_of(list(self._sessions))
+        heads = await self._ports.store.heads({id_ for held in mine.values() for id_ in held})
+        for session in self._all():
+            for conversation_id in mine.get(session.username, ()):
+                head = heads.get(conversation_id)
+                if head and head.last_seq > session.shown(conversation_id):
+                    session.offer(HeadMoved(conversation_id, head.last_seq))
+
+    def _drop(self, session: Session) -> None:
+        held = self._sessions[session.username]
+        held.discard(session)
+        if not held:
+            del self._sessions[session.username]
+        self._ports.metrics.sessions.dec()
+
+    def _all(self) -> Iterable[Session]:
+        return [session for held in self._sessions.values() for session in held]
+
+    async def _dispatch(self, pushes: AsyncIterator[Push]) -> None:
+        async for push in pushes:
+            if push.sweep:
+                self._sweep_wanted.set()
+                continue
+            for user in push.users:
+                if sessions := self._sessions.get(user):
+                    item = (push, frames.addressed(push.frame, user))
+                    for session in tuple(sessions):
+                        session.offer(item)
+
+    async def _refresh(self) -> None:
+        """Keep registrations alive; one that has gone missing means that pushes were missed too."""
+        while True:
+            await asyncio.sleep(REFRESH)
+            try:
+                here = {session.id: session.username for session in self._all()}
+                if here.keys() - await self._realtime.registered(self.id):
+                    self._sweep_wanted.set()
+                await self._realtime.register(self.id, here)
+            except EngineUnavailableError as error:
+                _log.warning("Sessions were not refreshed: %s", error)
+                self._sweep_wanted.set()
+
+    async def _sweep(self) -> None:
+        every = self._ports.settings.sweep_seconds
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._sweep_wanted.wait(), every * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
+            self._sweep_wanted.clear()
+            try:
+                await self.sweep()
+            except EngineUnavailableError as error:
+                _log.warning("No sweep: %s", error)
+                self._sweep_wanted.set()
+            await asyncio.sleep(_SWEEP_PAUSE)

@@ -1,0 +1,343 @@
+"""One WebSocket. One task takes everything that happens to it in turn, so order needs no lock.
+
+What arrives, pushes and the client's own frames alike, goes through one bounded queue. A push with the next seq is
+sent on; one that was shown already is dropped; a jump means that something was missed, and the store is read.
+"""
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+import msgspec
+
+from chat4all.accounts.tokens import Identity
+from chat4all.conversations import history
+from chat4all.conversations.acceptance import Acceptance
+from chat4all.conversations.membership import Membership
+from chat4all.conversations.presence import Presence
+from chat4all.directory.port import Directory
+from chat4all.gateway import speech
+from chat4all.gateway.receipts import Receipts
+from chat4all.gateway.settings import GatewaySettings
+from chat4all.limits.port import Limits, Rate
+from chat4all.model import frames, ids
+from chat4all.model.delivery import Cursor
+from chat4all.model.errors import EngineUnavailableError, Refusal
+from chat4all.model.rows import iso
+from chat4all.realtime.port import Push
+from chat4all.store.port import Store
+from chat4all.telemetry.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+UNAUTHENTICATED: Final = 4401
+TRY_AGAIN: Final = 1013
+GOING_AWAY: Final = 1012
+
+_PAGE: Final = 200
+_RESUMES: Final = Rate(0.5, 10)
+_TYPING: Final = Rate(0.5, 1)
+
+
+class Connection(Protocol):
+    """The transport under a session: a Starlette WebSocket today."""
+
+    async def send(self, frame: bytes) -> None:
+        """Hand over a frame; waits while the client reads too slowly. Raises ConnectionError when it is gone."""
+        ...
+
+
+class CloseError(Exception):
+    """The session ends, with this close code and reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{code} {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class HeadMoved(msgspec.Struct, frozen=True):
+    """A comparison with the store found this head."""
+
+    conversation_id: str
+    last_seq: int
+
+
+Said = speech.Speech | str  # what a client said; a string: why it was not understood
+Item = tuple[Push, bytes] | HeadMoved | Said
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ports:
+    """What every session of a gateway works with."""
+
+    store: Store
+    directory: Directory
+    limits: Limits
+    membership: Membership
+    presence: Presence
+    acceptance: Acceptance
+    metrics: Metrics
+    settings: GatewaySettings
+
+
+class Session:
+    """From the accepted handshake to the close."""
+
+    def __init__(self, identity: Identity, connection: Connection, ports: Ports) -> None:
+        self.id = ids.new_id()
+        self.identity = identity
+        self._connection = connection
+        self._ports = ports
+        self._inbox: asyncio.Queue[Item] = asyncio.Queue(ports.settings.queue)
+        self._opened = asyncio.Event()
+        self._opening: speech.Speech | str | None = None
+        self._cut_off = asyncio.Event()
+        self._close: CloseError | None = None
+        self._shown: dict[str, int] = {}
+        self._baseline: dict[str, int] = {}
+        self._live = False
+        self._expires_at = time.monotonic() + identity.expires - time.time()
+        self._warn_at = self._expires_at - ports.settings.warn_seconds
+        self._receipts = Receipts(self._send_receipts, ports.settings.receipt_seconds)
+
+    @property
+    def username(self) -> str:
+        return self.identity.username
+
+    def shown(self, conversation_id: str) -> int:
+        """The highest seq that this client was sent, or had before."""
+        return self._shown.get(conversation_id, 0)
+
+    def offer(self, item: Item) -> None:
+        """Something for this client. A session whose queue is full reads too slowly: it is closed and may resume."""
+        try:
+            self._inbox.put_nowait(item)
+        except asyncio.QueueFull:
+            if self._close is None:
+                self._ports.metrics.cut_off.inc()
+            self.end(TRY_AGAIN, "you read too slowly: reconnect and resume")
+
+    def end(self, code: int, reason: str) -> None:
+        """Close the session from outside."""
+        self._close = self._close or CloseError(code, reason)
+        self._cut_off.set()
+
+    async def hear(self, frame: str | bytes) -> None:
+        """A frame of the client's; waits while the session is busy, and so makes the client wait."""
+        try:
+            said: Said = speech.decode(frame)
+        except msgspec.DecodeError as error:
+            said = f"This frame was not understood: {error}"
+        if self._opened.is_set():
+            await self._inbox.put(said)
+        else:
+            self._opening = said
+            self._opened.set()
+
+    async def run(self) -> None:
+        """Serve the client until it is closed. Always raises: CloseError, ConnectionError, EngineUnavailableError."""
+        pump = asyncio.create_task(self._pump())
+        cut_off = asyncio.create_task(self._cut_off.wait())
+        try:
+            await asyncio.wait({pump, cut_off}, return_when=asyncio.FIRST_COMPLETED)
+            if self._close is not None:
+                raise self._close
+            await pump
+        finally:
+            for task in (pump, cut_off):
+                task.cancel()
+            await asyncio.gather(pump, cut_off, return_exceptions=True)
+
+    async def finish(self) -> None:
+        """After the end: what the client acknowledged last is not lost."""
+        await self._receipts.flush()
+
+    async def _pump(self) -> None:
+        await self._begin()
+        await self._open()
+        while True:
+            item = await self._next()
+            if item is None:
+                await self._on_time()
+            elif isinstance(item, tuple):
+                await self._on_push(*item)
+            elif isinstance(item, HeadMoved):
+                await self._on_head(item)
+            else:
+                await self._on_said(item)
+
+    async def _begin(self) -> None:
+        """Where everything stands now is where live pushes start, unless the client resumes from earlier."""
+        mine = (await self._ports.directory.conversations_of([self.username]))[self.username]
+        heads = await self._ports.store.heads(mine)
+        self._shown = {id_: heads[id_].last_seq if id_ in heads else 0 for id_ in mine}
+        self._baseline = dict(self._shown)
+
+    async def _open(self) -> None:
+        """Hold pushes back for a moment: the client's first frame may resume from before them."""
+        try:
+            await asyncio.wait_for(self._opened.wait(), self._ports.settings.resume_grace_seconds)
+        except TimeoutError:
+            self._opened.set()
+        if self._opening is not None:
+            await self._on_said(self._opening)
+        self._live = True
+
+    async def _next(self) -> Item | None:
+        """The next thing to do, in order; None when it is time for something."""
+        timeout = min(self._receipts.due, self._warn_at, self._expires_at) - time.monotonic()
+        if timeout <= 0:
+            return None
+        if not self._inbox.empty():
+            return self._inbox.get_nowait()
+        try:
+            return await asyncio.wait_for(self._inbox.get(), timeout)
+        except TimeoutError:
+            return None
+
+    async def _on_time(self) -> None:
+        now = time.monotonic()
+        if now >= self._expires_at:
+            raise CloseError(UNAUTHENTICATED, "the token has expired")
+        if now >= self._warn_at:
+            self._warn_at = float("inf")
+            await self._say({"type": "token_expiring", "expires_at": iso(self.identity.expires * 1000)})
+        if now >= self._receipts.due:
+            await self._receipts.flush()
+
+    async def _on_push(self, push: Push, frame: bytes) -> None:
+        if push.seq is None:
+            await self._send(frame)
+            return
+        shown = self.shown(push.conversation_id)
+        if push.seq <= shown:
+            return
+        if push.seq > shown + 1:
+            self._ports.metrics.refetches.labels("gap").inc()
+            await self._catch_up(push.conversation_id)
+        else:
+            self._shown[push.conversation_id] = push.seq
+            await self._send(frame)
+
+    async def _on_head(self, moved: HeadMoved) -> None:
+        if moved.last_seq > self.shown(moved.conversation_id):
+            self._ports.metrics.refetches.labels("sweep").inc()
+            await self._catch_up(moved.conversation_id)
+
+    async def _catch_up(self, conversation_id: str, up_to: int | None = None) -> bool:
+        """Show everything after what was shown, up to the head; False where that is too much to be pushed."""
+        head = (await self._ports.store.heads([conversation_id])).get(conversation_id)
+        last = head.last_seq if head else 0
+        last = last if up_to is None else min(last, up_to)
+        try:
+            await self._ports.membership.check(conversation_id, self.username)
+        except Refusal:
+            return True
+        first = self.shown(conversation_id)
+        if last - first > self._ports.settings.replay_limit:
+            self._shown[conversation_id] = last
+            await self._say({"type": "resync", "conversation_id": conversation_id, "from": first, "to": last})
+            return False
+        while self.shown(conversation_id) < last:
+            await self._show_page(conversation_id, last)
+        return True
+
+    async def _show_page(self, conversation_id: str, last: int) -> None:
+        after = self.shown(conversation_id)
+        limit = min(_PAGE, last - after)
+        rows = await self._ports.store.history(conversation_id, after_seq=after, limit=limit)
+        if not rows:
+            raise EngineUnavailableError("store", "it lost rows below a head")
+        for seen in await history.seen(self._ports.store, rows):
+            self._shown[conversation_id] = seen.row.seq
+            await self._say(seen.frame())
+
+    async def _on_said(self, said: Said) -> None:
+        if isinstance(said, str):
+            await self._say(frames.error(said, code="malformed"))
+            return
+        try:
+            await self._on_speech(said)
+        except Refusal as refusal:
+            await self._say(frames.error(refusal.detail, code=refusal.code))
+        except EngineUnavailableError as error:
+            if isinstance(said, speech.Resume):
+                raise
+            await self._say(frames.error(str(error), code="unavailable"))
+
+    async def _on_speech(self, said: speech.Speech) -> None:
+        match said:
+            case speech.Resume():
+                await self._check(f"resume:{self.id}", _RESUMES)
+                await self._resume(said)
+            case speech.Ack():
+                await self._on_cursor(said.conversation_id, said.seq, delivered_seq=said.seq)
+            case speech.Read():
+                await self._on_cursor(said.conversation_id, said.seq, read_seq=said.seq)
+            case speech.Typing():
+                await self._on_typing(said.conversation_id)
+            case speech.Ping():
+                await self._say({"type": "pong"})
+
+    async def _resume(self, said: speech.Resume) -> None:
+        """Replay what the client lacks of each conversation of its user, then say how that went.
+
+        A resume that comes after the session went live is given what lies before that: late, but once.
+        """
+        mine = (await self._ports.directory.conversations_of([self.username]))[self.username]
+        heads = await self._ports.store.heads(mine)
+        result = {}
+        for conversation_id in mine:
+            head = heads[conversation_id].last_seq if conversation_id in heads else 0
+            end = min(head, self._baseline.get(conversation_id, 0)) if self._live else head
+            start = min(said.cursors.get(conversation_id, 0), end)
+            now_at = self.shown(conversation_id)
+            self._shown[conversation_id] = start
+            recovered = await self._catch_up(conversation_id, end)
+            self._shown[conversation_id] = max(now_at if self._live else 0, self.shown(conversation_id))
+            self._ports.metrics.resumes.labels(str(recovered).lower()).inc()
+            result[conversation_id] = {"recovered": recovered, "from": start, "to": end}
+        self._baseline = {}
+        await self._say(
+            {
+                "type": "resume",
+                "recovered": all(one["recovered"] for one in result.values()),
+                "conversations": result,
+                "cursors": await self._ports.store.cursors(mine),
+            }
+        )
+
+    async def _on_cursor(self, conversation_id: str, seq: int, *, delivered_seq: int = 0, read_seq: int = 0) -> None:
+        await self._ports.membership.check(conversation_id, self.username)
+        if seq > self.shown(conversation_id):
+            head = (await self._ports.store.heads([conversation_id])).get(conversation_id)
+            if head is None or seq > head.last_seq:
+                raise Refusal("invalid", f"There is no seq {seq} in this conversation.")
+        self._receipts.note(conversation_id, delivered_seq=delivered_seq, read_seq=read_seq)
+
+    async def _on_typing(self, conversation_id: str) -> None:
+        await self._ports.membership.check(conversation_id, self.username)
+        if await self._ports.limits.take(f"typing:{self.id}:{conversation_id}", _TYPING):
+            return
+        members = (await self._ports.directory.members([conversation_id]))[conversation_id]
+        others = [member for member in members if member != self.username]
+        frame = {"type": "typing", "conversation_id": conversation_id, "user_id": self.username}
+        await self._ports.presence.tell(others, frame)
+
+    async def _check(self, name: str, rate: Rate) -> None:
+        if wait := await self._ports.limits.take(name, rate):
+            raise Refusal("too-many", "Too many of these.", retry_after=wait)
+
+    async def _send_receipts(self, cursors: Mapping[str, Cursor]) -> None:
+        await self._ports.acceptance.receive(self.username, cursors)
+
+    async def _say(self, frame: frames.Frame) -> None:
+        await self._send(frames.addressed(frames.encode(frame), self.username))
+
+    async def _send(self, frame: bytes) -> None:
+        self._ports.metrics.pushes.inc()
+        await self._connection.send(frame)

@@ -1,0 +1,92 @@
+"""Running a process: loops that must turn, an HTTP server, and an end that leaves nothing behind."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from chat4all.config import ServerSettings
+from chat4all.model.errors import StartError
+
+_log = logging.getLogger(__name__)
+
+
+class Loops:
+    """Named tasks that are to run for ever. One that ends is a fault: the process is not live any more, and stops."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ended = asyncio.Event()
+
+    def start(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
+        """Run it until `stop`."""
+        task = asyncio.create_task(loop, name=name)
+        task.add_done_callback(self._note)
+        self._tasks[name] = task
+
+    def live(self) -> Mapping[str, str | None]:
+        """What is wrong with each loop; None: it turns."""
+        return {name: "it ended" if task.done() else None for name, task in self._tasks.items()}
+
+    async def ended(self) -> None:
+        """Returns when a loop has ended by itself."""
+        await self._ended.wait()
+
+    async def stop(self) -> None:
+        """End them all, the last started first."""
+        for task in reversed(self._tasks.values()):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+        self._tasks.clear()
+
+    def _note(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        _log.critical("Loop %s ended", task.get_name(), exc_info=task.exception())
+        self._ended.set()
+
+
+def listen(settings: ServerSettings) -> socket.socket:
+    """A bound socket, so that a port that is taken is known before anything starts. Raises StartError."""
+    try:
+        bound = socket.create_server((settings.host, settings.port), backlog=2048)
+    except OSError as error:
+        raise StartError(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
+            "Is it running already? Another port: CHAT4ALL_SERVER__PORT=8001"
+        ) from error
+    bound.setblocking(False)
+    return bound
+
+
+async def serve(app: FastAPI, listening: socket.socket, loops: Loops, settings: ServerSettings) -> None:
+    """Serve until SIGINT or SIGTERM; open WebSockets are then closed with 1012. Raises RuntimeError if a loop ended."""
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="websockets-sansio",
+            ws_max_size=1 << 20,
+            ws_per_message_deflate=False,  # costs more than it saves on small frames
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=settings.drain_seconds,
+            server_header=False,
+        )
+    )
+    watching = asyncio.create_task(loops.ended())
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    await asyncio.wait({watching, serving}, return_when=asyncio.FIRST_COMPLETED)
+    broken = watching.done()
+    watching.cancel()
+    server.should_exit = True
+    await serving
+    if broken:
+        raise RuntimeError("A loop ended; the log says which and why.")

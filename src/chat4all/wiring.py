@@ -1,0 +1,235 @@
+"""Wiring: the one place that knows which adapter stands behind which port. Today: embedded, all in one process."""
+
+import asyncio
+import contextlib
+import fcntl
+import ipaddress
+import logging
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Final, TextIO
+
+from fastapi import FastAPI
+
+from chat4all.accounts.keys import Keyring
+from chat4all.accounts.passwords import Passwords
+from chat4all.accounts.tokens import Tokens
+from chat4all.accounts.users import Users
+from chat4all.api import app as api
+from chat4all.api.services import Services
+from chat4all.config import Settings
+from chat4all.conversations.acceptance import Acceptance
+from chat4all.conversations.history import History
+from chat4all.conversations.members import Members
+from chat4all.conversations.membership import Membership
+from chat4all.conversations.outbox import Relay
+from chat4all.conversations.presence import Presence
+from chat4all.directory.port import AlreadyThereError, LogEpoch, Role, User
+from chat4all.directory.sql import SqlDirectory
+from chat4all.gateway.endpoint import Endpoint
+from chat4all.gateway.hub import Gateway
+from chat4all.gateway.session import Ports
+from chat4all.limits.embedded import EmbeddedLimits
+from chat4all.log.embedded import EmbeddedLog
+from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Topic
+from chat4all.model.errors import EngineUnavailableError, StartError
+from chat4all.realtime.embedded import EmbeddedRealtime
+from chat4all.routing.router import Router
+from chat4all.runtime import Loops
+from chat4all.store.embedded import EmbeddedStore
+from chat4all.telemetry.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+DEMO_USERS: Final = {"admin": Role.ADMIN, "ana": Role.AGENT, "bruno": Role.USER}
+DEMO_PASSWORD: Final = "demo"  # noqa: S105 - public: it is in the README, and only loopback is listened on
+_KEPT: Final = ("log.db", "store.db", "directory.db")
+_HOUR: Final = 3600.0
+
+
+class Embedded:
+    """Every role in one process on SQLite files and in-process push."""
+
+    def __init__(self, settings: Settings) -> None:
+        data = settings.embedded.data
+        self.settings = settings
+        self.loops = Loops()
+        self.metrics = Metrics()
+        self.log = EmbeddedLog(data / "log.db")
+        self.store = EmbeddedStore(data / "store.db")
+        self.directory = SqlDirectory.in_file(data / "directory.db")
+        self.realtime = EmbeddedRealtime()
+        self.limits = EmbeddedLimits()
+        self.passwords = Passwords()
+        self.tokens = Tokens(_keyring(settings), settings.accounts)
+        self.membership = Membership(self.directory)
+        self.presence = Presence(directory=self.directory, realtime=self.realtime)
+        self.acceptance = Acceptance(log=self.log, store=self.store, membership=self.membership, metrics=self.metrics)
+        self.relay = Relay(directory=self.directory, log=self.log)
+        self.router: Router | None = None
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[FastAPI]:
+        """Open the engines, start the loops, and at the end undo that in reverse."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self.passwords.close)
+            for engine in (self.log, self.store, self.directory):
+                await engine.open()
+                stack.push_async_callback(engine.close)
+            epoch = await self._topics()
+            await self._demo_users()
+            gateway = Gateway(self.realtime, self._ports())
+            router = self._router(epoch)
+            stack.push_async_callback(self.loops.stop)
+            self.loops.start("outbox", self.relay.run())
+            self.loops.start("router", router.run())
+            self.loops.start("gateway", gateway.run())
+            self.loops.start("retention", self._retain())
+            stack.callback(gateway.drain)
+            self._name_adapters()
+            yield api.create(self._services(router), Endpoint(gateway, self.tokens).serve)
+
+    async def _topics(self) -> int:
+        """Make the topics once; their partitions must stay what they were (invariant 3). Returns the epoch."""
+        kept = self.settings.log.retention_days * 86_400
+        await self.log.create(
+            [
+                Topic(CONVERSATIONS, self.settings.log.partitions, kept),
+                Topic(EVENTS, self.settings.log.partitions, kept),
+                Topic(DEAD_LETTERS, 1, 10 * kept),
+            ]
+        )
+        now = await self.log.partitions(CONVERSATIONS)
+        known = await self.directory.log_epoch(CONVERSATIONS)
+        if known is None:
+            known = LogEpoch(topic=CONVERSATIONS, epoch=1, partitions=now)
+            await self.directory.add_log_epoch(known)
+        if known.partitions != now:
+            raise StartError(
+                f"{CONVERSATIONS} has {now} partitions and had {known.partitions}: conversations would be "
+                f"sequenced anew. Restore log.db in {self.settings.embedded.data}."
+            )
+        return known.epoch
+
+    async def _demo_users(self) -> None:
+        for username, role in DEMO_USERS.items():
+            if await self.directory.user(username) is None:
+                hashed = await self.passwords.hash(DEMO_PASSWORD)
+                with contextlib.suppress(AlreadyThereError):
+                    await self.directory.add_user(User(username=username, role=role, password_hash=hashed))
+
+    async def _retain(self) -> None:
+        """Once an hour, let go of log records that are old and read."""
+        while True:
+            try:
+                await self.log.trim()
+            except EngineUnavailableError as error:
+                _log.warning("Old records stay for now: %s", error)
+            await asyncio.sleep(_HOUR)
+
+    def _router(self, epoch: int) -> Router:
+        self.router = Router(
+            log=self.log,
+            store=self.store,
+            directory=self.directory,
+            realtime=self.realtime,
+            metrics=self.metrics,
+            epoch=epoch,
+            settings=self.settings.routing,
+        )
+        return self.router
+
+    def _ports(self) -> Ports:
+        return Ports(
+            store=self.store,
+            directory=self.directory,
+            limits=self.limits,
+            membership=self.membership,
+            presence=self.presence,
+            acceptance=self.acceptance,
+            metrics=self.metrics,
+            settings=self.settings.gateway,
+        )
+
+    def _services(self, router: Router) -> Services:
+        def ready() -> Mapping[str, str | None]:
+            return {**self.loops.live(), "partitions": "; ".join(router.stopped.values()) or None}
+
+        return Services(
+            settings=self.settings.api,
+            users=Users(
+                directory=self.directory,
+                limits=self.limits,
+                passwords=self.passwords,
+                tokens=self.tokens,
+                settings=self.settings.accounts,
+            ),
+            tokens=self.tokens,
+            acceptance=self.acceptance,
+            history=History(self.store, self.directory),
+            members=Members(
+                directory=self.directory, store=self.store, membership=self.membership, told=self.relay.kick
+            ),
+            membership=self.membership,
+            presence=self.presence,
+            directory=self.directory,
+            store=self.store,
+            limits=self.limits,
+            metrics=self.metrics,
+            ready=ready,
+            live=self.loops.live,
+        )
+
+    def _name_adapters(self) -> None:
+        for port in ("log", "store", "directory", "realtime", "limits"):
+            self.metrics.adapter.labels(port, "embedded").set(1)
+        _log.info("Embedded mode: log, store, directory, realtime and limits in this process")
+
+
+def check_loopback(host: str) -> None:
+    """Embedded mode has users whose password everyone knows. Raises StartError for an address others can reach."""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise StartError(f"CHAT4ALL_SERVER__HOST is {host}; embedded mode listens on loopback only, as 127.0.0.1.")
+
+
+@contextlib.contextmanager
+def claimed(data: Path) -> Iterator[None]:
+    """Hold the data folder for this process alone. Raises StartError while another one has it."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock: TextIO = (data / "lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise StartError(f"Cannot keep data in {data}: {error.strerror}. Set CHAT4ALL_EMBEDDED__DATA.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            raise StartError(
+                f"{data} is in use by process {lock.read().strip() or '?'}; stop that one first."
+            ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def clear(data: Path) -> None:
+    """Delete what embedded mode keeps in this folder, and nothing else that may be in it."""
+    for name in _KEPT:
+        for file in data.glob(f"{name}*"):
+            file.unlink()
+    for key in (data / "keys").glob("*.pem"):
+        key.unlink()
+
+
+def _keyring(settings: Settings) -> Keyring:
+    accounts = settings.accounts
+    if accounts.keys_dir is not None:
+        return Keyring.load(accounts.keys_dir, accounts.signing_key)
+    return Keyring.load_or_make(settings.embedded.data / "keys", accounts.signing_key)

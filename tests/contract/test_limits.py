@@ -1,0 +1,179 @@
+"""What every twin of the rate limits must do, as its port says: a token bucket for each name.
+
+Two things count. No more is let through than the rate allows, or a provider blocks us; and the wait that is returned
+is enough, or a caller that waits as told is refused for ever.
+"""
+
+import asyncio
+import uuid
+from typing import Protocol
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chat4all.limits.embedded import EmbeddedLimits
+from chat4all.limits.port import Limits, Rate
+
+DEADLINE = 10.0  # until something that must happen has happened
+
+
+class Twin(Protocol):
+    """What a twin gives to its tests. `tolerance`: seconds by which a wait may be off."""
+
+    tolerance: float
+
+    @property
+    def limits(self) -> Limits: ...
+    async def advance(self, seconds: float) -> None: ...
+
+
+class EmbeddedTwin:
+    """Limits with a clock that stands still until it is advanced."""
+
+    tolerance = 1e-6
+
+    def __init__(self) -> None:
+        self._now = 1000.0
+        self.limits = EmbeddedLimits(clock=lambda: self._now)
+
+    async def advance(self, seconds: float) -> None:
+        self._now += seconds
+
+
+TWINS = {"embedded": EmbeddedTwin}
+
+
+@pytest.fixture(params=TWINS)
+def twin(request: pytest.FixtureRequest) -> Twin:
+    return TWINS[request.param]()
+
+
+async def drain(limits: Limits, name: str, rate: Rate) -> int:
+    """Take one by one until it is refused. Returns how many there were."""
+    taken = 0
+    while await limits.take(name, rate) == 0.0:
+        taken += 1
+    return taken
+
+
+@pytest.mark.parametrize("burst", [1, 2, 30])
+async def test_a_new_bucket_is_full(twin: Twin, burst: int) -> None:
+    assert await drain(twin.limits, "name", Rate(0.001, burst)) == burst
+
+
+REFILLS = {
+    "nothing yet": (Rate(2.0, 10), 0.0, 0),
+    "not quite one": (Rate(2.0, 10), 0.4, 0),
+    "one": (Rate(2.0, 10), 0.6, 1),
+    "some": (Rate(2.0, 10), 2.1, 4),
+    "full and no more": (Rate(2.0, 10), 3600.0, 10),
+    "fast": (Rate(1000.0, 50), 0.0205, 20),
+    "slow": (Rate(0.1, 3), 25.0, 2),
+}
+
+
+@pytest.mark.parametrize(("rate", "seconds", "tokens"), REFILLS.values(), ids=REFILLS)
+async def test_an_empty_bucket_gains_by_its_rate_up_to_its_burst(
+    twin: Twin, rate: Rate, seconds: float, tokens: int
+) -> None:
+    await twin.limits.take("name", rate, rate.burst)
+    await twin.advance(seconds)
+    assert await drain(twin.limits, "name", rate) == tokens
+
+
+WAITS = {
+    "one of an empty bucket": (Rate(2.0, 10), 10, 1, 0.5),
+    "all of an empty bucket": (Rate(2.0, 10), 10, 10, 5.0),
+    "more than is left": (Rate(2.0, 10), 8, 5, 1.5),
+    "less than one a second": (Rate(0.25, 1), 1, 1, 4.0),
+    "many a second": (Rate(1000.0, 10), 10, 1, 0.001),
+}
+
+
+@pytest.mark.parametrize(("rate", "taken", "wanted", "wait"), WAITS.values(), ids=WAITS)
+async def test_a_refusal_says_how_long_to_wait(twin: Twin, rate: Rate, taken: int, wanted: int, wait: float) -> None:
+    assert await twin.limits.take("name", rate, taken) == 0.0
+    assert await twin.limits.take("name", rate, wanted) == pytest.approx(wait, abs=twin.tolerance)
+
+
+async def test_a_refusal_takes_nothing(twin: Twin) -> None:
+    rate = Rate(1.0, 5)
+    assert await twin.limits.take("name", rate, 2) == 0.0
+    for _ in range(10):
+        assert await twin.limits.take("name", rate, 4) == pytest.approx(1.0, abs=twin.tolerance)
+    assert await twin.limits.take("name", rate, 3) == 0.0
+
+
+@pytest.mark.parametrize(("burst", "tokens"), [(1, 2), (10, 11), (0, 1), (5, 10**9)])
+async def test_more_than_the_burst_is_a_mistake_and_takes_nothing(twin: Twin, burst: int, tokens: int) -> None:
+    rate = Rate(1.0, burst)
+    with pytest.raises(ValueError):
+        await twin.limits.take("name", rate, tokens)
+    if burst:
+        assert await twin.limits.take("name", rate, burst) == 0.0
+
+
+async def test_names_do_not_touch_each_other(twin: Twin) -> None:
+    rate = Rate(0.001, 3)
+    for name in ("login:ana", "login:bruno", "login", "", "ünï:{code}*"):
+        assert await drain(twin.limits, name, rate) == 3
+
+
+async def test_a_name_may_have_another_rate_from_now_on(twin: Twin) -> None:
+    assert await twin.limits.take("name", Rate(0.001, 10), 1) == 0.0
+    assert await drain(twin.limits, "name", Rate(0.001, 2)) <= 2
+    assert await twin.limits.take("name", Rate(10.0, 1)) == pytest.approx(0.1, abs=0.001 + twin.tolerance)
+
+
+async def test_many_names_and_the_first_is_still_known(twin: Twin) -> None:
+    rate = Rate(0.001, 1)
+    names = [f"name {number}" for number in range(20_000)]
+    assert {await twin.limits.take(name, rate) for name in names} == {0.0}
+    for name in (names[0], names[10_000], names[-1]):
+        assert await twin.limits.take(name, rate) > 0.0
+
+
+async def test_together_callers_get_no_more_than_one_alone(twin: Twin) -> None:
+    async with asyncio.timeout(DEADLINE):
+        answers = await asyncio.gather(*(twin.limits.take("name", Rate(0.001, 10)) for _ in range(200)))
+    assert answers.count(0.0) == 10
+
+
+RATES = st.builds(Rate, st.sampled_from([0.1, 0.3, 1.0, 3.0, 7.0, 30.0, 1000.0 / 3]), st.integers(1, 40))
+SETTINGS = settings(
+    max_examples=100,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@SETTINGS
+@given(rate=RATES, steps=st.lists(st.tuples(st.integers(1, 40), st.floats(0, 3)), max_size=12))
+async def test_waiting_as_told_is_enough(twin: Twin, rate: Rate, steps: list[tuple[int, float]]) -> None:
+    name = uuid.uuid4().hex  # a full bucket for each example
+    for tokens, seconds in steps:
+        wanted = min(tokens, rate.burst)
+        wait = await twin.limits.take(name, rate, wanted)
+        assert 0.0 <= wait <= wanted / rate.per_second + twin.tolerance
+        if wait:
+            await twin.advance(wait + twin.tolerance)
+            assert await twin.limits.take(name, rate, wanted) == 0.0
+        await twin.advance(seconds)
+
+
+@SETTINGS
+@given(rate=RATES, steps=st.lists(st.tuples(st.integers(1, 40), st.floats(0, 3)), max_size=30))
+async def test_never_is_more_let_through_than_burst_and_rate(
+    twin: Twin, rate: Rate, steps: list[tuple[int, float]]
+) -> None:
+    name = uuid.uuid4().hex
+    taken, elapsed = 0, 0.0
+    for tokens, seconds in steps:
+        wanted = min(tokens, rate.burst)
+        if await twin.limits.take(name, rate, wanted) == 0.0:
+            taken += wanted
+        assert taken <= rate.burst + rate.per_second * (elapsed + twin.tolerance)
+        await twin.advance(seconds)
+        elapsed += seconds
