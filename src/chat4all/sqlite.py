@@ -86,10 +86,16 @@ class Database:
         self._reading.close()
         self._writer = None
 
+    def check_open(self) -> None:
+        """Raises EngineUnavailableError once it is closed, or before it is open."""
+        if self._writer is None:
+            raise EngineUnavailableError(self._engine, "closed")
+
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction; on return it is on disk. An exception of `work` undoes its own changes only."""
-        if self._writer is None or self._jobs.qsize() > _WAITING:
-            raise EngineUnavailableError(self._engine, "closed" if self._writer is None else "too many writes wait")
+        self.check_open()
+        if self._jobs.qsize() > _WAITING:
+            raise EngineUnavailableError(self._engine, "too many writes wait")
         job = _Job(work)
         self._jobs.put(job)
         result: T = await job.future

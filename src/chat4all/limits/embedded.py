@@ -6,6 +6,7 @@ from typing import Final
 
 from chat4all.limits.port import Rate
 
+_DUST: Final = 1e-6  # tokens: whoever waited as long as he was told is let in, whatever floats make of it
 _BUCKETS: Final = 100_000  # after so many, those that are full again are dropped
 
 
@@ -22,7 +23,7 @@ class EmbeddedLimits:
         now = self._clock()
         held, counted, _ = self._buckets.get(name, (float(rate.burst), now, rate))
         held = min(float(rate.burst), held + (now - counted) * rate.per_second)
-        if held < tokens:
+        if held + _DUST < tokens:
             self._buckets[name] = (held, now, rate)
             return (tokens - held) / rate.per_second
         self._buckets[name] = (held - tokens, now, rate)

@@ -4,7 +4,7 @@ from typing import NamedTuple, Protocol
 
 
 class Rate(NamedTuple):
-    """A token bucket: it holds `burst` tokens and gains `per_second`."""
+    """A token bucket: it holds `burst` tokens, at least one, and gains `per_second`, more than nought."""
 
     per_second: float
     burst: int

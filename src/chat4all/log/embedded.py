@@ -81,6 +81,7 @@ class EmbeddedLog:
         self._ends = await self._database.read(_ends) | self._ends
 
     async def partitions(self, topic: str) -> int:
+        self._database.check_open()
         return self._topics.get(topic, 0)
 
     async def append(self, entries: Sequence[Entry]) -> list[Appended]:
@@ -108,10 +109,13 @@ class EmbeddedLog:
     async def trim(self) -> int:
         """Delete what is older than its topic's retention and needed by no group; returns how many records went."""
         now = time.time() * 1000
+        groups = [(group, topic) for group, topic in self._groups]
 
         def work(connection: sqlite3.Connection) -> int:
             return sum(
                 _trim(connection, topic, partition, now - retention * 1000)
+                if not _unread(connection, topic, partition, groups)
+                else 0
                 for topic, count, retention in connection.execute("SELECT * FROM topics").fetchall()
                 for partition in range(count)
             )
@@ -285,6 +289,13 @@ def _fetch(
 
 def _record(offset: int, timestamp: int, key: bytes, value: bytes, headers: bytes | None) -> LogRecord:
     return LogRecord(offset, timestamp, key, value, _headers.decode(headers) if headers else ())
+
+
+def _unread(connection: sqlite3.Connection, topic: str, partition: int, groups: list[tuple[str, str]]) -> bool:
+    """Whether a group that has joined never committed this partition: it starts at the beginning."""
+    query = "SELECT grp FROM committed WHERE topic = ? AND partition = ?"
+    committed = {group for (group,) in connection.execute(query, (topic, partition))}
+    return any(of == topic and group not in committed for group, of in groups)
 
 
 def _trim(connection: sqlite3.Connection, topic: str, partition: int, before: float) -> int:

@@ -14,7 +14,7 @@ DEAD_LETTERS = "chat4all.dlq"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Topic:
-    """How a topic is made. `retention_seconds`: older records may go, consumed or not, but none that a group needs."""
+    """How a topic is made. `retention_seconds`: older records may go, unless a group that is known still needs them."""
 
     name: str
     partitions: int
@@ -67,10 +67,6 @@ class Batch:
     records: Sequence[LogRecord]
 
 
-class AssignmentLostError(Exception):
-    """The partition has moved to another consumer. Normal: drop what was cached; nothing needs undoing."""
-
-
 class OffsetOutOfRangeError(Exception):
     """The group's offset is not in the partition: it was trimmed, restored or made again. Nothing is skipped."""
 
@@ -93,7 +89,8 @@ class Consumer(Protocol):
         ...
 
     async def commit(self, offsets: Mapping[Assignment, int]) -> frozenset[Assignment]:
-        """Remember the next offset to read of each. Returns those that were lost meanwhile: their offset is ignored."""
+        """Remember the next offset to read of each. Returns those that have moved to another consumer meanwhile: their
+        offset is ignored. That is normal; drop what was cached, nothing needs undoing."""
         ...
 
     def seek(self, assignment: Assignment, offset: int) -> None:
@@ -101,7 +98,7 @@ class Consumer(Protocol):
         ...
 
     def pause(self, assignment: Assignment) -> None:
-        """Give no more records of it, and stay its owner. Does nothing for an assignment that was lost."""
+        """Give no more records of this assignment, and stay its owner. Does nothing for one that was lost."""
         ...
 
     def assignments(self) -> frozenset[Assignment]:

@@ -1,0 +1,169 @@
+"""A client of a running server: REST by httpx, the WebSocket by websockets; what every command but dev stands on."""
+
+import asyncio
+import contextlib
+import json
+import uuid
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+import httpx
+import typer
+import websockets
+
+Url = Annotated[str, typer.Option("--url", envvar="CHAT4ALL_URL", help="Where the server is.")]
+As = Annotated[str, typer.Option("--as", envvar="CHAT4ALL_USER", help="Who you are.")]
+Password = Annotated[
+    str, typer.Option(envvar="CHAT4ALL_PASSWORD", help="Your password; the demo users' is demo.", show_default=False)
+]
+
+DEFAULT_URL = "http://localhost:8000"
+DEMO_PASSWORD = "demo"  # noqa: S105 - public, see wiring
+_AGAIN = 0.2  # seconds until a first reconnection; doubles up to _LONGEST
+_LONGEST = 5.0
+
+Frame = dict[str, Any]
+
+
+class AnswerError(Exception):
+    """The server refused (`status`), or could not be reached (nought). The message is for a person."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Client:
+    """One user at one server."""
+
+    def __init__(self, url: str, username: str, password: str) -> None:
+        self.username = username
+        self._url = url.rstrip("/")
+        self._password = password
+        self._http = httpx.AsyncClient(base_url=self._url, timeout=15, trust_env=False)
+        self._token = ""
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def token(self) -> str:
+        """A fresh token. Raises AnswerError."""
+        form = {"username": self.username, "password": self._password}
+        self._token = (await self._ask("POST", "/token", data=form)).json()["access_token"]
+        return self._token
+
+    async def call(self, method: str, path: str, body: object = None, *, key: str | None = None) -> httpx.Response:
+        """One request with the token; logs in first, and again when the token has expired. Raises AnswerError."""
+        if not self._token:
+            await self.token()
+        try:
+            return await self._ask(method, path, json=body, headers=self._headers(key))
+        except AnswerError as error:
+            if error.status != 401:
+                raise
+        await self.token()
+        return await self._ask(method, path, json=body, headers=self._headers(key))
+
+    async def conversation_with(self, *others: str) -> str:
+        """The id of the conversation with exactly these people, made where there is none."""
+        wanted = {self.username, *others}
+        for known in (await self.call("GET", "/v1/conversations?limit=200")).json():
+            if set(known["members"]) == wanted:
+                return str(known["conversation_id"])
+        body = {"type": "private" if len(wanted) == 2 else "group", "members": sorted(others)}
+        return str((await self.call("POST", "/v1/conversations", body)).json()["conversation_id"])
+
+    async def post(self, conversation_id: str, content: str, *, key: str | None = None) -> str:
+        """Post a message; its id. Sent again by itself, under one key, until it is answered."""
+        key = key or str(uuid.uuid4())
+        answer = await self.call("POST", "/v1/messages", {"chat_id": conversation_id, "content": content}, key=key)
+        return str(answer.json()["message_id"])
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator["Socket"]:
+        """An open WebSocket. Raises AnswerError."""
+        if not self._token:
+            await self.token()
+        url = self._url.replace("http", "ws", 1) + "/ws"
+        protocols = [websockets.Subprotocol("chat4all"), websockets.Subprotocol(f"bearer.{self._token}")]
+        try:
+            async with websockets.connect(url, subprotocols=protocols, proxy=None, max_size=None) as socket:
+                yield Socket(socket)
+        except (OSError, websockets.InvalidHandshake) as error:
+            raise AnswerError(f"No WebSocket at {url}: {error}") from error
+
+    async def frames(self, cursors: dict[str, int]) -> AsyncIterator[tuple["Socket", Frame]]:
+        """Every frame, for ever: reconnects, resumes from `cursors`, keeps them current, leaves out repeats."""
+        wait = _AGAIN
+        while True:
+            try:
+                async with self.listening() as socket:
+                    await socket.say({"type": "resume", "cursors": cursors})
+                    while True:
+                        frame = await socket.hear()
+                        wait = _AGAIN
+                        if _is_new(frame, cursors):
+                            yield socket, frame
+            except (AnswerError, websockets.ConnectionClosed) as error:
+                if isinstance(error, websockets.ConnectionClosed) and error.rcvd and error.rcvd.code == 4401:
+                    self._token = ""
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, _LONGEST)
+
+    def _headers(self, key: str | None) -> dict[str, str]:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        return headers | {"Idempotency-Key": key} if key else headers
+
+    async def _ask(self, method: str, path: str, **what: Any) -> httpx.Response:
+        try:
+            answer = await self._http.request(method, path, **what)
+        except httpx.TransportError as error:
+            raise AnswerError(
+                f"No answer from {self._url} ({error or type(error).__name__}). Is it running? Try: chat4all dev"
+            ) from error
+        if answer.is_error:
+            raise _refused(answer)
+        return answer
+
+
+class Socket:
+    """One WebSocket connection."""
+
+    def __init__(self, connection: websockets.ClientConnection) -> None:
+        self._connection = connection
+
+    async def say(self, frame: Frame) -> None:
+        """Send a frame."""
+        await self._connection.send(json.dumps(frame))
+
+    async def hear(self) -> Frame:
+        """The next frame. Raises websockets.ConnectionClosed."""
+        frame: Frame = json.loads(await self._connection.recv())
+        return frame
+
+    def cut(self) -> None:
+        """Break the connection, without a word to the server."""
+        self._connection.transport.abort()
+
+
+def _is_new(frame: Frame, cursors: dict[str, int]) -> bool:
+    if "seq" not in frame:
+        return True
+    conversation_id = frame["conversation_id"]
+    if frame["seq"] <= cursors.get(conversation_id, 0):
+        return False
+    cursors[conversation_id] = frame["seq"]
+    return True
+
+
+def _refused(answer: httpx.Response) -> AnswerError:
+    try:
+        problem = answer.json()
+        fields = "".join(f"\n  {one['field']}: {one['detail']}" for one in problem.get("errors", ()))
+        text = f"{problem['title']}: {problem['detail']} {problem['advice']}{fields}"
+    except (ValueError, KeyError):
+        text = f"The server answered {answer.status_code}."
+    return AnswerError(text, answer.status_code)
