@@ -5,7 +5,7 @@ import contextlib
 import json
 import uuid
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import httpx
 import typer
@@ -43,7 +43,7 @@ class Client:
         self._http = httpx.AsyncClient(base_url=self._url, timeout=15, trust_env=False)
         self._token = ""
 
-    async def __aenter__(self) -> "Client":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -122,7 +122,7 @@ class Client:
             answer = await self._http.request(method, path, **what)
         except httpx.TransportError as error:
             raise AnswerError(
-                f"No answer from {self._url} ({error or type(error).__name__}). Is it running? Try: chat4all dev"
+                f"No answer from {self._url} ({str(error) or type(error).__name__}). Is it running? Try: chat4all dev"
             ) from error
         if answer.is_error:
             raise _refused(answer)

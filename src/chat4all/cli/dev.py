@@ -1,6 +1,5 @@
 """chat4all dev: the whole system in this process."""
 
-import asyncio
 import socket
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +41,7 @@ def run(
             wiring.clear(settings.embedded.data)
         listening = runtime.listen(settings.server)
         _welcome(listening, settings.embedded.data)
-        asyncio.run(_serve(settings, listening))
+        runtime.run(_serve(settings, listening))
 
 
 async def _serve(settings: config.Settings, listening: socket.socket) -> None:

@@ -1,0 +1,95 @@
+"""A server of one's own: `chat4all dev` in a process that can be killed and started again on the same data."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from chat4all.cli.client import AnswerError
+
+_STARTS: Final = 30.0  # seconds
+_STOPS: Final = 15.0
+
+
+class Server:
+    """`environment`: more settings; `log`: where its output goes."""
+
+    def __init__(self, data: Path, log: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._data = data
+        self._log = log
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it is ready. Raises AnswerError with the end of its output."""
+        command = [sys.executable, "-m", "chat4all", "dev", "--port", str(self.port), "--data", str(self._data)]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                command, stdout=log, stderr=log, env=self._environment, start_new_session=True
+            )
+        deadline = time.monotonic() + _STARTS
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                tail = self._log.read_text(errors="replace")[-2000:]
+                self.kill()
+                raise AnswerError(f"The server did not start:\n{tail}")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """SIGKILL: it gets no chance to finish anything."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait(_STOPS)
+
+    def stop(self) -> int:
+        """SIGTERM, and its exit code; killed if it takes too long."""
+        if self._process is None:
+            return 0
+        self._process.terminate()
+        try:
+            return self._process.wait(_STOPS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return -signal.SIGKILL
+
+    def post_and_kill(self, token: str, body: object) -> str | None:
+        """Post a message and kill the server the moment its 202 is here; the message's id, None without a 202."""
+        payload = json.dumps(body).encode()
+        head = (
+            f"POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nAuthorization: Bearer {token}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(head.encode() + payload)
+            answer = b""
+            while not answer.endswith(b"}") and (more := connection.recv(65_536)):
+                answer += more
+            self.kill()
+        if not answer.startswith(b"HTTP/1.1 202"):
+            return None
+        return str(json.loads(answer.partition(b"\r\n\r\n")[2])["message_id"])
+
+    def _is_ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
