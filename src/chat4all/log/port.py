@@ -84,7 +84,8 @@ class Consumer(Protocol):
     async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:
         """Wait up to `timeout` seconds for records; at most `max_records` in all, whole partitions fairly by turns.
 
-        Starts where the group committed, at the beginning where it never did. Raises OffsetOutOfRangeError.
+        Starts where the group committed, at the beginning where it never did. Raises OffsetOutOfRangeError. When it
+        raises, nothing was taken: the next poll gives the same records.
         """
         ...
 

@@ -1,0 +1,104 @@
+"""The embedded system, whole and real, in the loop of the test: engines on disk, loops, HTTP and WebSocket on a port.
+
+A module shares one system: its tests run in one loop (`pytestmark = pytest.mark.asyncio(loop_scope="module")`) and
+keep out of each other's way by conversations and users of their own. A test that needs other settings starts one:
+`await start(api={"posts_per_second": 1.0})`.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import uvicorn
+from tests.integration.people import DEADLINE, System
+
+from chat4all import config, runtime, wiring
+
+Start = Callable[..., Awaitable[System]]
+
+_GENEROUS: dict[str, dict[str, Any]] = {
+    "server": {"port": 0, "drain_seconds": 1},
+    "log": {"partitions": 4},
+    "accounts": {"logins_per_minute": 10_000.0, "login_burst": 10_000},
+    "api": {"posts_per_second": 10_000.0, "post_burst": 10_000},
+    "gateway": {},
+    "routing": {},
+}
+
+
+class _Server(uvicorn.Server):
+    """uvicorn as `runtime.serve` runs it, but signals stay pytest's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def running(data: Path, **overrides: dict[str, Any]) -> AsyncIterator[System]:
+    """Run a system on this folder. `overrides`: settings by section, as `accounts={"registration": "admins"}`."""
+    sections = {name: {**given, **overrides.get(name, {})} for name, given in _GENEROUS.items()}
+    settings = config.Settings.model_validate({**sections, "embedded": {"data": data}})
+    embedded = wiring.Embedded(settings)
+    async with embedded.running() as app:
+        listening = runtime.listen(settings.server)
+        server = _Server(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="websockets-sansio",
+                ws_max_size=1 << 20,
+                ws_per_message_deflate=False,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=settings.server.drain_seconds,
+                server_header=False,
+            )
+        )
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        system = System(settings, embedded, app, _port(listening))
+        try:
+            while not server.started:
+                assert not serving.done(), "uvicorn ended"
+                await asyncio.sleep(0.001)
+            yield system
+            broken = {name: fault for name, fault in embedded.loops.live().items() if fault}
+            assert not broken, f"loops that must turn ended: {broken}"
+        finally:
+            await system.close()
+            server.should_exit = True
+            await asyncio.wait_for(serving, DEADLINE)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
+    """The system that a module shares, with limits that no test reaches by accident."""
+    async with running(tmp_path_factory.mktemp("system")) as shared:
+        yield shared
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Start a system of the test's own, in a folder of its own or in `data`: `await start(data=..., api={...})`."""
+    async with contextlib.AsyncExitStack() as stack:
+        folders = (tmp_path / f"system{number}" for number in range(100))
+
+        async def begin(*, data: Path | None = None, **overrides: dict[str, Any]) -> System:
+            one = contextlib.AsyncExitStack()
+            started = await one.enter_async_context(running(data or next(folders), **overrides))
+            stack.push_async_callback(one.aclose)
+            started.stop = one.aclose
+            return started
+
+        yield begin
+
+
+def _port(listening: socket.socket) -> int:
+    port: int = listening.getsockname()[1]
+    return port

@@ -1,0 +1,195 @@
+"""A running system as its clients see it: its address, and people with tokens who talk to it over HTTP."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+
+import httpx
+from fastapi import FastAPI
+
+from chat4all import config, wiring
+from chat4all.directory.port import Role
+
+DEADLINE: Final = 10.0  # seconds until something that must happen has happened
+PASSWORD: Final = "correct horse battery"  # of everyone whom a test registers
+
+_numbers = itertools.count(1)
+
+
+def unused(prefix: str = "person") -> str:
+    """A user name that nobody has."""
+    return f"{prefix}{next(_numbers)}"
+
+
+class Person:
+    """Somebody at a client: a user name, a token and an HTTP connection. Without a token: a stranger."""
+
+    def __init__(self, http: httpx.AsyncClient, username: str = "", token: str | None = None) -> None:
+        self.username = username
+        self.token = token
+        self._http = http
+
+    async def call(
+        self, method: str, path: str, *, key: str | None = None, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> httpx.Response:
+        """Any request, whatever is answered. `key`: its Idempotency-Key; `more`: as httpx takes it (json=, params=)."""
+        sent = dict(headers or {})
+        if self.token is not None:
+            sent.setdefault("Authorization", f"Bearer {self.token}")
+        if key is not None:
+            sent["Idempotency-Key"] = key
+        return await self._http.request(method, path, headers=sent, **more)
+
+    async def get(self, path: str, **params: Any) -> Any:
+        """The JSON that a GET answers with 200."""
+        return expected(await self.call("GET", path, params=params), 200).json()
+
+    async def pages(self, path: str, **params: Any) -> list[list[Any]]:
+        """A list, page by page, following the Link header to its end."""
+        answer = expected(await self.call("GET", path, params=params), 200)
+        pages = [answer.json()]
+        while "next" in answer.links:
+            answer = expected(await self.call("GET", answer.links["next"]["url"]), 200)
+            pages.append(answer.json())
+        return pages
+
+    async def conversation(self, *members: str, kind: str | None = None, **more: Any) -> str:
+        """Begin one and return its id; a group where there are not exactly two people, unless `kind` says what."""
+        body = {"type": kind or ("private" if len(members) == 1 else "group"), "members": list(members), **more}
+        answer = expected(await self.call("POST", "/v1/conversations", json=body), 201)
+        return str(answer.json()["conversation_id"])
+
+    async def post(self, conversation: str, content: str, *, key: str | None = None, **more: Any) -> str:
+        """Post a message that is accepted and return its id; it may not be stored yet."""
+        body = {"chat_id": conversation, "content": content, **more}
+        return str(expected(await self.call("POST", "/v1/messages", json=body, key=key), 202).json()["message_id"])
+
+    async def settled(self, message: str) -> dict[str, Any]:
+        """The message once it is stored. Fails after the deadline."""
+        end = time.monotonic() + DEADLINE
+        while (answer := await self.call("GET", f"/v1/messages/{message}")).status_code == 404:
+            assert time.monotonic() < end, f"{message} was accepted and is still not stored"
+            await asyncio.sleep(0.005)
+        found: dict[str, Any] = expected(answer, 200).json()
+        return found
+
+    async def said(self, conversation: str, content: str, **more: Any) -> dict[str, Any]:
+        """Post a message and wait until it is stored."""
+        return await self.settled(await self.post(conversation, content, **more))
+
+    async def edit(self, message: str, content: str, *, key: str | None = None) -> str:
+        """Edit a message, wait until that is stored, and return the change's id."""
+        answer = await self.call("PATCH", f"/v1/messages/{message}", json={"content": content}, key=key)
+        change = str(expected(answer, 202).json()["change_id"])
+        await self.becomes(message, content=content)
+        return change
+
+    async def delete(self, message: str, *, key: str | None = None) -> str:
+        """Delete a message, wait until that is stored, and return the change's id."""
+        answer = expected(await self.call("DELETE", f"/v1/messages/{message}", key=key), 202)
+        await self.becomes(message, content="")
+        return str(answer.json()["change_id"])
+
+    async def becomes(self, message: str, **fields: Any) -> dict[str, Any]:
+        """The message once it has these fields, as GET /v1/messages/{id} shows it. Fails after the deadline."""
+        end = time.monotonic() + DEADLINE
+        while True:
+            found: dict[str, Any] = await self.settled(message)
+            if all(found[name] == value for name, value in fields.items()):
+                return found
+            assert time.monotonic() < end, f"{message} still is {found}"
+            await asyncio.sleep(0.005)
+
+    async def history(self, conversation: str, **params: Any) -> list[dict[str, Any]]:
+        """A page of what was said."""
+        page: list[dict[str, Any]] = await self.get(f"/v1/conversations/{conversation}/messages", **params)
+        return page
+
+    async def heard(self, conversation: str, count: int) -> list[dict[str, Any]]:
+        """The last page of the history once it has so many messages or more. Fails after the deadline."""
+        end = time.monotonic() + DEADLINE
+        while len(page := await self.history(conversation, limit=200)) < count:
+            assert time.monotonic() < end, f"{len(page)} of {count} messages are in the history"
+            await asyncio.sleep(0.005)
+        return page
+
+
+class System:
+    """A running system. `embedded` is the thing itself, `url` and `ws_url` are where it listens.
+
+    `stop` ends it before the test does, to start it again on the same data.
+    """
+
+    def __init__(self, settings: config.Settings, embedded: wiring.Embedded, app: FastAPI, port: int) -> None:
+        self.settings = settings
+        self.embedded = embedded
+        self.app = app
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.ws_url = f"ws://127.0.0.1:{port}/ws"
+        self._http = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=DEADLINE)
+        self._people: dict[str, Person] = {}
+        self.stop: Callable[[], Awaitable[None]] = self.close
+
+    async def close(self) -> None:
+        """Let go of the HTTP connections."""
+        await self._http.aclose()
+
+    def stranger(self) -> Person:
+        """Somebody without a token."""
+        return Person(self._http)
+
+    def holder(self, token: str) -> Person:
+        """Somebody with this token, whatever it is worth."""
+        return Person(self._http, token=token)
+
+    async def login(self, username: str, password: str = "demo") -> Person:
+        """Log in through POST /token; a user who is known by that name already is not asked again (argon2 is slow)."""
+        if username not in self._people:
+            form = {"username": username, "password": password}
+            answer = expected(await self.stranger().call("POST", "/token", data=form), 200)
+            self._people[username] = Person(self._http, username, answer.json()["access_token"])
+        return self._people[username]
+
+    async def register(self, username: str | None = None, **more: Any) -> Person:
+        """Make a new user, by default of an unused name, who is logged in.
+
+        His token does not come from POST /token, which would take another 50 ms to check the password.
+        """
+        body = {"username": username or unused(), "password": PASSWORD, **more}
+        made = expected(await self.stranger().call("POST", "/v1/users", json=body), 201).json()
+        token = self.embedded.tokens.issue(made["username"], Role(made["role"]))
+        self._people[made["username"]] = Person(self._http, made["username"], token)
+        return self._people[made["username"]]
+
+    async def pair(self) -> tuple[Person, Person, str]:
+        """Ana and Bruno, and a new private conversation of theirs."""
+        ana, bruno = await self.login("ana"), await self.login("bruno")
+        return ana, bruno, await ana.conversation("bruno")
+
+
+def expected(answer: httpx.Response, status: int) -> httpx.Response:
+    """The answer, if it has this status."""
+    assert answer.status_code == status, f"{answer.request.method} {answer.request.url.path}: {answer.text}"
+    return answer
+
+
+def refused(answer: httpx.Response, status: int, code: str, field: str | None = None) -> dict[str, Any]:
+    """The problem document of a refusal with this status and code, which names this field."""
+    assert answer.status_code == status, f"{answer.status_code}: {answer.text[:500]}"
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert problem["type"].rpartition(":")[2] == code, problem
+    assert problem["status"] == status
+    assert all(problem[part] and isinstance(problem[part], str) for part in ("title", "detail", "advice")), problem
+    if field is not None:
+        assert field in [error["field"] for error in problem["errors"]], problem
+        assert all(error["detail"] for error in problem["errors"]), problem
+    return problem
+
+
+def names(users: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The user names in a list of users."""
+    return [str(user["username"]) for user in users]

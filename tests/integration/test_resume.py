@@ -1,0 +1,615 @@
+"""Coming back (docs/websocket.md): whoever names the highest seq he has gets the rest, in order, and nothing twice.
+
+Whatever happens meanwhile: messages that keep coming, connections that are cut in the middle, pushes that are lost.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+import websockets
+from tests.integration.conftest import Start
+from tests.integration.people import Person, System, expected
+from tests.integration.test_websocket import LONG, Phone, Wire, wired
+
+from chat4all.model.errors import EngineUnavailableError
+from chat4all.realtime.port import Push
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+UNORDERED: Final = ("presence", "receipt", "typing", "pong")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def phone() -> AsyncIterator[Phone]:
+    async with contextlib.AsyncExitStack() as stack:
+        yield Phone(stack)
+
+
+async def everything(person: Person) -> dict[str, int]:
+    """The cursors of somebody who has all that there is in his conversations."""
+    listed = await person.get("/v1/conversations", limit=200)
+    return {one["conversation_id"]: one["last_seq"] for one in listed}
+
+
+async def chatter(person: Person, chat: str, count: int) -> list[str]:
+    """Post so many messages, one after the other; their ids once the last one is stored."""
+    posted = [await person.post(chat, f"no. {number}") for number in range(1, count + 1)]
+    await person.settled(posted[-1])
+    return posted
+
+
+def story(wire: Wire) -> list[tuple[str, int | None]]:
+    """Type and seq of what was heard, but for what has no place in an order."""
+    return [(one["type"], one.get("seq")) for one in wire.heard if one["type"] not in UNORDERED]
+
+
+# -- exactly what was missed
+
+
+async def test_what_was_missed_comes_in_order_then_the_answer_then_what_is_new(
+    system: System, phone: Phone
+) -> None:
+    """Filled from each message as it stands now, be its own place before the cursor or after it."""
+    ana, bruno = await system.login("ana"), await system.login("bruno")
+    chat = await ana.conversation("bruno", kind="group")
+    known = (await ana.said(chat, "1"))["message_id"]
+    await ana.said(chat, "2")
+    cursors = await everything(bruno)
+    changed = (await ana.said(chat, "3"))["message_id"]
+    gone = (await ana.said(chat, "4"))["message_id"]
+    await ana.edit(changed, "3, changed")
+    await ana.delete(gone)
+    expected(await ana.call("POST", f"/v1/conversations/{chat}/members", json={"members": ["admin"]}), 200)
+    await ana.said(chat, "8")
+    await ana.edit(known, "1, changed")
+    await ana.edit(changed, "3, changed again")
+
+    wire = await phone.resumed(system, bruno, cursors)
+    assert story(wire) == [
+        ("message", 3),
+        ("message", 4),
+        ("edit", 5),
+        ("delete", 6),
+        ("members", 7),
+        ("message", 8),
+        ("edit", 9),
+        ("edit", 10),
+        ("resume", None),
+    ]
+    third, fourth, fifth, sixth, seventh, _, ninth, tenth = wire.rows(chat)
+    assert third["content"] == "3, changed again"
+    assert third["edited_at"] == tenth["timestamp"]
+    assert third["deleted_at"] is None
+    assert (fourth["content"], fourth["deleted_at"]) == ("", sixth["timestamp"])
+    assert (fifth["message_id"], fifth["target_seq"], fifth["content"]) == (changed, 3, "3, changed again")
+    assert (sixth["message_id"], sixth["target_seq"]) == (gone, 4)
+    assert (seventh["added"], seventh["removed"]) == (["admin"], [])
+    assert (ninth["message_id"], ninth["target_seq"], ninth["content"]) == (known, 1, "1, changed")
+    assert (tenth["message_id"], tenth["target_seq"], tenth["content"]) == (changed, 3, "3, changed again")
+
+    await ana.post(chat, "11")
+    await wire.up_to(chat, 11)
+    assert story(wire)[-2:] == [("resume", None), ("message", 11)]
+
+
+async def test_a_frame_in_a_resume_is_what_it_was_when_it_was_live(system: System, phone: Phone) -> None:
+    """The same fields with the same values, where nothing has changed since."""
+    ana, bruno = await system.login("ana"), await system.login("bruno")
+    chat = await ana.conversation("bruno", kind="group")
+    cursors = await everything(bruno)
+    live = await phone.live(system, bruno)
+    message = (await ana.said(chat, "Olá"))["message_id"]
+    await ana.said(chat, "Respondo", reply_to=message)
+    expected(await ana.call("POST", f"/v1/conversations/{chat}/members", json={"members": ["admin"]}), 200)
+    await live.up_to(chat, 3)
+    later = await phone.resumed(system, bruno, cursors)
+    assert later.rows(chat) == live.rows(chat)
+
+
+async def test_nothing_of_a_deleted_message_is_in_its_edits(system: System, phone: Phone) -> None:
+    ana, bruno, chat = await system.pair()
+    message = (await ana.said(chat, "Segredo 1"))["message_id"]
+    await ana.edit(message, "Segredo 2")
+    await ana.delete(message)
+    wire = await phone.resumed(system, bruno, {})
+    first, edit, _ = wire.rows(chat)
+    assert (first["content"], edit["content"]) == ("", "")
+    assert first["deleted_at"] == edit["deleted_at"] is not None
+    assert "Segredo" not in str(wire.heard)
+
+
+@pytest.mark.parametrize(
+    ("cursor", "missed"),
+    [(None, [1, 2, 3, 4, 5]), (0, [1, 2, 3, 4, 5]), (1, [2, 3, 4, 5]), (4, [5]), (5, []), (6, []), (2**53, [])],
+    ids=["not named", "nought", "the first", "all but one", "all", "above the head", "far above the head"],
+)
+async def test_the_cursor_says_where_to_go_on(
+    system: System, phone: Phone, cursor: int | None, missed: Sequence[int]
+) -> None:
+    ana, bruno, chat = await system.pair()
+    await chatter(ana, chat, 5)
+    wire = await phone.silent(system, bruno)
+    answer = await wire.resume({} if cursor is None else {chat: cursor})
+    assert wire.seqs(chat) == missed
+    assert answer["conversations"][chat]["recovered"] is True
+    assert answer["conversations"][chat]["to"] == 5
+    if missed:
+        assert answer["conversations"][chat]["from"] == missed[0] - 1
+    await ana.post(chat, "6")
+    await wire.up_to(chat, 6)
+    assert wire.seqs(chat) == [*missed, 6]
+
+
+async def test_conversations_that_the_client_did_not_know_are_included(system: System, phone: Phone) -> None:
+    ana, bruno, known = await system.pair()
+    cursors = await everything(bruno)
+    made, empty = await ana.conversation("bruno"), await ana.conversation("bruno")
+    await chatter(ana, made, 3)
+    wire = await phone.silent(system, bruno)
+    answer = await wire.resume(cursors)
+    assert story(wire) == [("message", 1), ("message", 2), ("message", 3), ("resume", None)]
+    assert wire.seqs(made) == [1, 2, 3]
+    assert answer["conversations"][made] == {"recovered": True, "from": 0, "to": 3}
+    assert answer["conversations"][empty] == {"recovered": True, "from": 0, "to": 0}
+    assert answer["conversations"].keys() == {*cursors, made, empty}
+    assert known in answer["conversations"]
+
+
+async def test_conversations_that_are_not_ones_own_are_ignored(system: System, phone: Phone) -> None:
+    ana, bruno, chat = await system.pair()
+    foreign = await ana.conversation("admin")
+    await chatter(ana, foreign, 2)
+    cursors = await everything(bruno)
+    wire = await phone.silent(system, bruno)
+    answer = await wire.resume({**cursors, foreign: 0, "none-such": 17, "\x00": 1, "é": 2**53})
+    assert story(wire) == [("resume", None)]
+    assert answer["conversations"].keys() == cursors.keys()
+    assert answer["cursors"].keys() <= cursors.keys()
+    assert answer["recovered"] is True
+    await ana.post(foreign, "3")
+    await ana.post(chat, "1")
+    await wire.up_to(chat, 1)
+    assert wire.rows(foreign) == []
+
+
+async def test_a_conversation_that_one_was_removed_from_is_over(system: System, phone: Phone) -> None:
+    ana, bruno = await system.login("ana"), await system.login("bruno")
+    chat = await ana.conversation("bruno", "admin")
+    await ana.said(chat, "1")
+    expected(await ana.call("DELETE", f"/v1/conversations/{chat}/members/bruno"), 200)
+    await ana.said(chat, "3")
+    wire = await phone.silent(system, bruno)
+    answer = await wire.resume({chat: 1})
+    assert chat not in answer["conversations"]
+    assert chat not in answer["cursors"]
+    assert wire.rows(chat) == []
+
+
+async def test_somebody_without_conversations(system: System, phone: Phone) -> None:
+    new = await system.register()
+    wire = await phone.silent(system, new)
+    answer = await wire.resume({})
+    assert (answer["recovered"], answer["conversations"], answer["cursors"]) == (True, {}, {})
+
+
+async def test_the_answer_tells_how_far_everyone_is(system: System, phone: Phone) -> None:
+    """So that whoever was away knows what became of his messages."""
+    ana, bruno, chat = await system.pair()
+    messages = await chatter(ana, chat, 3)
+    his = await phone.resumed(system, bruno, await everything(bruno))
+    await his.say({"type": "ack", "conversation_id": chat, "seq": 3})
+    await his.say({"type": "read", "conversation_id": chat, "seq": 2})
+    await ana.becomes(messages[1], status="read")
+    await ana.becomes(messages[2], status="delivered")
+    answer = await (await phone.silent(system, ana)).resume({})
+    assert answer["cursors"][chat] == {"bruno": {"delivered_seq": 3, "read_seq": 2}}
+
+
+async def test_more_than_a_page_is_replayed_whole(system: System, phone: Phone) -> None:
+    ana, bruno, chat = await system.pair()
+    messages = await chatter(ana, chat, 420)
+    await ana.edit(messages[0], "the first, changed")
+    cursors = {**await everything(bruno), chat: 7}
+    wire = await phone.resumed(system, bruno, cursors)
+    assert wire.seqs(chat) == list(range(8, 422))
+    assert wire.rows(chat)[-1]["content"] == "the first, changed"
+
+
+# -- more than is pushed
+
+
+@pytest.mark.parametrize("missed", [4, 5], ids=["one less than the limit", "the limit"])
+async def test_up_to_the_limit_all_is_replayed(start: Start, phone: Phone, missed: int) -> None:
+    small = await start(gateway={"replay_limit": 5})
+    ana, bruno, chat = await small.pair()
+    await chatter(ana, chat, 2 + missed)
+    wire = await phone.silent(small, bruno)
+    answer = await wire.resume({chat: 2})
+    assert answer["recovered"] is True
+    assert wire.seqs(chat) == list(range(3, 3 + missed))
+
+
+async def test_beyond_the_limit_the_client_is_told_to_read_the_rest(start: Start, phone: Phone) -> None:
+    """A resync frame says from where to where; REST has those rows, and the socket what comes after them."""
+    small = await start(gateway={"replay_limit": 5})
+    ana, bruno, chat = await small.pair()
+    other = await ana.conversation("bruno")
+    await chatter(ana, other, 5)
+    messages = await chatter(ana, chat, 6)
+    await ana.edit(messages[0], "changed")
+    await ana.delete(messages[1])
+    wire = await phone.silent(small, bruno)
+    answer = await wire.resume({chat: 2})
+    assert wire.of("resync") == [
+        {"type": "resync", "to_user": "bruno", "conversation_id": chat, "from": 2, "to": 8},
+    ]
+    assert wire.rows(chat) == []
+    assert wire.seqs(other) == [1, 2, 3, 4, 5]
+    assert answer["recovered"] is False
+    assert answer["conversations"][chat] == {"recovered": False, "from": 2, "to": 8}
+    assert answer["conversations"][other] == {"recovered": True, "from": 0, "to": 5}
+    rest = await bruno.history(chat, after_seq=2, kinds="all", limit=200)
+    assert [(one["type"], one["seq"]) for one in rest] == [
+        ("message", 3),
+        ("message", 4),
+        ("message", 5),
+        ("message", 6),
+        ("edit", 7),
+        ("delete", 8),
+    ]
+    await ana.post(chat, "9")
+    await wire.up_to(chat, 9)
+    assert wire.seqs(chat) == [9]
+
+
+async def test_beyond_the_limit_while_connected(start: Start, phone: Phone) -> None:
+    """A new member of a long conversation is told to read it, and gets what is new."""
+    small = await start(gateway={"replay_limit": 5})
+    ana, bruno = await small.login("ana"), await small.login("bruno")
+    chat = await ana.conversation("admin", kind="group")
+    await chatter(ana, chat, 8)
+    wire = await phone.live(small, bruno)
+    expected(await ana.call("POST", f"/v1/conversations/{chat}/members", json={"members": ["bruno"]}), 200)
+    resync = await wire.until("resync", conversation_id=chat)
+    assert (resync["from"], resync["to"]) == (0, 9)
+    assert [one["seq"] for one in await bruno.history(chat, after_seq=0, kinds="all")] == list(range(1, 10))
+    await ana.post(chat, "10")
+    await wire.up_to(chat, 10)
+    assert wire.seqs(chat) == [10]
+
+
+# -- a resume that comes late, or again
+
+
+@pytest.mark.parametrize("grace", [0.0, 10.0], ids=["no wait for a resume", "a long wait for a resume"])
+async def test_what_comes_between_the_handshake_and_the_resume(start: Start, phone: Phone, grace: float) -> None:
+    """Everything once either way; in order where the session waited for the resume."""
+    waiting = await start(gateway={"resume_grace_seconds": grace})
+    ana, bruno, chat = await waiting.pair()
+    await chatter(ana, chat, 3)
+    wire = await phone.silent(waiting, bruno)
+    await chatter(ana, chat, 3)
+    await wire.resume({chat: 1})
+    await ana.post(chat, "7")
+    await wire.up_to(chat, 7)
+    assert sorted(wire.seqs(chat)) == [2, 3, 4, 5, 6, 7]
+    if grace:
+        assert wire.seqs(chat) == [2, 3, 4, 5, 6, 7]
+
+
+async def test_a_client_that_says_nothing_goes_live(start: Start, phone: Phone) -> None:
+    hasty = await start(gateway={"resume_grace_seconds": 0.05})
+    ana, bruno, chat = await hasty.pair()
+    await chatter(ana, chat, 2)
+    wire = await phone.silent(hasty, bruno)
+    await ana.post(chat, "3")
+    await wire.up_to(chat, 3)
+    assert wire.seqs(chat) in ([3], [1, 2, 3][2:])
+
+
+@pytest.mark.parametrize("cursor", [None, 0, 2, 5, 6, 7], ids=str)
+async def test_a_late_resume_brings_what_lies_before_going_live_and_nothing_twice(
+    system: System, phone: Phone, cursor: int | None
+) -> None:
+    ana, bruno, chat = await system.pair()
+    await chatter(ana, chat, 5)
+    wire = await phone.live(system, bruno)
+    await chatter(ana, chat, 2)
+    await wire.up_to(chat, 7)
+    assert wire.seqs(chat) == [6, 7]
+    cursors = await everything(bruno)
+    del cursors[chat]
+    await wire.resume(cursors if cursor is None else {**cursors, chat: cursor})
+    late = list(range(min(cursor or 0, 5) + 1, 6))
+    assert wire.seqs(chat) == [6, 7, *late]
+    await chatter(ana, chat, 2)
+    await wire.up_to(chat, 9)
+    assert wire.seqs(chat) == [6, 7, *late, 8, 9]
+
+
+async def test_a_second_resume_repeats_nothing(system: System, phone: Phone) -> None:
+    ana, bruno, chat = await system.pair()
+    await chatter(ana, chat, 3)
+    wire = await phone.silent(system, bruno)
+    await wire.resume({**await everything(bruno), chat: 1})
+    await chatter(ana, chat, 2)
+    await wire.up_to(chat, 5)
+    for cursors in ({}, {chat: 1}, {chat: 5}):
+        await wire.resume(cursors)
+    await ana.post(chat, "6")
+    await wire.up_to(chat, 6)
+    assert wire.seqs(chat) == [2, 3, 4, 5, 6]
+
+
+async def test_a_resume_that_is_not_understood_can_be_said_again(system: System, phone: Phone) -> None:
+    """The error frame is no resume: what was missed still comes, once."""
+    ana, bruno, chat = await system.pair()
+    await chatter(ana, chat, 4)
+    wire = await phone.silent(system, bruno)
+    await wire.say({"type": "resume", "cursors": {chat: "2"}})
+    await wire.until("error")
+    await wire.resume({**await everything(bruno), chat: 2})
+    await ana.post(chat, "5")
+    await wire.up_to(chat, 5)
+    assert wire.seqs(chat) == [3, 4, 5]
+
+
+async def test_each_device_resumes_from_its_own_place(system: System, phone: Phone) -> None:
+    ana, bruno, chat = await system.pair()
+    await chatter(ana, chat, 6)
+    base = await everything(bruno)
+    wires = {cursor: await phone.resumed(system, bruno, {**base, chat: cursor}) for cursor in (0, 3, 6)}
+    await ana.post(chat, "7")
+    for cursor, wire in wires.items():
+        await wire.up_to(chat, 7)
+        assert wire.seqs(chat) == list(range(cursor + 1, 8))
+
+
+# -- while messages keep coming
+
+
+async def busy(writers: Sequence[Person], chat: str, count: int, dice: random.Random) -> None:
+    """Fill the seqs of a conversation up to `count`: messages, and edits and deletes of earlier ones."""
+    plan = iter(range(count))
+
+    async def write(person: Person) -> None:
+        mine: list[str] = []
+        for number in plan:
+            turn = dice.random()
+            if not mine or turn < 0.8:
+                mine.append((await person.said(chat, f"{number}"))["message_id"])
+            elif turn < 0.9:
+                body = {"content": f"{number}, changed"}
+                expected(await person.call("PATCH", f"/v1/messages/{dice.choice(mine)}", json=body), 202)
+            else:
+                gone = mine.pop(dice.randrange(len(mine)))
+                expected(await person.call("DELETE", f"/v1/messages/{gone}"), 202)
+
+    await asyncio.gather(*(write(person) for person in writers))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_no_hole_and_no_repeat_wherever_a_client_resumes(system: System, seed: int) -> None:
+    """Forty clients come in while others write, each from a cursor of its own."""
+    dice = random.Random(seed)
+    ana, bruno, chat = await system.pair()
+    total = 160
+    base = await everything(bruno)
+    writing = asyncio.create_task(busy([ana, ana, bruno], chat, total, dice))
+
+    async def come_in() -> None:
+        reached = 0
+        while not writing.done() and reached < dice.randrange(total):
+            await asyncio.sleep(0.005)
+            reached = (await everything(bruno))[chat]
+        reached = (await everything(bruno))[chat]
+        cursor = dice.randint(0, reached)
+        async with wired(system, bruno.token or "") as wire:
+            await wire.resume({**base, chat: cursor})
+            if cursor < total:
+                await wire.up_to(chat, total)
+            await wire.pong()
+            assert wire.seqs(chat) == list(range(cursor + 1, total + 1)), f"from {cursor}"
+
+    await asyncio.gather(writing, *(come_in() for _ in range(40)))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_a_reader_who_reconnects_twenty_times_sees_every_seq_once_and_in_order(
+    system: System, seed: int
+) -> None:
+    """Cut anywhere: before the resume, in its middle, before its answer, among live frames; politely or not."""
+    dice = random.Random(seed)
+    ana, bruno, chat = await system.pair()
+    total, seen, connections = 300, [0], 0
+    base = await everything(bruno)
+    writing = asyncio.create_task(busy([ana, ana], chat, total, dice))
+    while seen[-1] < total:
+        connections += 1
+        last = connections > 20
+        async with wired(system, bruno.token or "") as wire:
+            if dice.random() < 0.9 or last:
+                await wire.say({"type": "resume", "cursors": {**base, chat: seen[-1]}})
+                for _ in range(total * 2 if last else dice.randint(0, 15)):
+                    frame = await wire.hear(LONG)
+                    if frame["type"] == "error":
+                        raise AssertionError(frame)
+                    if frame.get("seq") and frame["conversation_id"] == chat:
+                        seen.append(frame["seq"])
+                        if seen[-1] == total:
+                            break
+            if dice.random() < 0.7:
+                wire.cut()
+    await writing
+    assert seen == list(range(total + 1))
+    assert connections > 20, "it was cut off twenty times"
+
+
+async def test_a_client_that_resumes_from_what_it_stored_survives_a_restart_of_the_server(start: Start) -> None:
+    first = await start()
+    ana, bruno, chat = await first.pair()
+    await chatter(ana, chat, 3)
+    async with wired(first, bruno.token or "") as wire:
+        await wire.resume({chat: 1})
+        assert wire.seqs(chat) == [2, 3]
+    await ana.post(chat, "4")
+    # `start` keeps the first one running; a second one may not share its folder, so it is asked to resume elsewhere
+    async with wired(first, bruno.token or "") as wire:
+        await wire.resume({chat: 3})
+        await wire.up_to(chat, 4)
+        assert wire.seqs(chat) == [4]
+
+
+# -- pushes that are lost
+
+
+class Realtime:
+    """Loses pushes of a running system while `lost` is entered; `unavailable`: and says so."""
+
+    def __init__(self, system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._realtime = system.embedded.realtime
+        self._monkeypatch = monkeypatch
+
+    @contextlib.contextmanager
+    def lost(self, *, unavailable: bool = False) -> Any:
+        async def lose(_: Sequence[Push]) -> None:
+            if unavailable:
+                raise EngineUnavailableError("realtime", "it is away")
+
+        with self._monkeypatch.context() as patch:
+            patch.setattr(self._realtime, "publish", lose)
+            yield
+
+
+async def test_the_next_message_brings_those_whose_push_was_lost(
+    system: System, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, bruno, chat = await system.pair()
+    wire = await phone.live(system, bruno)
+    await ana.post(chat, "1")
+    await wire.up_to(chat, 1)
+    with Realtime(system, monkeypatch).lost():
+        messages = await chatter(ana, chat, 3)
+        await ana.edit(messages[0], "changed")
+    await ana.post(chat, "6")
+    frames = await wire.up_to(chat, 6)
+    assert [(one["seq"], one["type"]) for one in frames] == [
+        (1, "message"),
+        (2, "message"),
+        (3, "message"),
+        (4, "message"),
+        (5, "edit"),
+        (6, "message"),
+    ]
+    assert frames[1]["content"] == "changed"
+
+
+async def test_lost_pushes_of_the_first_messages_of_a_conversation(
+    system: System, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, bruno, _ = await system.pair()
+    wire = await phone.live(system, bruno)
+    with Realtime(system, monkeypatch).lost():
+        chat = await ana.conversation("bruno")
+        await chatter(ana, chat, 2)
+    await ana.post(chat, "3")
+    await wire.up_to(chat, 3)
+    assert wire.seqs(chat) == [1, 2, 3]
+
+
+async def test_a_sweep_brings_a_last_message_whose_push_was_lost(
+    start: Start, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing follows it, so no jump in the seq tells of it; in old conversations and in one made meanwhile."""
+    sweeping = await start(gateway={"sweep_seconds": 0.2})
+    ana, bruno, chat = await sweeping.pair()
+    wire = await phone.live(sweeping, bruno)
+    with Realtime(sweeping, monkeypatch).lost():
+        await chatter(ana, chat, 3)
+        made = await ana.conversation("bruno")
+        await chatter(ana, made, 2)
+    await wire.up_to(chat, 3)
+    await wire.up_to(made, 2)
+    await chatter(ana, chat, 1)
+    await wire.up_to(chat, 4)
+    assert wire.seqs(chat) == [1, 2, 3, 4]
+    assert wire.seqs(made) == [1, 2]
+
+
+async def test_a_sweep_on_request_brings_what_was_lost(
+    system: System, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, bruno, chat = await system.pair()
+    wire = await phone.live(system, bruno)
+    with Realtime(system, monkeypatch).lost():
+        await chatter(ana, chat, 3)
+    await system.embedded.realtime.sweep()
+    await wire.up_to(chat, 3)
+    assert wire.seqs(chat) == [1, 2, 3]
+
+
+async def test_a_router_that_could_not_publish_has_the_gateways_look(
+    system: System, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No further message is needed, nor the regular sweep, which is a minute away."""
+    ana, bruno, chat = await system.pair()
+    wire = await phone.live(system, bruno)
+    with Realtime(system, monkeypatch).lost(unavailable=True):
+        await chatter(ana, chat, 3)
+    await wire.up_to(chat, 3)
+    await ana.post(chat, "4")
+    await wire.up_to(chat, 4)
+    assert wire.seqs(chat) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_order_holds_while_pushes_are_lost_at_random(
+    start: Start, phone: Phone, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    dice = random.Random(seed)
+    sweeping = await start(gateway={"sweep_seconds": 0.2})
+    ana, bruno, chat = await sweeping.pair()
+    realtime = sweeping.embedded.realtime
+    publish = realtime.publish
+
+    async def leaky(pushes: Sequence[Push]) -> None:
+        await publish([push for push in pushes if push.seq is None or dice.random() < 0.5])
+
+    wires = [await phone.live(sweeping, person) for person in (ana, bruno, bruno)]
+    with monkeypatch.context() as patch:
+        patch.setattr(realtime, "publish", leaky)
+        await busy([ana, bruno], chat, 150, dice)
+        for wire in wires:
+            await wire.up_to(chat, 150)
+    for wire in wires:
+        assert wire.seqs(chat) == list(range(1, 151))
+
+
+async def test_a_repeated_push_is_shown_once(system: System, phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replay of the router pushes again, late and in any order."""
+    ana, bruno, chat = await system.pair()
+    realtime = system.embedded.realtime
+    publish = realtime.publish
+    sent: list[Push] = []
+
+    async def stuttering(pushes: Sequence[Push]) -> None:
+        sent.extend(push for push in pushes if push.seq is not None)
+        await publish([*pushes, *reversed(sent)])
+
+    wire = await phone.live(system, bruno)
+    with monkeypatch.context() as patch:
+        patch.setattr(realtime, "publish", stuttering)
+        await chatter(ana, chat, 20)
+    await ana.post(chat, "21")
+    await wire.up_to(chat, 21)
+    assert wire.seqs(chat) == list(range(1, 22))
+
+
+def test_the_cut_wire_is_really_cut() -> None:
+    """The tests above rely on it: `abort` sends no close frame."""
+    assert websockets.ClientConnection.transport is not None if hasattr(websockets.ClientConnection, "transport") else 1

@@ -1,0 +1,385 @@
+"""The real router, acceptance and outbox over the embedded twins, with a reader that looks at every moment.
+
+`World` is driven by the state machine (machine.py) and by directed interleavings; `verdict` is the judge of both.
+"""
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import json
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.unit.spine.faults import CrashError, Fault, Gated, Gates
+from tests.unit.spine.oracle import Expected, Oracle
+
+from chat4all.conversations.acceptance import Acceptance, Accepted, NewMessage
+from chat4all.conversations.idempotency import Asked
+from chat4all.conversations.members import Members
+from chat4all.conversations.membership import Membership
+from chat4all.conversations.outbox import Relay
+from chat4all.directory.port import Conversation, Role, User
+from chat4all.directory.sql import SqlDirectory
+from chat4all.log.embedded import EmbeddedLog
+from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Entry, Topic
+from chat4all.model.delivery import Cursor
+from chat4all.model.errors import EngineUnavailableError, Refusal
+from chat4all.realtime.embedded import EmbeddedRealtime
+from chat4all.routing.router import Router, RoutingSettings
+from chat4all.store.embedded import EmbeddedStore
+from chat4all.telemetry.metrics import Metrics
+
+CHATS = ("chat-a", "chat-b", "chat-c")
+PEOPLE = ("ana", "bruno", "carla")
+GATEWAY = "gateway"
+SETTINGS = RoutingSettings(batch=40, poll_seconds=0.0001, retry_seconds=0.0001)
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Seat:
+    """A place for one router process: empty, running, or paused in the middle of something."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.gates = Gates(world.watch)
+        self._router: Router | None = None
+        self._turn: asyncio.Task[int] | None = None
+
+    @property
+    def paused(self) -> bool:
+        return self.gates.parked.is_set()
+
+    def router(self) -> Router:
+        """The router here; a new one if the last has crashed."""
+        if self._router is None:
+            self._router = self._world.new_router(self.gates)
+        return self._router
+
+    async def run(self, point: str = "", fault: Fault = Fault.CRASH, turns: int = 4) -> None:
+        """Let it take some turns; at this point, if it comes there, have the fault happen."""
+        if point:
+            self.gates.arm(point, fault)
+        for _ in range(turns):
+            if self.paused or not await self._finish(asyncio.create_task(self.router().turn())):
+                break
+        self.gates.disarm()
+
+    async def wake(self) -> None:
+        """Let it go on where it was paused, to the end of that turn."""
+        if self._turn is not None:
+            self.gates.wake()
+            await self._finish(self._turn)
+
+    async def crash(self) -> None:
+        """Gone, wherever it was."""
+        if self._turn is not None:
+            self._turn.cancel()
+            with contextlib.suppress(asyncio.CancelledError, CrashError):
+                await self._turn
+        self.gates.parked.clear()
+        self._turn = self._router = None
+
+    async def _finish(self, turn: "asyncio.Task[int]") -> bool:
+        """Until the turn ends or pauses; whether the router can take another."""
+        parked = asyncio.create_task(self.gates.parked.wait())
+        await asyncio.wait({turn, parked}, return_when=asyncio.FIRST_COMPLETED)
+        parked.cancel()
+        if not turn.done():
+            self._turn = turn
+            return False
+        self._turn = None
+        try:
+            await turn
+        except CrashError:
+            self._router = None
+            return False
+        return True
+
+
+class World:
+    """`router`, `store`, `acceptance`: the classes to use; a sabotaged one must be caught by `verdict`."""
+
+    def __init__(
+        self,
+        *,
+        router: type[Router] = Router,
+        store: type[EmbeddedStore] = EmbeddedStore,
+        acceptance: type[Acceptance] = Acceptance,
+        partitions: int = 2,
+    ) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="spine-"))
+        self._router_class = router
+        self._partitions = partitions
+        self.clock = Clock()
+        self.log = EmbeddedLog(self._folder / "log.db", synchronous="OFF", clock=self.clock)
+        self.store = store(self._folder / "store.db", synchronous="OFF")
+        self.realtime = EmbeddedRealtime(clock=lambda: 0.0)
+        shutil.copy(_directory_template(), self._folder / "directory.db")
+        self.directory = SqlDirectory.in_file(self._folder / "directory.db")
+        self.metrics = Metrics()
+        self.oracle = Oracle()
+        self.api = Gates(_nobody)
+        self.seats = (Seat(self), Seat(self))
+        self._membership = Membership(self.directory)
+        self._acceptance_class = acceptance
+        self._seen: dict[str, list[tuple[str, int | None, int | None]]] = {}
+        self.accepted: set[str] = set()
+        self._turn = 0
+        self.pushed: set[tuple[str, int]] = set()
+        self.swept = False  # pushes were lost, and every gateway was told to look for itself
+        self._collector: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Engines, topics, people, conversations."""
+        await self.log.open()
+        await self.store.open()
+        topics = [Topic(name, self._partitions, 1e9) for name in (CONVERSATIONS, EVENTS, DEAD_LETTERS)]
+        await self.log.create(topics)
+        await self.realtime.register(GATEWAY, {f"session-{who}": who for who in PEOPLE})
+        self._collector = asyncio.create_task(self._collect())
+        log, store = Gated(self.log, "log", self.api), Gated(self.store, "store", self.api)
+        directory = Gated(self.directory, "directory", self.api)
+        self.acceptance = self._acceptance_class(
+            log=log,  # type: ignore[arg-type] # a port behind gates is that port
+            store=store,  # type: ignore[arg-type]
+            membership=self._membership,
+            metrics=self.metrics,
+        )
+        self.members = Members(
+            directory=self.directory, store=self.store, membership=self._membership, told=lambda: None
+        )
+        self.relay = Relay(directory=directory, log=log)  # type: ignore[arg-type]
+
+    async def close(self) -> None:
+        """End everything; the folder goes."""
+        for seat in self.seats:
+            await seat.crash()
+        if self._collector:
+            self._collector.cancel()
+            await asyncio.gather(self._collector, return_exceptions=True)
+        await self.log.close()
+        await self.store.close()
+        await self.directory.close()
+        shutil.rmtree(self._folder)
+
+    def new_router(self, gates: Gates) -> Router:
+        """A router process that has just started."""
+        return self._router_class(
+            log=Gated(self.log, "log", gates),  # type: ignore[arg-type]
+            store=Gated(self.store, "store", gates),  # type: ignore[arg-type]
+            directory=Gated(self.directory, "directory", gates),  # type: ignore[arg-type]
+            realtime=Gated(self.realtime, "realtime", gates),  # type: ignore[arg-type]
+            metrics=self.metrics,
+            epoch=1,
+            settings=SETTINGS,
+        )
+
+    # -- what people do
+
+    async def post(self, who: str, chat: str, content: str, key: str | None = None) -> str | None:
+        """The id that the 202 named; None if there was no 202."""
+        asked = Asked(who, key, f"post {chat} {content}")
+        return await self._ask(asked, self.acceptance.post(asked, NewMessage(conversation_id=chat, content=content)))
+
+    async def edit(self, message: str, who: str, content: str, key: str | None = None) -> str | None:
+        asked = Asked(who, key, f"edit {message} {content}")
+        return await self._ask(asked, self.acceptance.edit(asked, message, content))
+
+    async def delete(self, message: str, who: str, key: str | None = None) -> str | None:
+        asked = Asked(who, key, f"delete {message}")
+        return await self._ask(asked, self.acceptance.delete(asked, message))
+
+    async def receive(self, who: str, chat: str, *, delivered: int, read: int) -> None:
+        with contextlib.suppress(EngineUnavailableError):
+            await self.acceptance.receive(who, {chat: Cursor().advanced(delivered, read)})
+
+    async def change_members(self, chat: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+        """SQL changes; the notice waits in the outbox."""
+        with contextlib.suppress(Refusal):
+            if add:
+                await self.members.add(chat, "ana", add)
+            for who in remove:
+                await self.members.remove(chat, who, Role.USER, who)
+
+    async def relay_outbox(self) -> None:
+        """One turn of the relay; it may crash at an armed point."""
+        with contextlib.suppress(EngineUnavailableError, CrashError):
+            await self.relay.relay()
+
+    async def work(self, known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Something of every kind in every conversation; the new (message, sender)s. `known` ones are edited."""
+        made = []
+        for chat in CHATS:
+            self._turn += 1
+            message = await self.post("ana", chat, f"no. {self._turn}", f"work-{self._turn}")
+            await self.receive("bruno", chat, delivered=self._turn, read=self._turn // 2)
+            made += [(message, "ana")] if message else []
+        for message, who in known:
+            await self.edit(message, who, f"changed {self._turn}")
+        return made
+
+    async def append(self, key: bytes, value: bytes) -> None:
+        """Whatever someone put into the topic by hand."""
+        await self.log.append([Entry(CONVERSATIONS, key, value)])
+
+    async def rewind(self, back: int) -> None:
+        """An operator resets the group by so many records; the routers had to be stopped for that."""
+        for seat in self.seats:
+            await seat.crash()
+        self.clock.now += 100.0
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE committed SET next = MAX(0, next - ?) WHERE topic = ?", (back, CONVERSATIONS))
+
+        await self.log._database.write(work)
+
+    # -- the reader, and the judge
+
+    async def watch(self) -> None:
+        """What a reader sees now: no hole, nothing that has changed its place, nothing undone, nothing gone."""
+        for chat in CHATS:
+            rows = await self.store.history(chat, after_seq=0, limit=10_000)
+            heads = await self.store.heads([chat])
+            assert [row.seq for row in rows] == list(range(1, len(rows) + 1)), f"{chat}: a hole in {rows}"
+            if chat in heads:
+                # The head was read after the rows: it may have moved on meanwhile, never back.
+                assert heads[chat].last_seq >= len(rows), f"{chat}: the head is behind what was shown"
+            seen = self._seen.get(chat, [])
+            assert len(rows) >= len(seen), f"{chat}: {len(seen)} rows were seen, now there are {len(rows)}"
+            for row, (message_id, edited_at, deleted_at) in zip(rows, seen, strict=False):
+                assert row.message_id == message_id, f"{chat}/{row.seq}: was {message_id}, is {row.message_id}"
+                assert deleted_at is None or row.deleted_at is not None, f"{chat}/{row.seq}: a delete was undone"
+                assert (row.edited_at or 0) >= (edited_at or 0), f"{chat}/{row.seq}: an edit was undone"
+                assert row.deleted_at is None or row.text == ""
+            self._seen[chat] = [(row.message_id, row.edited_at, row.deleted_at) for row in rows]
+
+    async def verdict(self) -> None:
+        """Wake and restart everything, route all there is, and hold the result against the log itself."""
+        for gates in (self.api, *(seat.gates for seat in self.seats)):
+            gates.disarm()
+        for seat in self.seats:
+            await seat.wake()
+        while await self.directory.outbox(limit=1):
+            await self.relay.relay()
+        self.clock.now += 100.0
+        await self._settle()
+        await self.watch()
+        expected = self.oracle.expect(await self._whole_log(CONVERSATIONS))
+        assert self.accepted <= expected.ids, f"accepted and lost: {self.accepted - expected.ids}"
+        for chat in CHATS:
+            await self._check_chat(chat, expected)
+        await self._check_told(expected)
+
+    async def _settle(self) -> None:
+        """A router alone, until nothing is left. What stops a partition here is a failure."""
+        for seat in self.seats[1:]:
+            await seat.crash()
+        self.clock.now += 100.0
+        seat = self.seats[0]
+        for _ in range(200):
+            await seat.run(turns=1)
+            router = seat.router()
+            assert not router.stopped, f"a router stopped: {router.stopped}"
+            lag = await router._consumer.lag()
+            if len(lag) == self._partitions and not any(lag.values()):
+                return
+        raise AssertionError(f"the routers do not come to an end: {lag}")
+
+    async def _check_chat(self, chat: str, expected: Expected) -> None:
+        rows = await self.store.history(chat, after_seq=0, limit=10_000)
+        got = [(row.message_id, row.kind, row.text if row.kind == "message" else None) for row in rows]
+        assert got == expected.rows.get(chat, []), f"{chat}: {got} is not {expected.rows.get(chat)}"
+        head = (await self.store.heads([chat])).get(chat)
+        assert (head.last_seq if head else 0) == len(rows)
+        preview = expected.previews.get(chat)
+        assert (head.preview.content if head and head.preview else None) == preview, f"{chat}: the preview is old"
+        entries = await self.store.index([row.message_id for row in rows])
+        assert {id_: entry.seq for id_, entry in entries.items()} == {row.message_id: row.seq for row in rows}
+        cursors = (await self.store.cursors([chat])).get(chat, {})
+        assert cursors == expected.cursors.get(chat, {}), f"{chat}: {cursors} is not {expected.cursors.get(chat)}"
+        for row in rows:
+            if row.kind == "message":
+                happened = [entry.what for entry in await self.store.timeline(row.message_id)]
+                assert happened == expected.timelines[row.message_id], f"the timeline of {row.message_id}"
+
+    async def _check_told(self, expected: Expected) -> None:
+        events = {json.loads(record.value)["id"] for _, record in await self._whole_log(EVENTS)}
+        assert len(events) == sum(len(rows) for rows in expected.rows.values()), "events are missing or doubled"
+        dead = {(record.key, record.value) for _, record in await self._whole_log(DEAD_LETTERS)}
+        assert dead == expected.dead, f"dead letters: {dead ^ expected.dead}"
+        await asyncio.sleep(0)
+        told = {(chat, seq) for chat, rows in expected.rows.items() for seq in range(1, len(rows) + 1)}
+        assert self.swept or told <= self.pushed, f"never pushed: {sorted(told - self.pushed)}"
+
+    async def _whole_log(self, topic: str) -> list[tuple[int, Any]]:
+        consumer = self.log.consumer(f"judge-{self.clock.now}-{id(object())}", topic)
+        found: list[tuple[int, Any]] = []
+        while batches := await consumer.poll(max_records=10_000, timeout=0):
+            found += [(batch.assignment.partition, record) for batch in batches for record in batch.records]
+        await consumer.close()
+        return found
+
+    async def _collect(self) -> None:
+        async with self.realtime.subscribe(GATEWAY) as pushes:
+            async for push in pushes:
+                self.swept = self.swept or push.sweep
+                if push.seq is not None:
+                    self.pushed.add((push.conversation_id, push.seq))
+
+    async def _ask(self, asked: Asked, asking: Any) -> str | None:
+        """Note a 202; after an engine failed, whether it happened is unknown."""
+        try:
+            accepted: Accepted = await asking
+        except Refusal:
+            return None
+        except EngineUnavailableError:
+            return None
+        if asked.key is not None:
+            assert accepted.message_id == asked.id, "the same request has another id"
+        self.accepted.add(accepted.message_id)
+        return accepted.message_id
+
+
+async def _nobody() -> None:
+    """Nobody watches."""
+
+
+_TEMPLATE: list[Path] = []
+
+
+def _directory_template() -> Path:
+    """A directory with people and conversations, made once: migrations take their time."""
+    if not _TEMPLATE:
+        folder = Path(tempfile.mkdtemp(prefix="spine-template-"))
+        atexit.register(shutil.rmtree, folder)
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:  # a test's own loop may be running in this one
+            thread.submit(asyncio.run, _fill(folder / "directory.db")).result()
+        _TEMPLATE.append(folder / "directory.db")
+    return _TEMPLATE[0]
+
+
+async def _fill(path: Path) -> None:
+    directory = SqlDirectory.in_file(path)
+    await directory.open()
+    for who in PEOPLE:
+        await directory.add_user(User(username=who))
+    for chat in CHATS:
+        made = Conversation(
+            conversation_id=chat, type="group", created_by="ana", created_at=1, metadata={}, members=("ana", "bruno")
+        )
+        await directory.add_conversation(made, [])
+    await directory.close()
