@@ -55,16 +55,14 @@ async def test_a_post_is_accepted_with_its_id_and_soon_stored(system: System) ->
 async def test_a_message_that_is_not_stored_yet_is_to_be_asked_for_again_in_a_second(system: System) -> None:
     ana = await system.login("ana")
     unknown = "0190a000-0000-7000-8000-000000000000"
-    change = {"json": {"content": "x"}}
-    status = {"json": {"status": "read", "conversation_id": "any"}}
-    for method, path, more in (
-        ("GET", "", {}),
-        ("PATCH", "", change),
-        ("DELETE", "", {}),
-        ("GET", "/timeline", {}),
-        ("PATCH", "/status", status),
+    for method, path, body in (
+        ("GET", "", None),
+        ("PATCH", "", {"content": "x"}),
+        ("DELETE", "", None),
+        ("GET", "/timeline", None),
+        ("PATCH", "/status", {"status": "read", "conversation_id": "any"}),
     ):
-        answer = await ana.call(method, f"/v1/messages/{unknown}{path}", **more)
+        answer = await ana.call(method, f"/v1/messages/{unknown}{path}", json=body)
         refused(answer, 404, "message-not-found")
         assert answer.headers["Retry-After"] == "1"
 

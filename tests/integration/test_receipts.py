@@ -1,5 +1,8 @@
 """What became of a message: sent, delivered, read, forward only; and its timeline (invariant 7)."""
 
+import asyncio
+from typing import Any
+
 import httpx
 import pytest
 from tests.integration.people import Person, System, expected, refused
@@ -38,12 +41,15 @@ async def test_a_status_never_goes_back(system: System) -> None:
     ana, bruno, chat = await system.pair()
     message = await ana.said(chat, "hello")
     expected(await tell(bruno, message, "read"), 200)
-    read = await ana.becomes(message["message_id"], status="read")
+    await ana.becomes(message["message_id"], status="read")
+    read = await ana.settled(message["message_id"])
     expected(await tell(bruno, message, "delivered"), 200)
     later = await ana.said(chat, "a record behind it")
     expected(await tell(bruno, later, "delivered"), 200)
     await ana.becomes(later["message_id"], status="delivered")
-    assert await ana.settled(message["message_id"]) == read
+    now = await ana.settled(message["message_id"])
+    assert (now["status"], now["recipients"][0]["status"]) == ("read", "read")
+    assert now["recipients"][0]["read_at"] == read["recipients"][0]["read_at"]
 
 
 async def test_read_is_delivered_too(system: System) -> None:
@@ -75,6 +81,19 @@ async def test_the_status_is_the_lowest_over_all_recipients(system: System) -> N
         now = await ana.settled(message["message_id"])
         assert now["status"] == whole
         assert {person["username"]: person["status"] for person in now["recipients"]}[who.username] == said
+
+
+async def test_an_answer_never_contradicts_itself_while_receipts_come_in(system: System) -> None:
+    """The status is the lowest over the recipients of the same answer, whenever it is asked for."""
+    ana, bruno, chat = await system.pair()
+    answers: list[dict[str, Any]] = []
+    for number in range(20):
+        message = await ana.said(chat, str(number))
+        requests = [ana.settled(message["message_id"]) for _ in range(10)]
+        expected(await tell(bruno, message, "read"), 200)
+        answers += await asyncio.gather(*requests)
+    shown = {(one["status"], one["recipients"][0]["status"]) for one in answers}
+    assert shown <= {(state, state) for state in ("sent", "delivered", "read")}
 
 
 async def test_a_message_to_nobody_is_sent(system: System) -> None:

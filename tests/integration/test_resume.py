@@ -6,13 +6,13 @@ Whatever happens meanwhile: messages that keep coming, connections that are cut 
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Final
 
 import pytest
 import pytest_asyncio
-import websockets
-from tests.integration.conftest import Start
+from tests.integration.conftest import Start, running
 from tests.integration.people import Person, System, expected
 from tests.integration.test_websocket import LONG, Phone, Wire, wired
 
@@ -51,9 +51,7 @@ def story(wire: Wire) -> list[tuple[str, int | None]]:
 # -- exactly what was missed
 
 
-async def test_what_was_missed_comes_in_order_then_the_answer_then_what_is_new(
-    system: System, phone: Phone
-) -> None:
+async def test_what_was_missed_comes_in_order_then_the_answer_then_what_is_new(system: System, phone: Phone) -> None:
     """Filled from each message as it stands now, be its own place before the cursor or after it."""
     ana, bruno = await system.login("ana"), await system.login("bruno")
     chat = await ana.conversation("bruno", kind="group")
@@ -309,7 +307,7 @@ async def test_a_client_that_says_nothing_goes_live(start: Start, phone: Phone) 
     wire = await phone.silent(hasty, bruno)
     await ana.post(chat, "3")
     await wire.up_to(chat, 3)
-    assert wire.seqs(chat) in ([3], [1, 2, 3][2:])
+    assert wire.seqs(chat) == [3]
 
 
 @pytest.mark.parametrize("cursor", [None, 0, 2, 5, 6, 7], ids=str)
@@ -382,33 +380,41 @@ async def busy(writers: Sequence[Person], chat: str, count: int, dice: random.Ra
         for number in plan:
             turn = dice.random()
             if not mine or turn < 0.8:
-                mine.append((await person.said(chat, f"{number}"))["message_id"])
-            elif turn < 0.9:
+                mine.append(await person.post(chat, f"{number}"))
+                continue
+            target = mine.pop(dice.randrange(len(mine)))
+            await person.settled(target)
+            if turn < 0.9:
                 body = {"content": f"{number}, changed"}
-                expected(await person.call("PATCH", f"/v1/messages/{dice.choice(mine)}", json=body), 202)
+                expected(await person.call("PATCH", f"/v1/messages/{target}", json=body), 202)
+                mine.append(target)
             else:
-                gone = mine.pop(dice.randrange(len(mine)))
-                expected(await person.call("DELETE", f"/v1/messages/{gone}"), 202)
+                expected(await person.call("DELETE", f"/v1/messages/{target}"), 202)
 
     await asyncio.gather(*(write(person) for person in writers))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_no_hole_and_no_repeat_wherever_a_client_resumes(system: System, seed: int) -> None:
-    """Forty clients come in while others write, each from a cursor of its own."""
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_no_hole_and_no_repeat_wherever_a_client_resumes(system: System, phone: Phone, seed: int) -> None:
+    """Thirty clients come in while others write, each at a moment and from a cursor of its own."""
     dice = random.Random(seed)
     ana, bruno, chat = await system.pair()
-    total = 160
+    total = 150
     base = await everything(bruno)
-    writing = asyncio.create_task(busy([ana, ana, bruno], chat, total, dice))
+    witness = await phone.live(system, ana)
+    news = asyncio.Condition()
+
+    async def watch() -> None:
+        while len(witness.rows(chat)) < total:
+            await witness.hear()
+            async with news:
+                news.notify_all()
 
     async def come_in() -> None:
-        reached = 0
-        while not writing.done() and reached < dice.randrange(total):
-            await asyncio.sleep(0.005)
-            reached = (await everything(bruno))[chat]
-        reached = (await everything(bruno))[chat]
-        cursor = dice.randint(0, reached)
+        moment = dice.randrange(total)
+        async with news:
+            await news.wait_for(lambda: len(witness.rows(chat)) >= moment)
+        cursor = dice.randint(0, len(witness.rows(chat)))
         async with wired(system, bruno.token or "") as wire:
             await wire.resume({**base, chat: cursor})
             if cursor < total:
@@ -416,13 +422,11 @@ async def test_no_hole_and_no_repeat_wherever_a_client_resumes(system: System, s
             await wire.pong()
             assert wire.seqs(chat) == list(range(cursor + 1, total + 1)), f"from {cursor}"
 
-    await asyncio.gather(writing, *(come_in() for _ in range(40)))
+    await asyncio.gather(watch(), busy([ana, ana, bruno], chat, total, dice), *(come_in() for _ in range(30)))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_a_reader_who_reconnects_twenty_times_sees_every_seq_once_and_in_order(
-    system: System, seed: int
-) -> None:
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_a_reader_who_reconnects_twenty_times_sees_every_seq_once_and_in_order(system: System, seed: int) -> None:
     """Cut anywhere: before the resume, in its middle, before its answer, among live frames; politely or not."""
     dice = random.Random(seed)
     ana, bruno, chat = await system.pair()
@@ -431,18 +435,15 @@ async def test_a_reader_who_reconnects_twenty_times_sees_every_seq_once_and_in_o
     writing = asyncio.create_task(busy([ana, ana], chat, total, dice))
     while seen[-1] < total:
         connections += 1
-        last = connections > 20
+        patient = connections > 20
         async with wired(system, bruno.token or "") as wire:
-            if dice.random() < 0.9 or last:
+            if patient or dice.random() < 0.9:
                 await wire.say({"type": "resume", "cursors": {**base, chat: seen[-1]}})
-                for _ in range(total * 2 if last else dice.randint(0, 15)):
-                    frame = await wire.hear(LONG)
-                    if frame["type"] == "error":
-                        raise AssertionError(frame)
-                    if frame.get("seq") and frame["conversation_id"] == chat:
-                        seen.append(frame["seq"])
-                        if seen[-1] == total:
-                            break
+                for _ in range(total * 2 if patient else dice.randint(0, 12)):
+                    await wire.hear(LONG)
+                    if wire.seqs(chat)[-1:] == [total]:
+                        break
+            seen += wire.seqs(chat)
             if dice.random() < 0.7:
                 wire.cut()
     await writing
@@ -450,19 +451,21 @@ async def test_a_reader_who_reconnects_twenty_times_sees_every_seq_once_and_in_o
     assert connections > 20, "it was cut off twenty times"
 
 
-async def test_a_client_that_resumes_from_what_it_stored_survives_a_restart_of_the_server(start: Start) -> None:
-    first = await start()
-    ana, bruno, chat = await first.pair()
-    await chatter(ana, chat, 3)
-    async with wired(first, bruno.token or "") as wire:
-        await wire.resume({chat: 1})
-        assert wire.seqs(chat) == [2, 3]
-    await ana.post(chat, "4")
-    # `start` keeps the first one running; a second one may not share its folder, so it is asked to resume elsewhere
-    async with wired(first, bruno.token or "") as wire:
-        await wire.resume({chat: 3})
-        await wire.up_to(chat, 4)
-        assert wire.seqs(chat) == [4]
+async def test_a_client_resumes_after_a_restart_of_the_server(tmp_path: Path) -> None:
+    """What it names is all that it takes: no session outlives the server."""
+    async with running(tmp_path) as first:
+        ana, bruno, chat = await first.pair()
+        await chatter(ana, chat, 3)
+        async with wired(first, bruno.token or "") as wire:
+            await wire.resume({chat: 1})
+            assert wire.seqs(chat) == [2, 3]
+        await ana.post(chat, "4")
+    async with running(tmp_path) as second:
+        await (await second.login("ana")).post(chat, "5")
+        async with wired(second, bruno.token or "") as wire:
+            await wire.resume({chat: 3})
+            await wire.up_to(chat, 5)
+            assert wire.seqs(chat) == [4, 5]
 
 
 # -- pushes that are lost
@@ -476,7 +479,7 @@ class Realtime:
         self._monkeypatch = monkeypatch
 
     @contextlib.contextmanager
-    def lost(self, *, unavailable: bool = False) -> Any:
+    def lost(self, *, unavailable: bool = False) -> Iterator[None]:
         async def lose(_: Sequence[Push]) -> None:
             if unavailable:
                 raise EngineUnavailableError("realtime", "it is away")
@@ -608,8 +611,3 @@ async def test_a_repeated_push_is_shown_once(system: System, phone: Phone, monke
     await ana.post(chat, "21")
     await wire.up_to(chat, 21)
     assert wire.seqs(chat) == list(range(1, 22))
-
-
-def test_the_cut_wire_is_really_cut() -> None:
-    """The tests above rely on it: `abort` sends no close frame."""
-    assert websockets.ClientConnection.transport is not None if hasattr(websockets.ClientConnection, "transport") else 1

@@ -38,7 +38,7 @@ async def test_one_fault_at_every_point(point, fault):
     await world.close()
 
 
-def test_random_lives():
+def test_random_lives(report):
     run_state_machine_as_test(
         hypothesis.seed(SEED)(Spine),
         settings=hypothesis.settings(
@@ -50,10 +50,10 @@ def test_random_lives():
         ),
     )
     points = sorted({point for point, _ in HITS})
-    print(f"\nseed {SEED}, {LIVES} lives; faults hit:")
+    report(f"seed {SEED}, {LIVES} lives; faults hit:")
     for point in points:
         hits = {fault: count for (at, fault), count in sorted(HITS.items()) if at == point}
-        print(f"  {point:28} " + ", ".join(f"{fault} {count}" for fault, count in hits.items()))
+        report(f"  {point:28} " + ", ".join(f"{fault} {count}" for fault, count in hits.items()))
     wanted = set(FAULTS) | {(point, Fault.UNAVAILABLE) for point in API_POINTS}
     wanted |= {(point, Fault.CRASH) for point in RELAY_POINTS}
     never = sorted(f"{point} {fault}" for point, fault in wanted if not HITS[point, fault])

@@ -12,7 +12,6 @@ from tests.unit.spine.machine import Spine
 from tests.unit.spine.sabotage import SABOTAGED
 from tests.unit.spine.world import World
 
-
 RARE = "a cached head kept across assignments"
 
 

@@ -1,0 +1,109 @@
+"""What is made from something else still fits it: the locks pyproject.toml, the pages in docs/ the code.
+
+`python hack/drift.py` checks and is part of `make lint`; `--write` writes the pages again (`make docs`).
+"""
+
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pydantic
+from packaging.requirements import Requirement
+
+from chat4all.config import Settings
+from chat4all.model.errors import PROBLEMS
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+_PIN: Final = re.compile(r"^([a-z0-9._-]+)(?:\[[^]]*])?==([^ ;\\]+)", re.MULTILINE)
+
+
+def errors_page() -> str:
+    """docs/errors.md, from the table in model/errors.py."""
+    lines = [
+        "# Errors",
+        "",
+        "Every error is `application/problem+json` (RFC 9457): `type` is `urn:chat4all:problem:<code>`, `detail` says",
+        "what is wrong here, `errors` names the fields, `advice` says what to do next. Nothing is stored for a request",
+        "that is refused, and nothing already accepted is lost by an error. Made from model/errors.py by `make docs`.",
+        "",
+        "| code | status | what it is | what to do |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {code} | {p.status} | {p.title} | {p.advice} |" for code, p in PROBLEMS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def settings_page() -> str:
+    """docs/settings.md, from the settings classes."""
+    lines = ["# Settings", "", "Set in the environment. Made from the settings classes by `make docs`.", ""]
+    for section, field in Settings.model_fields.items():
+        model = field.annotation
+        if not (isinstance(model, type) and issubclass(model, pydantic.BaseModel)):
+            continue
+        lines += [f"## {section}", "", f"{model.__doc__}", "", "| name | default | meaning |", "|---|---|---|"]
+        for name, setting in model.model_fields.items():
+            variable = f"CHAT4ALL_{section}__{name}".upper()
+            default = getattr(setting.default, "value", setting.default)
+            lines.append(f"| `{variable}` | `{default}` | {setting.description} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+PAGES: Final = {"docs/errors.md": errors_page, "docs/settings.md": settings_page}
+
+
+def faults() -> Iterator[str]:
+    """Everything that does not fit, one sentence each."""
+    for name, page in PAGES.items():
+        path = ROOT / name
+        if not path.exists() or path.read_text() != page():
+            yield f"{name} is not what the code says: run make docs"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"]]
+    for extra in project["project"]["optional-dependencies"].values():
+        wanted += extra
+    groups = [one for group in project["dependency-groups"].values() for one in group if isinstance(one, str)]
+    yield from _lock_faults("embedded.lock", wanted)
+    yield from _lock_faults("dev.lock", wanted + groups)
+    yield from _same_pins()
+
+
+def _lock_faults(name: str, wanted: list[str]) -> Iterator[str]:
+    text = (ROOT / "requirements" / name).read_text()
+    pins = dict(_PIN.findall(text))
+    for requirement in map(Requirement, wanted):
+        if requirement.name == "chat4all":
+            continue
+        pin = pins.get(requirement.name)
+        if pin is None or not requirement.specifier.contains(pin):
+            yield f"requirements/{name} has {requirement.name} {pin}, pyproject.toml wants {requirement}: run make lock"
+    blocks = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)
+    yield from (f"requirements/{name}: no hash for {b.split()[0]}" for b in blocks if "==" in b and "--hash=" not in b)
+    if re.search(r"https?://|--(extra-)?index-url|--find-links", text):
+        yield f"requirements/{name} names a host"
+
+
+def _same_pins() -> Iterator[str]:
+    """What is tested is what runs."""
+    runs = dict(_PIN.findall((ROOT / "requirements" / "embedded.lock").read_text()))
+    tested = dict(_PIN.findall((ROOT / "requirements" / "dev.lock").read_text()))
+    yield from (f"{n}: runs {v}, tested {tested.get(n)}: run make lock" for n, v in runs.items() if tested.get(n) != v)
+
+
+def main(arguments: list[str]) -> int:
+    """Check, or write."""
+    if arguments == ["--write"]:
+        for name, page in PAGES.items():
+            (ROOT / name).write_text(page())
+        return 0
+    found = list(faults())
+    for fault in found:
+        print(fault, file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,114 @@
+"""Run test tiers and say what ran, for how long, and what was skipped and why.
+
+`python hack/tiers.py all` runs every tier and holds branch coverage and the logs against their bounds;
+`python hack/tiers.py unit contract` runs just those. In CI (CI=true) a skipped test is a failure.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+BUILD: Final = ROOT / "build" / "tests"
+TIERS: Final = {
+    "unit": "pure rules, tables of cases, the spine under faults",
+    "contract": "one suite per port, over every twin: embedded",
+    "integration": "the whole system over real HTTP and WebSockets, and the command line",
+    "chaos": "a server killed again and again under load",
+}
+PYTEST: Final = [
+    "-m", "coverage", "run", "-m", "pytest", "--quiet", "--no-header", "--durations=3", "-o", "log_file_level=DEBUG",
+    "-o", "log_file_format=%(name)s %(levelname)s %(message)s",
+]  # fmt: skip
+
+# What must never be in a log: a JWT, a password hash, a password of a test.
+SECRETS: Final = re.compile(r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]+|\$argon2id\$\S+|long-enough|correct-horse|\bpassword=\w")
+
+
+class Result(NamedTuple):
+    """How a tier went."""
+
+    tier: str
+    passed: int
+    failed: int
+    skipped: list[str]
+    seconds: float
+
+
+def run(tier: str) -> Result:
+    """Run one tier in a process of its own, under coverage, its temporary files and logs kept in build/."""
+    print(f"\n=== {tier}: {TIERS[tier]}", flush=True)
+    folder = BUILD / tier
+    report = folder / "junit.xml"
+    options = [f"tests/{tier}", f"--junitxml={report}", f"--basetemp={folder / 'tmp'}", "-o", f"log_file={folder}.log"]
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, *PYTEST, *options], cwd=ROOT, check=False)
+    seconds = time.monotonic() - began
+    if not report.exists():
+        return Result(tier, 0, 1, [], seconds)
+    cases = list(ET.parse(report).getroot().iter("testcase"))
+    skipped = [f"{case.get('name')}: {skip.get('message')}" for case in cases for skip in case.iter("skipped")]
+    failed = sum(1 for case in cases if case.find("failure") is not None or case.find("error") is not None)
+    if done.returncode != 0:
+        failed = max(failed, 1)
+    return Result(tier, len(cases) - failed - len(skipped), failed, skipped, seconds)
+
+
+def leaks() -> list[str]:
+    """Lines of our own logs that hold a secret: of this run's in-process systems, and of every server it started."""
+    found = []
+    for file in BUILD.rglob("*.log"):
+        ours = file.parent != BUILD  # a server's own log; else pytest's, in which clients and libraries write too
+        found += [
+            f"{file.relative_to(ROOT)}: {SECRETS.sub('[a secret]', line)[:200]}"
+            for line in file.read_text(errors="replace").splitlines()
+            if (ours or line.startswith("chat4all")) and SECRETS.search(line)
+        ]
+    return found
+
+
+def coverage() -> int:
+    """Combine what the tiers measured and print it; nought if it is enough (pyproject.toml says what is)."""
+    subprocess.run([sys.executable, "-m", "coverage", "combine", "--quiet"], cwd=ROOT, check=False)
+    return subprocess.run([sys.executable, "-m", "coverage", "report"], cwd=ROOT, check=False).returncode
+
+
+def main(names: list[str]) -> int:
+    """Run the tiers named; `all` is every one."""
+    whole = names == ["all"]
+    tiers = list(TIERS) if whole else names
+    if unknown := [name for name in tiers if name not in TIERS]:
+        print(f"There is no tier {', '.join(unknown)}; there are {', '.join(TIERS)}.", file=sys.stderr)
+        return 2
+    shutil.rmtree(BUILD, ignore_errors=True)
+    BUILD.mkdir(parents=True)
+    for old in ROOT.glob(".coverage*"):
+        old.unlink()
+    results = [run(tier) for tier in tiers]
+    wrong = whole and coverage() != 0
+    found = leaks()
+    print("\nTier          passed  failed  skipped  seconds")
+    for result in results:
+        print(f"{result.tier:12} {result.passed:7} {result.failed:7} {len(result.skipped):8} {result.seconds:8.0f}")
+    for result in results:
+        for reason in result.skipped:
+            print(f"skipped in {result.tier}: {reason}")
+    for leak in found[:20]:
+        print(f"a secret in a log: {leak}")
+    servers = len(list(BUILD.rglob("server*.log")))
+    print(f"Logs searched for secrets: {len(tiers)} of tiers, {servers} of servers; {len(found)} lines found.")
+    passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)
+    skipped = sum(len(r.skipped) for r in results)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    forbidden = skipped if os.environ.get("CI") == "true" else 0
+    return 1 if failed or wrong or found or forbidden else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
