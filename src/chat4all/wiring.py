@@ -66,7 +66,7 @@ class Embedded:
         self.membership = Membership(self.directory)
         self.presence = Presence(directory=self.directory, realtime=self.realtime)
         self.acceptance = Acceptance(log=self.log, store=self.store, membership=self.membership, metrics=self.metrics)
-        self.relay = Relay(directory=self.directory, log=self.log)
+        self.relay = Relay(directory=self.directory, log=self.log, holder="embedded")
         self.router: Router | None = None
 
     @contextlib.asynccontextmanager

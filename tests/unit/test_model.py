@@ -1,6 +1,7 @@
 """Positions, ids, records, delivery states, frames: pure rules."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -148,7 +149,7 @@ def test_a_time_is_utc_with_milliseconds():
 
 
 def row(**fields):
-    base = {"conversation_id": "c", "seq": 2, "kind": "message", "message_id": "m", "sender_id": "ana"}
+    base: dict[str, Any] = {"conversation_id": "c", "seq": 2, "kind": "message", "message_id": "m", "sender_id": "ana"}
     return Row(**base | {"created_at": 1, "position": 1, "content": "x"} | fields)
 
 

@@ -95,19 +95,20 @@ async def list_mine(
     """Your conversations, the latest activity first."""
     mine = (await uses.directory.conversations_of([who.username]))[who.username]
     heads = await uses.store.heads(mine)
-    found = await uses.directory.conversations(mine)
-    turns = sorted(((_last_at(one, heads), id_) for id_, one in found.items()), reverse=True)
+    silent = await uses.directory.conversations([id_ for id_ in mine if id_ not in heads])
+    last_at = {id_: head.last_at for id_, head in heads.items()} | {id_: one.created_at for id_, one in silent.items()}
+    turns = sorted(((at, id_) for id_, at in last_at.items()), reverse=True)
     if before is not None:
         at, _, id_ = before.partition(":")
         turns = [turn for turn in turns if turn < (int(at), id_)]
-    page = [found[id_] for _, id_ in turns[:limit]]
+    ids = [id_ for _, id_ in turns[:limit]]
     if len(turns) > limit:
         pages.link(request, response, before=":".join(map(str, turns[limit - 1])))
-    ids = [one.conversation_id for one in page]
+    found = await uses.directory.conversations(ids)
     cursors = await uses.store.cursors(ids)
     read = {id_: cursors.get(id_, {}).get(who.username, Cursor()).read_seq for id_ in ids}
     unread = await uses.store.unread(who.username, read, limit=_COUNTED)
-    return [_listed(one, heads.get(one.conversation_id), unread, read) for one in page]
+    return [_listed(found[id_], heads.get(id_), unread, read) for id_ in ids if id_ in found]
 
 
 @router.get("/{conversation_id}", responses=documented("unauthenticated", "not-found", "invalid"))
@@ -184,11 +185,6 @@ def conversation_answer(conversation: Conversation) -> ConversationAnswer:
         created_by=conversation.created_by,
         created_at=iso(conversation.created_at),
     )
-
-
-def _last_at(conversation: Conversation, heads: dict[str, Head]) -> int:
-    head = heads.get(conversation.conversation_id)
-    return head.last_at if head else conversation.created_at
 
 
 def _listed(

@@ -51,7 +51,10 @@ class Members:
         except UnknownUsersError as error:
             raise _unknown(error, others) from error
         except AlreadyThereError:  # the same request came before
-            return await self._existing(conversation_id)
+            existing = await self._existing(conversation_id)
+            if asked.sender not in existing.members:  # he has left since
+                raise _not_found() from None
+            return existing
         self._told()
         await self._idempotency.remember(asked, conversation_id)
         return made
@@ -73,7 +76,7 @@ class Members:
     async def _group(self, conversation_id: str, actor: str) -> Conversation:
         conversation = await self._directory.conversation(conversation_id)
         if conversation is None or actor not in conversation.members:
-            raise Refusal("not-found", "There is no such conversation, or you are not in it.")
+            raise _not_found()
         if conversation.type == PRIVATE:
             raise Refusal("conflict", "A private conversation keeps its two members; make a group instead.")
         return conversation
@@ -104,8 +107,12 @@ class Members:
     async def _existing(self, conversation_id: str) -> Conversation:
         found = await self._directory.conversation(conversation_id)
         if found is None:
-            raise Refusal("not-found", "There is no such conversation, or you are not in it.")
+            raise _not_found()
         return found
+
+
+def _not_found() -> Refusal:
+    return Refusal("not-found", "There is no such conversation, or you are not in it.")
 
 
 def _created(conversation: Conversation) -> Notice:

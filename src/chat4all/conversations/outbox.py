@@ -6,7 +6,6 @@ from typing import Final
 
 from chat4all.directory.port import Directory
 from chat4all.log.port import Entry, Log
-from chat4all.model import ids
 from chat4all.model.errors import EngineUnavailableError
 
 _log = logging.getLogger(__name__)
@@ -17,13 +16,15 @@ _IDLE: Final = 1.0  # seconds between looks when nobody says that there is somet
 
 
 class Relay:
-    """One relay at a time works, under a lease. A crash between append and removal appends a notice twice: its id is
-    known by then, so the router skips the repeat."""
+    """One relay at a time works, under a lease; `holder` names the process in it.
 
-    def __init__(self, *, directory: Directory, log: Log) -> None:
+    A crash between append and removal appends a notice twice: its id is known by then, so the router skips the repeat.
+    """
+
+    def __init__(self, *, directory: Directory, log: Log, holder: str) -> None:
         self._directory = directory
         self._log = log
-        self._name = ids.new_id()
+        self._holder = holder
         self._work = asyncio.Event()
 
     def kick(self) -> None:
@@ -43,7 +44,7 @@ class Relay:
 
     async def relay(self) -> bool:
         """Append one batch; whether there may be more."""
-        if not await self._directory.lease("outbox", self._name, seconds=_LEASE):
+        if not await self._directory.lease("outbox", self._holder, seconds=_LEASE):
             return False
         rows = await self._directory.outbox(limit=_BATCH)
         if not rows:

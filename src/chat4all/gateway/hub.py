@@ -39,8 +39,10 @@ class Gateway:
             tasks.create_task(self._sweep())
 
     async def open(self, identity: Identity, connection: Connection) -> Session:
-        """Take a session in and make it known. Raises EngineUnavailableError."""
+        """Take a session in and make it known. Raises EngineUnavailableError; also when there are too many."""
         await self._subscribed.wait()
+        if sum(map(len, self._sessions.values())) >= self._ports.settings.sessions:
+            raise EngineUnavailableError("gateway", "it has as many sessions as it may")
         session = Session(identity, connection, self._ports)
         self._sessions[session.username].add(session)
         self._ports.metrics.sessions.inc()

@@ -6,6 +6,7 @@ import pydantic
 class GatewaySettings(pydantic.BaseModel):
     """WebSockets."""
 
+    sessions: int = pydantic.Field(10_000, ge=1, description="WebSockets at once; more are asked to try again.")
     queue: int = pydantic.Field(1000, ge=10, description="Frames that a session may be behind before it is cut off.")
     resume_grace_seconds: float = pydantic.Field(
         1.0, ge=0, le=10, description="Seconds for which a new session waits for a resume before it goes live."

@@ -76,6 +76,7 @@ class Router:
         self._heads = HeadCaches(store)
         self._effects = Effects(log=log, store=store, directory=directory, realtime=realtime)
         self._stopped: dict[Assignment, str] = {}
+        self._reported: set[str] = set()
         self._failures = 0
 
     @property
@@ -213,8 +214,12 @@ class Router:
         await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
     async def _report(self) -> None:
-        for assignment, behind in (await self._consumer.lag()).items():
-            self._metrics.lag.labels(str(assignment.partition)).set(behind)
+        lag = {str(assignment.partition): behind for assignment, behind in (await self._consumer.lag()).items()}
+        for partition in self._reported - lag.keys():
+            self._metrics.lag.remove(partition)  # it is another's to report now
+        for partition, behind in lag.items():
+            self._metrics.lag.labels(partition).set(behind)
+        self._reported = set(lag)
 
 
 def _conversations(intake: Intake) -> set[str]:

@@ -162,7 +162,7 @@ class World:
         self.members = Members(
             directory=self.directory, store=self.store, membership=self._membership, told=lambda: None
         )
-        self.relay = Relay(directory=directory, log=log)
+        self.relay = Relay(directory=directory, log=log, holder="relay")
 
     async def close(self) -> None:
         """End everything; the folder goes."""
