@@ -1,9 +1,10 @@
 """Every setting, collected from the rooms. `CHAT4ALL_<SECTION>__<NAME>` in the environment sets one."""
 
+import re
 from pathlib import Path
 
 import pydantic
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from chat4all.accounts.settings import AccountsSettings
 from chat4all.api.settings import ApiSettings
@@ -46,6 +47,10 @@ def load() -> Settings:
     """The settings of this process. Raises StartError that names the variable that is wrong."""
     try:
         return Settings()
+    except SettingsError as error:  # a whole section in one variable: it names the section's field only
+        section = re.search(r'field "(\w+)"', str(error))
+        name = f"CHAT4ALL_{section[1].upper()}" if section else "A variable of CHAT4ALL_"
+        raise StartError(f"{name} is not JSON. Set {name}__<NAME> instead; docs/settings.md has the names.") from error
     except pydantic.ValidationError as error:
         lines = [f"CHAT4ALL_{'__'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
         raise StartError("\n".join(lines)) from error

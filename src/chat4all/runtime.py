@@ -3,15 +3,19 @@
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
-from collections.abc import Coroutine, Mapping
+import threading
+from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
 
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from chat4all.config import ServerSettings
+from chat4all.gateway.endpoint import ABORT
 from chat4all.model.errors import StartError
 
 _log = logging.getLogger(__name__)
@@ -70,33 +74,61 @@ def listen(settings: ServerSettings) -> socket.socket:
         ) from error
     bound.setblocking(False)
     # Accepted sockets inherit it. asyncio sets it itself only where the socket says proto=TCP, which this one does not:
-    # https://github.com/python/cpython/blob/v3.11.0/Lib/asyncio/base_events.py#L189. Without it an answer waits 40 ms.
+    # _set_nodelay in https://github.com/python/cpython/blob/v3.11.7/Lib/asyncio/base_events.py. Without it an answer
+    # waits 40 ms for the client's acknowledgement.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return bound
 
 
+def server_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
+    """How the HTTP server is run."""
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws=_WebSockets,
+        ws_max_size=1 << 20,
+        ws_per_message_deflate=False,  # costs more than it saves on small frames
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=settings.drain_seconds,
+        server_header=False,
+    )
+
+
 async def serve(app: FastAPI, listening: socket.socket, loops: Loops, settings: ServerSettings) -> None:
     """Serve until SIGINT or SIGTERM; open WebSockets are then closed with 1012. Raises RuntimeError if a loop ended."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http="httptools",
-            ws="websockets-sansio",
-            ws_max_size=1 << 20,
-            ws_per_message_deflate=False,  # costs more than it saves on small frames
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=settings.drain_seconds,
-            server_header=False,
-        )
-    )
-    watching = asyncio.create_task(loops.ended())
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    await asyncio.wait({watching, serving}, return_when=asyncio.FIRST_COMPLETED)
-    broken = watching.done()
-    watching.cancel()
-    server.should_exit = True
-    await serving
+    server = uvicorn.Server(server_config(app, settings))
+    with _terminable():
+        watching = asyncio.create_task(loops.ended())
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        await asyncio.wait({watching, serving}, return_when=asyncio.FIRST_COMPLETED)
+        broken = watching.done()
+        watching.cancel()
+        server.should_exit = True
+        await serving
     if broken:
         raise RuntimeError("A loop ended; the log says which and why.")
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """After its shutdown uvicorn raises the signal again that caused it, which would end us before our engines close:
+    capture_signals in https://github.com/encode/uvicorn/blob/main/uvicorn/server.py"""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _WebSockets(WebSocketsSansIOProtocol):
+    """uvicorn's protocol, with a way to let go of a client that has stopped reading and so cannot be closed."""
+
+    async def run_asgi(self) -> None:
+        extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment] # ours beside ASGI's own
+        extensions[ABORT] = self.transport.abort
+        await super().run_asgi()

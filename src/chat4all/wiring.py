@@ -44,7 +44,9 @@ _log = logging.getLogger(__name__)
 
 DEMO_USERS: Final = {"admin": Role.ADMIN, "ana": Role.AGENT, "bruno": Role.USER}
 DEMO_PASSWORD: Final = "demo"  # noqa: S105 - public: it is in the README, and only loopback is listened on
-_KEPT: Final = ("log.db", "store.db", "directory.db")
+_KEPT: Final = tuple(
+    f"{name}.db{suffix}" for name in ("log", "store", "directory") for suffix in ("", "-wal", "-shm", "-journal")
+)
 _HOUR: Final = 3600.0
 
 
@@ -222,8 +224,7 @@ def claimed(data: Path) -> Iterator[None]:
 def clear(data: Path) -> None:
     """Delete what embedded mode keeps in this folder, and nothing else that may be in it."""
     for name in _KEPT:
-        for file in data.glob(f"{name}*"):
-            file.unlink()
+        (data / name).unlink(missing_ok=True)
     for key in (data / "keys").glob("*.pem"):
         key.unlink()
 

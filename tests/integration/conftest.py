@@ -47,20 +47,7 @@ async def running(data: Path, **overrides: dict[str, Any]) -> AsyncIterator[Syst
     embedded = wiring.Embedded(settings)
     async with embedded.running() as app:
         listening = runtime.listen(settings.server)
-        server = _Server(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                ws="websockets-sansio",
-                ws_max_size=1 << 20,
-                ws_per_message_deflate=False,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                timeout_graceful_shutdown=settings.server.drain_seconds,
-                server_header=False,
-            )
-        )
+        server = _Server(runtime.server_config(app, settings.server))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         system = System(settings, embedded, app, _port(listening))
         try:

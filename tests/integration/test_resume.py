@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 from tests.integration.conftest import Start, running
 from tests.integration.people import Person, System, expected
-from tests.integration.test_websocket import LONG, Phone, Wire, wired
+from tests.integration.test_websocket import LONG, Phone, Wire, join, wired
 
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.realtime.port import Push
@@ -62,7 +62,7 @@ async def test_what_was_missed_comes_in_order_then_the_answer_then_what_is_new(s
     gone = (await ana.said(chat, "4"))["message_id"]
     await ana.edit(changed, "3, changed")
     await ana.delete(gone)
-    expected(await ana.call("POST", f"/v1/conversations/{chat}/members", json={"members": ["admin"]}), 200)
+    await join(ana, chat, "admin")
     await ana.said(chat, "8")
     await ana.edit(known, "1, changed")
     await ana.edit(changed, "3, changed again")
@@ -396,10 +396,10 @@ async def busy(writers: Sequence[Person], chat: str, count: int, dice: random.Ra
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_no_hole_and_no_repeat_wherever_a_client_resumes(system: System, phone: Phone, seed: int) -> None:
-    """Thirty clients come in while others write, each at a moment and from a cursor of its own."""
+    """Twenty-five clients come in while others write, each at a moment and from a cursor of its own."""
     dice = random.Random(seed)
     ana, bruno, chat = await system.pair()
-    total = 150
+    total = 120
     base = await everything(bruno)
     witness = await phone.live(system, ana)
     news = asyncio.Condition()
@@ -422,7 +422,7 @@ async def test_no_hole_and_no_repeat_wherever_a_client_resumes(system: System, p
             await wire.pong()
             assert wire.seqs(chat) == list(range(cursor + 1, total + 1)), f"from {cursor}"
 
-    await asyncio.gather(watch(), busy([ana, ana, bruno], chat, total, dice), *(come_in() for _ in range(30)))
+    await asyncio.gather(watch(), busy([ana, ana, bruno], chat, total, dice), *(come_in() for _ in range(25)))
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -570,7 +570,7 @@ async def test_a_router_that_could_not_publish_has_the_gateways_look(
     assert wire.seqs(chat) == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 async def test_order_holds_while_pushes_are_lost_at_random(
     start: Start, phone: Phone, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
@@ -586,11 +586,11 @@ async def test_order_holds_while_pushes_are_lost_at_random(
     wires = [await phone.live(sweeping, person) for person in (ana, bruno, bruno)]
     with monkeypatch.context() as patch:
         patch.setattr(realtime, "publish", leaky)
-        await busy([ana, bruno], chat, 150, dice)
+        await busy([ana, bruno], chat, 100, dice)
         for wire in wires:
-            await wire.up_to(chat, 150)
+            await wire.up_to(chat, 100)
     for wire in wires:
-        assert wire.seqs(chat) == list(range(1, 151))
+        assert wire.seqs(chat) == list(range(1, 101))
 
 
 async def test_a_repeated_push_is_shown_once(system: System, phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,6 +121,18 @@ async def wired(system: System, token: str, *, in_address: bool = False, **more:
         yield Wire(connection)
 
 
+async def join(person: Person, chat: str, newcomer: str) -> None:
+    """Bring somebody in and wait until that has its place among the messages: it travels a way of its own."""
+    answer = await person.call("POST", f"/v1/conversations/{chat}/members", json={"members": [newcomer]})
+    expected(answer, 200)
+
+    async def is_told() -> bool:
+        rows = await person.history(chat, kinds="all", limit=200)
+        return any(newcomer in row["added"] for row in rows if row["type"] == "members")
+
+    await eventually(is_told, f"{newcomer} has come")
+
+
 class Phone:
     """Opens wires that are closed at the end of the test."""
 
@@ -567,7 +579,7 @@ async def test_a_new_member_gets_frames_and_all_that_was_said_before(
     message = (await ana.said(chat, "Antes"))["message_id"]
     await ana.edit(message, "Antes de ti")
     wire = await phone.live(system, carol)
-    expected(await ana.call("POST", f"/v1/conversations/{chat}/members", json={"members": [carol.username]}), 200)
+    await join(ana, chat, carol.username)
     await ana.post(chat, "Bem-vinda")
     frames = await wire.up_to(chat, 4)
     assert [(one["seq"], one["type"]) for one in frames] == [
@@ -833,6 +845,27 @@ async def test_a_server_that_goes_away_closes_with_1012(tmp_path: Path) -> None:
             silent = await clients.enter_async_context(wired(leaving, ana.token or ""))
         for wire in (*wires, silent):
             assert await wire.closed() == 1012
+
+
+async def test_more_sessions_than_there_may_be_are_asked_to_try_again(start: Start) -> None:
+    """With 1013; when one has gone there is room again."""
+    small = await start(gateway={"sessions": 2})
+    ana, bruno, _ = await small.pair()
+    async with contextlib.AsyncExitStack() as stack:
+        first = await stack.enter_async_context(wired(small, ana.token or ""))
+        second = await stack.enter_async_context(wired(small, bruno.token or ""))
+        await asyncio.gather(first.pong(), second.pong())
+        third = await stack.enter_async_context(wired(small, bruno.token or ""))
+        assert await third.closed() == 1013
+        assert await first.pong() == []
+        await second.connection.close()
+
+        async def there_is_room() -> bool:
+            return await metric(small, "chat4all_sessions") == 1
+
+        await eventually(there_is_room, "the second session has ended")
+        fourth = await stack.enter_async_context(wired(small, bruno.token or ""))
+        assert await fourth.pong() == []
 
 
 # -- a client that does not read

@@ -26,5 +26,5 @@ class AccountsSettings(pydantic.BaseModel):
     )
     signing_key: str = pydantic.Field("", description="Key id that signs; empty: the last one by name.")
     registration: Registration = pydantic.Field(Registration.OPEN, description="Who may make users.")
-    logins_per_minute: float = pydantic.Field(30.0, gt=0, description="Login tries per minute and user name.")
-    login_burst: int = pydantic.Field(10, ge=1, description="Login tries at once, per user name.")
+    logins_per_minute: float = pydantic.Field(60.0, gt=0, description="Login tries per minute and user name.")
+    login_burst: int = pydantic.Field(30, ge=1, description="Login tries at once, per user name.")

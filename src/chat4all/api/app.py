@@ -49,7 +49,7 @@ def create(services: Services, websocket: Callable[[WebSocket], Awaitable[None]]
     app.add_middleware(Timing, metrics=services.metrics)
     app.add_middleware(
         CORSMiddleware,
-        allow_origins=services.settings.cors_origins,
+        allow_origins=services.settings.cors_origins.split(),
         allow_methods=["*"],
         allow_headers=["*"],
         expose_headers=["Link", "Retry-After", "Idempotent-Replay"],

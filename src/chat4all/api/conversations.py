@@ -1,28 +1,28 @@
 """/v1/conversations: who talks with whom, what was said, who comes and goes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pydantic
 from fastapi import APIRouter, Query, Request, Response
 
 from chat4all.api import pages
+from chat4all.api.bodies import StrictRoute, asked
 from chat4all.api.forms import NO_NUL, ConversationId, IdempotencyKey, Limit, Username, UsernamePath
 from chat4all.api.messages import MessageAnswer, RowAnswer, message_answer, row_answer
 from chat4all.api.problems import documented
 from chat4all.api.services import Uses, Who
-from chat4all.conversations.idempotency import Asked
 from chat4all.directory.port import Conversation
 from chat4all.model.delivery import Cursor
 from chat4all.model.errors import Refusal
-from chat4all.model.ids import request_hash
 from chat4all.model.rows import Head, iso
 
-router = APIRouter(prefix="/v1/conversations", tags=["conversations"])
+router = APIRouter(prefix="/v1/conversations", tags=["conversations"], route_class=StrictRoute)
 
 _COUNTED = 100  # unread messages are counted so far: a client shows 99+
 _Key = Annotated[str, pydantic.StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)]
 _Value = Annotated[str, pydantic.StringConstraints(max_length=1024, pattern=NO_NUL)]
+_NAMED: dict[str, Any] = {"propertyNames": {"minLength": 1, "maxLength": 64, "pattern": NO_NUL}}
 _Before = Annotated[int | None, Query(ge=0, le=2**53, description="Only below this seq.")]
 _After = Annotated[int | None, Query(ge=0, le=2**53, description="Only above this seq, the first ones first.")]
 
@@ -32,7 +32,7 @@ class NewConversation(pydantic.BaseModel):
 
     type: Literal["private", "group"] = "private"
     members: Annotated[list[Username], pydantic.Field(min_length=1, max_length=500)]
-    metadata: Annotated[dict[_Key, _Value], pydantic.Field(max_length=32)] = {}
+    metadata: Annotated[dict[_Key, _Value], pydantic.Field(max_length=32, json_schema_extra=_NAMED)] = {}
 
 
 class NewMembers(pydantic.BaseModel):
@@ -77,8 +77,8 @@ async def create(
     uses: Uses, who: Who, request: Request, new: NewConversation, key: IdempotencyKey = None
 ) -> ConversationAnswer:
     """Begin a conversation. With an Idempotency-Key, the same request again answers the same conversation."""
-    asked = Asked(who.username, key, request_hash("POST", request.url.path, await request.body()))
-    return conversation_answer(await uses.members.create(asked, new.type, new.members, new.metadata))
+    asking = await asked(request, who.username, key)
+    return conversation_answer(await uses.members.create(asking, new.type, new.members, new.metadata))
 
 
 @router.get("", responses=documented("unauthenticated", "invalid"))

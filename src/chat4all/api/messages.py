@@ -5,19 +5,18 @@ from typing import Annotated, Any, Literal
 import pydantic
 from fastapi import APIRouter, Request, Response
 
+from chat4all.api.bodies import StrictRoute, asked
 from chat4all.api.forms import IdempotencyKey, MessageId
 from chat4all.api.posting import CONTENT_PATTERN, admit, check_content
 from chat4all.api.problems import documented
 from chat4all.api.services import Uses, Who
 from chat4all.conversations.acceptance import Accepted, message_not_found
 from chat4all.conversations.history import Seen
-from chat4all.conversations.idempotency import Asked
-from chat4all.model.delivery import Cursor, State
+from chat4all.model.delivery import Cursor, State, lowest
 from chat4all.model.errors import Refusal
-from chat4all.model.ids import request_hash
 from chat4all.model.rows import Row, iso
 
-router = APIRouter(prefix="/v1/messages", tags=["messages"])
+router = APIRouter(prefix="/v1/messages", tags=["messages"], route_class=StrictRoute)
 
 _CHANGE_REFUSALS = (
     "unauthenticated",
@@ -119,9 +118,8 @@ async def show(uses: Uses, who: Who, message_id: MessageId) -> MessageDetail:
     """One message and what became of it, person by person. `status` is the lowest of theirs."""
     row = await uses.acceptance.own_row(message_id, who.username)
     recipients = await uses.history.recipients(row)
-    state = (await uses.history.statuses(row.conversation_id, [row]))[0]
     return MessageDetail(
-        **message_answer(row, state).model_dump(),
+        **message_answer(row, lowest(one.state for one in recipients)).model_dump(),
         recipients=[
             RecipientAnswer(
                 username=one.username,
@@ -157,8 +155,8 @@ async def edit(
     """Replace the content of your message."""
     await admit(uses, who)
     check_content(new.content)
-    asked = await _asked(request, who.username, key)
-    return _changed(response, message_id, await uses.acceptance.edit(asked, message_id, new.content))
+    asking = await asked(request, who.username, key)
+    return _changed(response, message_id, await uses.acceptance.edit(asking, message_id, new.content))
 
 
 @router.delete("/{message_id}", status_code=202, responses=documented(*_CHANGE_REFUSALS))
@@ -172,8 +170,8 @@ async def delete(
 ) -> ChangeAnswer:
     """Take your message back: it stays as an empty one, marked deleted."""
     await admit(uses, who)
-    asked = await _asked(request, who.username, key)
-    return _changed(response, message_id, await uses.acceptance.delete(asked, message_id))
+    asking = await asked(request, who.username, key, has_body=False)
+    return _changed(response, message_id, await uses.acceptance.delete(asking, message_id))
 
 
 @router.patch(
@@ -213,10 +211,6 @@ def row_answer(seen: Seen) -> RowAnswer:
     """Any other row, in the shape of its WebSocket frame."""
     frame: dict[str, Any] = seen.frame()
     return RowAnswer(**frame)
-
-
-async def _asked(request: Request, sender: str, key: str | None) -> Asked:
-    return Asked(sender, key, request_hash(request.method, request.url.path, await request.body()))
 
 
 def _changed(response: Response, message_id: str, accepted: Accepted) -> ChangeAnswer:

@@ -1,5 +1,6 @@
 """POST /v1/messages: the hot path, a plain Starlette route with msgspec. /docs gets its schema from here too."""
 
+import json
 import re
 import time
 from typing import Annotated, Any, Final, Literal
@@ -9,15 +10,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chat4all.accounts.tokens import Identity
+from chat4all.api.bodies import JSON, MALFORMED, asked, check_type, malformed
 from chat4all.api.problems import documented
 from chat4all.api.services import Services, identify, services
 from chat4all.conversations.acceptance import NewMessage
-from chat4all.conversations.idempotency import Asked
 from chat4all.limits.port import Rate
 from chat4all.model.errors import EngineUnavailableError, FieldError, Refusal, invalid
-from chat4all.model.ids import request_hash
 
-CONTENT_PATTERN: Final = r"^[^\x00]*[^\s\x00][^\x00]*$"  # documented here, checked by check_content in linear time
+# What nobody can see: the white space of Unicode, the separators that Python counts as such, and the byte order mark.
+BLANK = "\t\n\v\f\r\x1c\x1d\x1e\x1f \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
+BLANK += "\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+_SEEN: Final = "".join(f"\\u{ord(character):04x}" for character in BLANK)
+CONTENT_PATTERN: Final = f"^[^\\u0000]*[^\\u0000{_SEEN}][^\\u0000]*$"  # documented; check_content takes linear time
 PATH: Final = "/v1/messages"
 _KEY: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
 
@@ -53,12 +57,11 @@ async def post(request: Request) -> Response:
     uses = services(request)
     who = identify(request)
     await admit(uses, who)
-    key = _key(request)
-    body = await request.body()
-    new = _decode(body)
-    digest = request_hash("POST", PATH, body) if key is not None else ""
+    check_type(request, JSON)
+    new = _decode(await request.body())
+    asking = await asked(request, who.username, _key(request))
     message = NewMessage(conversation_id=new.chat_id, content=new.content, channels=new.channels, reply_to=new.reply_to)
-    accepted = await uses.acceptance.post(Asked(who.username, key, digest), message)
+    accepted = await uses.acceptance.post(asking, message)
     headers = {"Idempotent-Replay": "true"} if accepted.replayed else None
     uses.metrics.accept_seconds.observe(time.perf_counter() - began)
     answer = _encoder.encode(PostAnswer(accepted.message_id))
@@ -80,7 +83,7 @@ def check_content(content: str) -> None:
     """Raises Refusal invalid for text with NUL in it, or without anything to see."""
     if "\x00" in content:
         raise invalid("content", "NUL characters are not text.")
-    if not content.strip():
+    if not content.strip(BLANK):
         raise invalid("content", "There is nothing in it.")
 
 
@@ -91,8 +94,8 @@ def _decode(body: bytes) -> PostMessage:
         text, _, path = str(error).partition(" - at `$")
         field = path.rstrip("`").removeprefix(".") or _named(text)
         raise Refusal("invalid", text, errors=(FieldError(field, text),)) from error
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise Refusal("malformed", f"The body is not valid JSON: {error}") from error
+    except MALFORMED as error:
+        raise malformed(body, error) from error
     check_content(new.content)
     return new
 
@@ -112,9 +115,9 @@ def _key(request: Request) -> str | None:
 
 def openapi() -> tuple[dict[str, Any], dict[str, Any]]:
     """The operation and the schemas that it refers to, for the OpenAPI document."""
-    (body, answer), schemas = msgspec.json.schema_components(
-        [PostMessage, PostAnswer], ref_template="#/components/schemas/{name}"
-    )
+    made = msgspec.json.schema_components([PostMessage, PostAnswer], ref_template="#/components/schemas/{name}")
+    # `$` would let a line end through in Python, and `\Z` is nothing in ECMAScript, which the document is read by.
+    (body, answer), schemas = json.loads(json.dumps(made).replace(r"\\Z", "$"))
     refusals = documented("malformed", "unauthenticated", "not-found", "invalid", "key-reused", "too-many")
     operation = {
         "tags": ["messages"],

@@ -5,6 +5,7 @@ from typing import Literal
 import pydantic
 from fastapi import APIRouter
 
+from chat4all.api.bodies import StrictRoute
 from chat4all.api.forms import UsernamePath
 from chat4all.api.problems import documented
 from chat4all.api.services import Uses, Who
@@ -13,7 +14,7 @@ from chat4all.model.errors import Refusal
 from chat4all.model.rows import iso
 from chat4all.realtime.port import Status
 
-router = APIRouter(prefix="/v1/presence", tags=["presence"])
+router = APIRouter(prefix="/v1/presence", tags=["presence"], route_class=StrictRoute)
 
 
 class Heartbeat(pydantic.BaseModel):

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, compile_path
 
 from chat4all.model.errors import PROBLEMS, EngineUnavailableError, FieldError, Refusal
 
@@ -41,10 +42,19 @@ class ProblemDocument(pydantic.BaseModel):
     errors: list[FieldProblem] = []
 
 
+class RefusedError(HTTPException):
+    """A refusal raised while a body is read: FastAPI lets only HTTPExceptions through there."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.problem.status, refusal.detail)
+        self.refusal = refusal
+
+
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
     """The `responses` of an endpoint that may refuse with these codes, for the OpenAPI document."""
     responses: dict[int | str, dict[str, Any]] = {}
-    for code in (*codes, "too-large", "unavailable"):
+    reads_a_body = ("unsupported-media-type",) if "malformed" in codes else ()
+    for code in (*codes, *reads_a_body, "too-large", "unavailable"):
         problem = PROBLEMS[code]
         known = responses.get(problem.status)
         text = f"{known['description']}; {problem.title}" if known else problem.title
@@ -98,12 +108,24 @@ async def _invalid(_: Request, error: Exception) -> Response:
     return response(Refusal("invalid", f"Not valid: {named}.", errors=errors))
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
+    if isinstance(error, RefusedError):
+        return response(error.refusal)
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = str(error.detail) if isinstance(error, HTTPException) else ""
     answer = response(Refusal(_BY_STATUS.get(status, "internal"), detail))
-    answer.headers.update((error.headers if isinstance(error, HTTPException) else None) or {})
+    if status == 405:
+        answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return answer
+
+
+def _methods(request: Request) -> set[str]:
+    """Every method that the path takes; Starlette's own Allow header knows those of one route only."""
+    for path, operations in request.app.openapi()["paths"].items():  # /heartbeat stands before /{username} there
+        if compile_path(path)[0].match(request.url.path):
+            return {method.upper() for method in operations}
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
 
 
 async def _failed(_: Request, _error: Exception) -> Response:
@@ -114,5 +136,7 @@ def _field(location: tuple[str | int, ...]) -> str:
     """`members[1]` from ("body", "members", 1); the body as a whole is `body`."""
     name = ""
     for part in location[1:] or location[:1]:
+        if part == "[key]":  # pydantic's mark for the name of an entry, not its value
+            continue
         name += f"[{part}]" if isinstance(part, int) else f".{part}" if name else part
     return name

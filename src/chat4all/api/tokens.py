@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 import pydantic
 from fastapi import APIRouter, Form
 
+from chat4all.api.bodies import StrictRoute
 from chat4all.api.problems import documented
 from chat4all.api.services import Uses
 
-router = APIRouter(tags=["accounts"])
+router = APIRouter(tags=["accounts"], route_class=StrictRoute)
 
 
 class TokenAnswer(pydantic.BaseModel):
@@ -18,7 +19,7 @@ class TokenAnswer(pydantic.BaseModel):
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the scheme's name
 
 
-@router.post("/token", responses=documented("wrong-password", "invalid", "too-many"))
+@router.post("/token", responses=documented("wrong-password", "malformed", "invalid", "too-many"))
 async def log_in(
     uses: Uses,
     username: Annotated[str, Form(min_length=1, max_length=64)],

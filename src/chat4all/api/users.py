@@ -6,12 +6,13 @@ import pydantic
 from fastapi import APIRouter, Query, Request, Response
 
 from chat4all.api import pages
+from chat4all.api.bodies import StrictRoute
 from chat4all.api.forms import NO_NUL, Limit, Username, UsernamePath
 from chat4all.api.problems import documented
 from chat4all.api.services import MaybeWho, Uses, Who
 from chat4all.directory.port import Role, User
 
-router = APIRouter(prefix="/v1/users", tags=["accounts"])
+router = APIRouter(prefix="/v1/users", tags=["accounts"], route_class=StrictRoute)
 
 _Email = Annotated[str, pydantic.StringConstraints(min_length=3, max_length=254, pattern=r"^[!-?A-~]+@[!-?A-~]+$")]
 _Password = Annotated[str, pydantic.StringConstraints(min_length=8, max_length=256, pattern=NO_NUL)]
@@ -41,7 +42,9 @@ class UserAnswer(pydantic.BaseModel):
     role: Role
 
 
-@router.post("", status_code=201, responses=documented("unauthenticated", "forbidden", "conflict", "invalid"))
+@router.post(
+    "", status_code=201, responses=documented("unauthenticated", "forbidden", "conflict", "malformed", "invalid")
+)
 async def register(uses: Uses, who: MaybeWho, new: NewUser) -> UserAnswer:
     """Make a user: anyone where registration is open, else an admin."""
     user = User(username=new.username, email=new.email, role=new.role)

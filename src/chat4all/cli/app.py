@@ -25,5 +25,5 @@ def main() -> None:
     try:
         app()
     except (StartError, AnswerError) as error:
-        Console(stderr=True).print(f"chat4all: {error}", style="red", markup=False, highlight=False)
+        Console(stderr=True).print(f"chat4all: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(1)

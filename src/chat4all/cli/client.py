@@ -40,7 +40,10 @@ class Client:
         self.username = username
         self._url = url.rstrip("/")
         self._password = password
-        self._http = httpx.AsyncClient(base_url=self._url, timeout=15, trust_env=False)
+        try:
+            self._http = httpx.AsyncClient(base_url=self._url, timeout=15, trust_env=False)
+        except httpx.InvalidURL as error:
+            raise AnswerError(f"{url} is no address: {error}. Try: {DEFAULT_URL}") from error
         self._token = ""
 
     async def __aenter__(self) -> Self:
@@ -124,6 +127,10 @@ class Client:
             raise AnswerError(
                 f"No answer from {self._url} ({str(error) or type(error).__name__}). Is it running? Try: chat4all dev"
             ) from error
+        except UnicodeError as error:
+            raise AnswerError(f"A header may hold ASCII only: {error}") from error
+        except httpx.InvalidURL as error:
+            raise AnswerError(f"{self._url} is no address: {error}") from error
         if answer.is_error:
             raise _refused(answer)
         return answer

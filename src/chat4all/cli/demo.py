@@ -15,7 +15,10 @@ NAME = "demo"
 
 
 def run() -> None:
-    """Tell one true story with real requests to a server started for it. Exit code 0 only if every step was seen."""
+    """Tell one true story with real requests to a server started for it. Exit code 0 only if every step was seen.
+
+    Example: chat4all demo
+    """
     console = Console(highlight=False, soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="chat4all-demo-") as folder:
         log = Path(folder) / "server.log"

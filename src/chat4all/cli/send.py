@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, As, Client, Password, Url
+from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, AnswerError, As, Client, Password, Url
 
 NAME = "send"
 
@@ -19,6 +19,8 @@ def run(
     key: Annotated[str | None, typer.Option(help="Idempotency-Key: the same key again is the same message.")] = None,
 ) -> None:
     """Post a message and print its id. Example: chat4all send --as ana bruno 'Olá!'"""
+    if key is not None and not key.isascii():
+        raise AnswerError("--key goes into the header Idempotency-Key, which takes visible ASCII characters only.")
     typer.echo(asyncio.run(_send(Client(url, username, password), to, text, key)))
 
 

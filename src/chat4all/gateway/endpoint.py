@@ -14,6 +14,7 @@ from chat4all.model.errors import EngineUnavailableError, Refusal
 _log = logging.getLogger(__name__)
 
 PROTOCOL: Final = "chat4all"
+ABORT: Final = "chat4all.abort"  # the ASGI extension under which the server lets a connection be broken off
 _BEARER: Final = "bearer."
 _CLOSING: Final = 5.0  # seconds for a client to take the close frame
 
@@ -85,6 +86,9 @@ async def _hear(websocket: WebSocket, session: Session) -> None:
 
 
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:
+    # A client that does not read takes no close frame either: what waits for it in the buffers would be kept for ever.
+    if abort := websocket.scope.get("extensions", {}).get(ABORT):
+        asyncio.get_running_loop().call_later(_CLOSING, abort)
     try:
         await asyncio.wait_for(websocket.close(code, reason[:120]), _CLOSING)
     except (TimeoutError, RuntimeError, OSError, WebSocketDisconnect):

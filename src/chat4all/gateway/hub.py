@@ -86,6 +86,7 @@ class Gateway:
 
     async def _dispatch(self, pushes: AsyncIterator[Push]) -> None:
         async for push in pushes:
+            await asyncio.sleep(0)  # a burst is many pushes at once: let sessions send while it lasts
             if push.sweep:
                 self._sweep_wanted.set()
                 continue

@@ -5,6 +5,7 @@ sent on; one that was shown already is dropped; a jump means that something was 
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import time
@@ -100,6 +101,7 @@ class Session:
         self._shown: dict[str, int] = {}
         self._baseline: dict[str, int] = {}
         self._live = False
+        self._at_hand: Item | None = None
         self._expires_at = time.monotonic() + identity.expires - time.time()
         self._warn_at = self._expires_at - ports.settings.warn_seconds
         self._receipts = Receipts(self._send_receipts, ports.settings.receipt_seconds)
@@ -153,14 +155,20 @@ class Session:
             await asyncio.gather(pump, cut_off, return_exceptions=True)
 
     async def finish(self) -> None:
-        """After the end: what the client acknowledged last is not lost."""
+        """After the end: what the client acknowledged last, heard and not looked at yet, is not lost."""
+        left = [self._at_hand, *(self._inbox.get_nowait() for _ in range(self._inbox.qsize()))]
+        for said in left:
+            if isinstance(said, speech.Ack | speech.Read):
+                with contextlib.suppress(Refusal, EngineUnavailableError):
+                    await self._on_speech(said)
         await self._receipts.flush()
 
     async def _pump(self) -> None:
         await self._begin()
         await self._open()
         while True:
-            item = await self._next()
+            self._at_hand = None
+            self._at_hand = item = await self._next()
             if item is None:
                 await self._on_time()
             elif isinstance(item, tuple):

@@ -47,6 +47,6 @@ def decode(frame: str | bytes) -> Speech:
     """What was said. Raises msgspec.DecodeError with a sentence that names the field."""
     try:
         said: Speech = _decoder.decode(frame)
-    except UnicodeError as error:
-        raise msgspec.DecodeError("not valid UTF-8") from error
+    except (UnicodeError, RecursionError) as error:
+        raise msgspec.DecodeError(f"not well formed ({type(error).__name__})") from error
     return said

@@ -1,0 +1,31 @@
+"""The process of embedded mode: settings, the data folder, the port, then the system until it is told to stop."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from chat4all import config, runtime, wiring
+from chat4all.telemetry import logs
+
+
+def run(port: int | None, data: Path | None, *, fresh: bool, welcome: Callable[[socket.socket, Path], None]) -> None:
+    """Run until SIGINT or SIGTERM; `welcome` is called when the port is ours. Raises StartError."""
+    settings = config.load()
+    if port is not None:
+        settings.server.port = port
+    if data is not None:
+        settings.embedded.data = data
+    logs.configure(settings.server.log_level)
+    wiring.check_loopback(settings.server.host)
+    with wiring.claimed(settings.embedded.data):
+        if fresh:
+            wiring.clear(settings.embedded.data)
+        listening = runtime.listen(settings.server)
+        welcome(listening, settings.embedded.data)
+        runtime.run(_serve(settings, listening))
+
+
+async def _serve(settings: config.Settings, listening: socket.socket) -> None:
+    system = wiring.Embedded(settings)
+    async with system.running() as app:
+        await runtime.serve(app, listening, system.loops, settings.server)
