@@ -5,6 +5,7 @@ import contextlib
 import logging
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
@@ -130,5 +131,12 @@ class _WebSockets(WebSocketsSansIOProtocol):
 
     async def run_asgi(self) -> None:
         extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment] # ours beside ASGI's own
-        extensions[ABORT] = self.transport.abort
+        extensions[ABORT] = self._break_off
         await super().run_asgi()
+
+    def _break_off(self) -> None:
+        """Without the reset, the kernel would go on keeping what the client does not take."""
+        if not self.transport.is_closing() or self.transport.get_write_buffer_size():
+            at_once = struct.pack("ii", 1, 0)
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            self.transport.abort()
