@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi_offline import FastAPIOffline
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
@@ -16,34 +17,16 @@ from chat4all.api.services import Services
 _DESCRIPTION = "A messaging hub: no accepted message is lost, doubled or reordered. Errors are problem+json (RFC 9457)."
 
 
-class _Documented(FastAPI):
-    """FastAPI, with the routes in the OpenAPI document that it does not know of itself."""
-
-    def openapi(self) -> dict[str, Any]:
-        if self.openapi_schema is None:
-            document = super().openapi()
-            operation, schemas = posting.openapi()
-            document["paths"][posting.PATH] = {"post": operation}
-            document["components"]["schemas"] |= schemas | {
-                "ProblemDocument": problems.ProblemDocument.model_json_schema(
-                    ref_template="#/components/schemas/{model}"
-                )
-                | {"$defs": None},
-                "FieldProblem": problems.FieldProblem.model_json_schema(),
-            }
-            del document["components"]["schemas"]["ProblemDocument"]["$defs"]
-        return self.openapi_schema or document
-
-
 def create(services: Services, websocket: Callable[[WebSocket], Awaitable[None]] | None = None) -> FastAPI:
     """The application over these services; `websocket` serves /ws here, where no gateway process does."""
-    app = _Documented(title="Chat4All", version=__version__, description=_DESCRIPTION)
+    app = FastAPIOffline(title="Chat4All", version=__version__, description=_DESCRIPTION)  # /docs without another host
     app.state.services = services
     for resource in (tokens, users, conversations, messages, presence):
         app.include_router(resource.router)
     app.router.routes.extend([Route(posting.PATH, posting.post, methods=["POST"]), *health.ROUTES])
     if websocket is not None:
         app.router.routes.append(WebSocketRoute("/ws", websocket))
+    _complete_document(app)
     problems.install(app)
     app.add_middleware(BodyLimit, most=services.settings.body_bytes)
     app.add_middleware(Timing, metrics=services.metrics)
@@ -55,3 +38,21 @@ def create(services: Services, websocket: Callable[[WebSocket], Awaitable[None]]
         expose_headers=["Link", "Retry-After", "Idempotent-Replay"],
     )
     return app
+
+
+def _complete_document(app: FastAPI) -> None:
+    """Add to the OpenAPI document what FastAPI does not know of itself: the plain routes, and the form of errors."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            operation, schemas = posting.openapi()
+            document["paths"][posting.PATH] = {"post": operation}
+            problem = problems.ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+            nested = problem.pop("$defs")
+            document["components"]["schemas"] |= {**schemas, **nested, "ProblemDocument": problem}
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign] # as FastAPI's own documentation extends it

@@ -38,6 +38,42 @@ async def test_one_fault_at_every_point(point, fault):
     await world.close()
 
 
+@pytest.mark.parametrize("keyed", [True, False], ids=["keyed", "without a key"])
+@pytest.mark.parametrize("point", API_POINTS)
+async def test_an_engine_fails_while_something_is_accepted(point, keyed):
+    """The client does not know what became of it and, with a key, sends it again: it is said once."""
+    world = World()
+    await world.open()
+    first = await world.post("ana", "chat-a", "before") or ""
+    await world.seats[0].run()
+    key = "key" if keyed else None
+    world.api.arm(point, Fault.UNAVAILABLE)
+    if point.startswith("store.index"):
+        await world.edit(first, "ana", "changed", key)
+    else:
+        await world.post("ana", "chat-a", "hello", key)
+    assert HITS[point, Fault.UNAVAILABLE] or not keyed, "the point was not reached"
+    world.api.disarm()
+    if keyed and not point.startswith("store.index"):
+        assert await world.post("ana", "chat-a", "hello", key)
+    await world.verdict()
+    await world.close()
+
+
+@pytest.mark.parametrize("point", RELAY_POINTS)
+async def test_the_relay_crashes(point):
+    """A notice that was appended and not taken out of the outbox is appended again, and skipped."""
+    world = World()
+    await world.open()
+    await world.change_members("chat-a", add=["carla"])
+    world.api.arm(point, Fault.CRASH)
+    await world.relay_outbox()
+    assert HITS[point, Fault.CRASH], "the point was not reached"
+    await world.seats[0].run()
+    await world.verdict()
+    await world.close()
+
+
 def test_random_lives(report):
     run_state_machine_as_test(
         hypothesis.seed(SEED)(Spine),
