@@ -19,6 +19,7 @@ from chat4all.model.errors import EngineUnavailableError
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
+_ALLOWED: Final = 5.0  # seconds that anyone waits for an answer
 _GROUP: Final = 512  # writes in one transaction
 _WAITING: Final = 20_000  # writes that may wait; more is refused, so that memory stays bounded
 
@@ -61,6 +62,7 @@ class Database:
         self._writer: threading.Thread | None = None
         self._reader: concurrent.futures.ThreadPoolExecutor | None = None
         self._reading: sqlite3.Connection | None = None
+        self._reads = 0
         self.commits = 0
 
     def open(self) -> None:
@@ -91,21 +93,40 @@ class Database:
         if self._writer is None:
             raise EngineUnavailableError(self._engine, "closed")
 
-    async def write(self, work: Work[T]) -> T:
-        """Run `work` in a transaction; on return it is on disk. An exception of `work` undoes its own changes only."""
+    async def write(self, work: Work[T], *, bounded: bool = True) -> T:
+        """Run `work` in a transaction; on return it is on disk. An exception of `work` undoes its own changes only.
+
+        `bounded`: raise EngineUnavailableError after 5 s, the outcome being unknown; else the caller sees to that.
+        """
         self.check_open()
         if self._jobs.qsize() > _WAITING:
             raise EngineUnavailableError(self._engine, "too many writes wait")
         job = _Job(work)
         self._jobs.put(job)
-        result: T = await job.future
+        result: T = await (self._in_time(job.future) if bounded else job.future)
         return result
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot of what has been committed."""
         if self._writer is None or self._reader is None or self._reading is None:
             raise EngineUnavailableError(self._engine, "closed")
-        return await asyncio.get_running_loop().run_in_executor(self._reader, self._snapshot, self._reading, work)
+        if self._reads >= _WAITING:
+            raise EngineUnavailableError(self._engine, "too many reads wait")
+        self._reads += 1
+        loop = asyncio.get_running_loop()
+        reading = loop.run_in_executor(self._reader, self._snapshot, self._reading, work)
+        reading.add_done_callback(self._has_read)
+        return await self._in_time(reading)
+
+    async def _in_time(self, answer: "asyncio.Future[T]") -> T:
+        done, _ = await asyncio.wait({answer}, timeout=_ALLOWED)
+        if not done:
+            answer.add_done_callback(lambda late: late.cancelled() or late.exception())
+            raise EngineUnavailableError(self._engine, f"no answer in {_ALLOWED:.0f} s")
+        return answer.result()
+
+    def _has_read(self, _: object) -> None:
+        self._reads -= 1
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=512)
@@ -153,7 +174,7 @@ class Database:
             results = [self._one(connection, job) for job in jobs]
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            if connection.in_transaction:
+            with contextlib.suppress(sqlite3.Error):  # a thread that ended here would leave everyone waiting
                 connection.execute("ROLLBACK")
             return [EngineUnavailableError(self._engine, str(error)) for _ in jobs]
         self.commits += 1

@@ -98,7 +98,11 @@ async def talk(directory: Directory, *members: str, **fields: Any) -> str:
 
 async def change(directory: Directory, conversation_id: str, *, add: Any = (), remove: Any = (), at: int = 0) -> bool:
     return await directory.change_members(
-        conversation_id, add=add, remove=remove, at=at or NOON + 1, notice=a_notice(repr((add, remove)).encode())
+        conversation_id,
+        add=add,
+        remove=remove,
+        at=at or NOON + 1,
+        notice=lambda *_: a_notice(repr((add, remove)).encode()),
     )
 
 
@@ -303,7 +307,7 @@ async def test_members_come_and_go(directory: Directory, add: str, remove: str, 
     names = dict(zip("abcd", await people(directory, 4), strict=True))
     where, notice = await talk(directory, names["a"], names["b"]), a_notice(b"\xff\x00")
     done = await directory.change_members(
-        where, add=[names[x] for x in add], remove=[names[x] for x in remove], at=NOON + 1, notice=notice
+        where, add=[names[x] for x in add], remove=[names[x] for x in remove], at=NOON + 1, notice=lambda *_: notice
     )
     assert done is (expected is not None)
     assert await waiting(directory) == ([notice] if done else [])
@@ -387,8 +391,10 @@ async def test_the_outbox_keeps_the_order_of_commits(directory: Directory) -> No
     ana, bruno = await people(directory, 2)
     where, notices = a_conversation(ana), [a_notice(bytes([number])) for number in range(5)]
     await directory.add_conversation(where, notices[:3])
-    await directory.change_members(where.conversation_id, add=[bruno], remove=[], at=NOON, notice=notices[3])
-    await directory.change_members(where.conversation_id, add=[], remove=[bruno], at=NOON - 9, notice=notices[4])
+    await directory.change_members(where.conversation_id, add=[bruno], remove=[], at=NOON, notice=lambda *_: notices[3])
+    await directory.change_members(
+        where.conversation_id, add=[], remove=[bruno], at=NOON - 9, notice=lambda *_: notices[4]
+    )
     rows = await directory.outbox(limit=10)
     assert [row.notice for row in rows] == notices
     assert [row.number for row in rows] == sorted({row.number for row in rows})

@@ -10,6 +10,7 @@ from chat4all.api import pages
 from chat4all.api.bodies import StrictRoute, asked
 from chat4all.api.forms import NO_NUL, ConversationId, IdempotencyKey, Limit, Username, UsernamePath
 from chat4all.api.messages import MessageAnswer, RowAnswer, message_answer, row_answer
+from chat4all.api.posting import admit
 from chat4all.api.problems import documented
 from chat4all.api.services import Uses, Who
 from chat4all.directory.port import Conversation
@@ -23,6 +24,8 @@ _COUNTED = 100  # unread messages are counted so far: a client shows 99+
 _Key = Annotated[str, pydantic.StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)]
 _Value = Annotated[str, pydantic.StringConstraints(max_length=1024, pattern=NO_NUL)]
 _NAMED: dict[str, Any] = {"propertyNames": {"minLength": 1, "maxLength": 64, "pattern": NO_NUL}}
+_CREATE = ("unauthenticated", "malformed", "invalid", "key-reused", "too-many")
+_CHANGE = ("unauthenticated", "forbidden", "not-found", "conflict", "malformed", "invalid", "too-many")
 _Before = Annotated[int | None, Query(ge=0, le=2**53, description="Only below this seq.")]
 _After = Annotated[int | None, Query(ge=0, le=2**53, description="Only above this seq, the first ones first.")]
 
@@ -72,11 +75,12 @@ class ListedConversation(ConversationAnswer):
     read_seq: int
 
 
-@router.post("", status_code=201, responses=documented("unauthenticated", "malformed", "invalid", "key-reused"))
+@router.post("", status_code=201, responses=documented(*_CREATE))
 async def create(
     uses: Uses, who: Who, request: Request, new: NewConversation, key: IdempotencyKey = None
 ) -> ConversationAnswer:
     """Begin a conversation. With an Idempotency-Key, the same request again answers the same conversation."""
+    await admit(uses, who)
     asking = await asked(request, who.username, key)
     return conversation_answer(await uses.members.create(asking, new.type, new.members, new.metadata))
 
@@ -157,10 +161,11 @@ async def read_history(
 
 @router.post(
     "/{conversation_id}/members",
-    responses=documented("unauthenticated", "forbidden", "not-found", "conflict", "malformed", "invalid"),
+    responses=documented(*_CHANGE),
 )
 async def add_members(uses: Uses, who: Who, conversation_id: ConversationId, new: NewMembers) -> ConversationAnswer:
     """Bring people into a group; they see all of its history. Who is in it already stays."""
+    await admit(uses, who)
     return conversation_answer(await uses.members.add(conversation_id, who.username, new.members))
 
 

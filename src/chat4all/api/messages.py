@@ -176,10 +176,11 @@ async def delete(
 
 @router.patch(
     "/{message_id}/status",
-    responses=documented("unauthenticated", "forbidden", "message-not-found", "malformed", "invalid"),
+    responses=documented("unauthenticated", "forbidden", "message-not-found", "malformed", "invalid", "too-many"),
 )
 async def set_status(uses: Uses, who: Who, message_id: MessageId, new: NewStatus) -> StatusAnswer:
     """Say that you have received or read this message and everything before it."""
+    await admit(uses, who)
     row = await uses.acceptance.own_row(message_id, who.username)
     if row.conversation_id != new.conversation_id:
         raise message_not_found()

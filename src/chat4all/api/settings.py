@@ -6,8 +6,8 @@ import pydantic
 class ApiSettings(pydantic.BaseModel):
     """REST."""
 
-    posts_per_second: float = pydantic.Field(20.0, gt=0, description="Posts, edits and deletes per second and user.")
-    post_burst: int = pydantic.Field(100, ge=1, description="Posts, edits and deletes at once, per user.")
+    posts_per_second: float = pydantic.Field(20.0, gt=0, description="Posts and other changes per second and user.")
+    post_burst: int = pydantic.Field(100, ge=1, description="Posts and other changes at once, per user.")
     body_bytes: int = pydantic.Field(1 << 20, ge=1 << 16, description="Bytes of a request's body, at most.")
     cors_origins: str = pydantic.Field(
         "null http://localhost http://127.0.0.1",

@@ -35,7 +35,7 @@ class UserChange(pydantic.BaseModel):
 
 
 class UserAnswer(pydantic.BaseModel):
-    """A user as others see him."""
+    """A user; his address only for himself and admins."""
 
     username: str
     email: str | None
@@ -65,7 +65,7 @@ async def find(
     found = await uses.users.find(who, q, after=after, limit=limit)
     if len(found) == limit:
         pages.link(request, response, after=found[-1].username)
-    return [_answer(user) for user in found]
+    return [_answer(user, private=who.role is Role.ADMIN or user.username == who.username) for user in found]
 
 
 @router.patch("/{username}", responses=documented("unauthenticated", "forbidden", "not-found", "malformed", "invalid"))
@@ -74,5 +74,5 @@ async def change(uses: Uses, who: Who, username: UsernamePath, new: UserChange) 
     return _answer(await uses.users.change(who, username, new.role, new.password))
 
 
-def _answer(user: User) -> UserAnswer:
-    return UserAnswer(username=user.username, email=user.email, role=user.role)
+def _answer(user: User, *, private: bool = True) -> UserAnswer:
+    return UserAnswer(username=user.username, email=user.email if private else None, role=user.role)

@@ -21,6 +21,7 @@ DEFAULT_URL = "http://localhost:8000"
 DEMO_PASSWORD = "demo"  # noqa: S105 - public, see wiring
 _AGAIN = 0.2  # seconds until a first reconnection; doubles up to _LONGEST
 _LONGEST = 5.0
+_TRIES = 4
 
 Frame = dict[str, Any]
 
@@ -80,17 +81,23 @@ class Client:
         return str((await self.call("POST", "/v1/conversations", body)).json()["conversation_id"])
 
     async def post(self, conversation_id: str, content: str, *, key: str | None = None) -> str:
-        """Post a message; its id. Sent again by itself, under one key, until it is answered."""
-        key = key or str(uuid.uuid4())
-        answer = await self.call("POST", "/v1/messages", {"chat_id": conversation_id, "content": content}, key=key)
-        return str(answer.json()["message_id"])
+        """Post a message; its id. Sent again under the same key while the server cannot be reached, a few times."""
+        key, body = key or str(uuid.uuid4()), {"chat_id": conversation_id, "content": content}
+        for turn in range(_TRIES):
+            try:
+                return str((await self.call("POST", "/v1/messages", body, key=key)).json()["message_id"])
+            except AnswerError as error:
+                if error.status not in (0, 503) or turn == _TRIES - 1:
+                    raise
+            await asyncio.sleep(_AGAIN * 2**turn)
+        raise AssertionError  # the last turn returns or raises
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator["Socket"]:
-        """An open WebSocket. Raises AnswerError."""
+        """An open WebSocket that waits for our resume. Raises AnswerError."""
         if not self._token:
             await self.token()
-        url = self._url.replace("http", "ws", 1) + "/ws"
+        url = self._url.replace("http", "ws", 1) + "/ws?resume=1"
         protocols = [websockets.Subprotocol("chat4all"), websockets.Subprotocol(f"bearer.{self._token}")]
         try:
             async with websockets.connect(url, subprotocols=protocols, proxy=None, max_size=None) as socket:
@@ -99,7 +106,10 @@ class Client:
             raise AnswerError(f"No WebSocket at {url}: {error}") from error
 
     async def frames(self, cursors: dict[str, int]) -> AsyncIterator[tuple["Socket", Frame]]:
-        """Every frame, for ever: reconnects, resumes from `cursors`, keeps them current, leaves out repeats."""
+        """Every frame, for ever: reconnects, resumes from `cursors`, keeps them current, leaves out repeats.
+
+        What is too much to be pushed (resync) is read page by page. Raises AnswerError when the server refuses.
+        """
         wait = _AGAIN
         while True:
             try:
@@ -108,13 +118,28 @@ class Client:
                     while True:
                         frame = await socket.hear()
                         wait = _AGAIN
-                        if _is_new(frame, cursors):
-                            yield socket, frame
+                        missed = self._missed(frame, cursors) if frame["type"] == "resync" else _just(frame)
+                        async for one in missed:
+                            if _is_new(one, cursors):
+                                yield socket, one
             except (AnswerError, websockets.ConnectionClosed) as error:
+                if isinstance(error, AnswerError) and error.status not in (0, 503):
+                    raise
                 if isinstance(error, websockets.ConnectionClosed) and error.rcvd and error.rcvd.code == 4401:
                     self._token = ""
                 await asyncio.sleep(wait)
                 wait = min(wait * 2, _LONGEST)
+
+    async def _missed(self, resync: Frame, cursors: dict[str, int]) -> AsyncIterator[Frame]:
+        """The rows between what we have and where pushes go on, in the shape of frames."""
+        chat = resync["conversation_id"]
+        while (after := cursors.get(chat, 0)) < resync["to"]:
+            path = f"/v1/conversations/{chat}/messages?kinds=all&limit=200&after_seq={after}"
+            page = [row for row in (await self.call("GET", path)).json() if row["seq"] <= resync["to"]]
+            if not page:
+                return
+            for row in page:
+                yield {"timestamp": row.get("created_at"), **row}
 
     def _headers(self, key: str | None) -> dict[str, str]:
         headers = {"Authorization": f"Bearer {self._token}"}
@@ -154,6 +179,10 @@ class Socket:
     def cut(self) -> None:
         """Break the connection, without a word to the server."""
         self._connection.transport.abort()
+
+
+async def _just(frame: Frame) -> AsyncIterator[Frame]:
+    yield frame
 
 
 def _is_new(frame: Frame, cursors: dict[str, int]) -> bool:

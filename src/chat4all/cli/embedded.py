@@ -1,15 +1,18 @@
 """The process of embedded mode: settings, the data folder, the port, then the system until it is told to stop."""
 
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 from chat4all import config, runtime, wiring
+from chat4all.model.errors import EngineUnavailableError, StartError
 from chat4all.telemetry import logs
 
 
 def run(port: int | None, data: Path | None, *, fresh: bool, welcome: Callable[[socket.socket, Path], None]) -> None:
     """Run until SIGINT or SIGTERM; `welcome` is called when the port is ours. Raises StartError."""
+    os.umask(0o077)  # what is kept is for this user alone, whatever folder it is kept in
     settings = config.load()
     if port is not None:
         settings.server.port = port
@@ -22,7 +25,12 @@ def run(port: int | None, data: Path | None, *, fresh: bool, welcome: Callable[[
             wiring.clear(settings.embedded.data)
         listening = runtime.listen(settings.server)
         welcome(listening, settings.embedded.data)
-        runtime.run(_serve(settings, listening))
+        try:
+            runtime.run(_serve(settings, listening))
+        except EngineUnavailableError as error:
+            raise StartError(
+                f"{error} (in {settings.embedded.data}). Restore that file from a backup, or start clean with --fresh."
+            ) from error
 
 
 async def _serve(settings: config.Settings, listening: socket.socket) -> None:

@@ -129,8 +129,12 @@ class Acceptance:
 
     async def _check_reply(self, conversation_id: str, reply_to: str) -> None:
         entry = (await self._store.index([reply_to])).get(reply_to)
-        if entry is None or entry.conversation_id != conversation_id:
-            raise invalid("reply_to", "There is no such message in this conversation (yet).")
+        here = entry is not None and entry.conversation_id == conversation_id
+        page = await self._store.history(conversation_id, after_seq=entry.seq - 1, limit=1) if here and entry else []
+        if not page or page[0].kind != "message" or page[0].deleted_at is not None:
+            refusal = invalid("reply_to", "There is no such message in this conversation, or not yet.")
+            refusal.retry_after = SOON
+            raise refusal
 
     async def _accept(self, asked: Asked, record: records.AnySequenced) -> Accepted:
         await self._append([record])

@@ -50,10 +50,14 @@ async def seen(store: Store, rows: Sequence[Row]) -> list[Seen]:
     ]
 
 
-def status(row: Row, members: Sequence[str], cursors: Mapping[str, Cursor]) -> State:
-    """A message's status: the lowest over everyone it was for."""
-    recipients = [member for member in members if member != row.sender_id]
-    return lowest(cursors.get(member, Cursor()).state(row.seq) for member in recipients)
+def recipients(row: Row, joined: Mapping[str, int]) -> list[str]:
+    """Everyone a message is for: who was there when it was said. Who came later does not make it unread again."""
+    return [member for member, at in joined.items() if member != row.sender_id and at <= row.created_at]
+
+
+def status(row: Row, joined: Mapping[str, int], cursors: Mapping[str, Cursor]) -> State:
+    """A message's status: the lowest over everyone it is for."""
+    return lowest(cursors.get(member, Cursor()).state(row.seq) for member in recipients(row, joined))
 
 
 class History:
@@ -74,19 +78,18 @@ class History:
 
     async def statuses(self, conversation_id: str, rows: Sequence[Row]) -> list[State]:
         """The status of each row."""
-        members = (await self._directory.members([conversation_id]))[conversation_id]
+        joined = (await self._directory.joined([conversation_id]))[conversation_id]
         cursors = (await self._store.cursors([conversation_id])).get(conversation_id, {})
-        return [status(row, members, cursors) for row in rows]
+        return [status(row, joined, cursors) for row in rows]
 
     async def recipients(self, row: Row) -> list[Recipient]:
         """Everyone a message is for, and how far it got with each."""
-        members = (await self._directory.members([row.conversation_id]))[row.conversation_id]
+        joined = (await self._directory.joined([row.conversation_id]))[row.conversation_id]
         cursors = (await self._store.cursors([row.conversation_id])).get(row.conversation_id, {})
         reached = await self._store.reached(row.conversation_id, row.seq)
         return [
             Recipient(member, cursors.get(member, Cursor()).state(row.seq), reached.get(member, Reached()))
-            for member in members
-            if member != row.sender_id
+            for member in recipients(row, joined)
         ]
 
     async def timeline(self, row: Row) -> list[Event]:

@@ -85,16 +85,18 @@ class Members:
         self, conversation: Conversation, actor: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()
     ) -> Conversation:
         id_ = conversation.conversation_id
-        added = tuple(name for name in dict.fromkeys(add) if name not in conversation.members)
-        record = records.Members(
-            id=ids.new_id(),
-            conversation_id=id_,
-            sender_id=actor,
-            keyed=True,  # the relay may append it twice
-            added=added,
-            removed=tuple(remove),
-        )
-        notice = Notice(topic=CONVERSATIONS, key=id_, value=records.encode(record))
+
+        def notice(added: tuple[str, ...], removed: tuple[str, ...]) -> Notice:
+            record = records.Members(
+                id=ids.new_id(),
+                conversation_id=id_,
+                sender_id=actor,
+                keyed=True,  # the relay may append it twice
+                added=added,
+                removed=removed,
+            )
+            return Notice(topic=CONVERSATIONS, key=id_, value=records.encode(record))
+
         try:
             changed = await self._directory.change_members(id_, add=add, remove=remove, at=_now(), notice=notice)
         except UnknownUsersError as error:

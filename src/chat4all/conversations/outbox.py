@@ -56,7 +56,8 @@ class Relay:
 
     async def _rest(self) -> None:
         try:
-            await asyncio.wait_for(self._work.wait(), _IDLE)
+            async with asyncio.timeout(_IDLE):
+                await self._work.wait()
         except TimeoutError:
             return
         self._work.clear()

@@ -5,7 +5,7 @@ All methods raise EngineUnavailableError within a bounded time.
 """
 
 import enum
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -47,6 +47,9 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     key: str
     value: bytes
+
+
+MemberNotice = Callable[[tuple[str, ...], tuple[str, ...]], Notice]
 
 
 class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +122,10 @@ class Directory(Protocol):
         """The members of each, in one query."""
         ...
 
+    async def joined(self, conversation_ids: Collection[str]) -> dict[str, dict[str, int]]:
+        """When each member of each came in (ms): a message is for those who were there."""
+        ...
+
     async def is_member(self, conversation_id: str, username: str) -> bool:
         """Whether he is in it now."""
         ...
@@ -128,9 +135,11 @@ class Directory(Protocol):
         ...
 
     async def change_members(
-        self, conversation_id: str, *, add: Sequence[str], remove: Sequence[str], at: int, notice: Notice
+        self, conversation_id: str, *, add: Sequence[str], remove: Sequence[str], at: int, notice: MemberNotice
     ) -> bool:
         """Add who is not in yet, remove who is; False (and no notice) if that changes nothing.
+
+        `notice` is made in the transaction, of those who really came and went.
 
         Raises UnknownUsersError, LookupError for an unknown conversation.
         """

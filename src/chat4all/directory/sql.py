@@ -18,6 +18,7 @@ from chat4all.directory.port import (
     AlreadyThereError,
     Conversation,
     LogEpoch,
+    MemberNotice,
     Notice,
     OutboxRow,
     Role,
@@ -29,6 +30,7 @@ from chat4all.model.errors import EngineUnavailableError
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
 
+_WAITING: Final = 1000  # requests that may wait for a thread; more are refused
 _ALLOWED: Final = 5.0  # seconds that anyone waits for an answer
 _users, _conversations, _members = tables.users, tables.conversations, tables.members
 _outbox, _leases, _epochs = tables.outbox, tables.leases, tables.log_epoch
@@ -50,6 +52,7 @@ class SqlDirectory:
         self._threads = concurrent.futures.ThreadPoolExecutor(threads, "directory")
         self._clock = clock
         self._closed = False
+        self._waiting = 0
         if self._engine.dialect.name == "sqlite":
             _prepare_sqlite(self._engine)
 
@@ -132,6 +135,15 @@ class SqlDirectory:
     async def members(self, conversation_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
         return dict(await self._read(lambda c: _read_members(c, conversation_ids))) if conversation_ids else {}
 
+    async def joined(self, conversation_ids: Collection[str]) -> dict[str, dict[str, int]]:
+        query = sa.select(_members.c.conversation_id, _members.c.username, _members.c.added_at).where(
+            _members.c.conversation_id.in_(conversation_ids)
+        )
+        found: dict[str, dict[str, int]] = {conversation_id: {} for conversation_id in conversation_ids}
+        for conversation_id, username, at in await self._all(query.order_by(_members.c.turn)):
+            found[conversation_id][username] = at
+        return found
+
     async def is_member(self, conversation_id: str, username: str) -> bool:
         return bool(await self._all(sa.select(_members.c.turn).where(*_place(conversation_id, username))))
 
@@ -142,7 +154,7 @@ class SqlDirectory:
         return [found for (found,) in await self._all(query)]
 
     async def change_members(
-        self, conversation_id: str, *, add: Sequence[str], remove: Sequence[str], at: int, notice: Notice
+        self, conversation_id: str, *, add: Sequence[str], remove: Sequence[str], at: int, notice: MemberNotice
     ) -> bool:
         def work(connection: sa.Connection) -> bool:
             there = _conversations.c.conversation_id == conversation_id
@@ -158,7 +170,7 @@ class SqlDirectory:
             _add_members(connection, conversation_id, new, at)
             for username in gone:
                 connection.execute(sa.delete(_members).where(*_place(conversation_id, username)))
-            _add_notices(connection, [notice])
+            _add_notices(connection, [notice(tuple(new), tuple(gone))])
             return True
 
         return await self._write(work)
@@ -216,14 +228,23 @@ class SqlDirectory:
     async def _run(self, call: Callable[[], T]) -> T:
         if self._closed:
             raise EngineUnavailableError("directory", "closed")
+        if self._waiting >= _WAITING:
+            raise EngineUnavailableError("directory", "too many requests wait for it")
+        self._waiting += 1
         waiting = asyncio.get_running_loop().run_in_executor(self._threads, call)
+        waiting.add_done_callback(self._answered)
         try:
             return await asyncio.wait_for(asyncio.shield(waiting), _ALLOWED)
-        except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
+        except sa.exc.IntegrityError:
+            raise
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             raise EngineUnavailableError("directory", str(error.__cause__ or error)) from error
         except TimeoutError as error:
             waiting.add_done_callback(lambda late: late.cancelled() or late.exception())
             raise EngineUnavailableError("directory", f"no answer in {_ALLOWED:.0f} s") from error
+
+    def _answered(self, _: object) -> None:
+        self._waiting -= 1
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:

@@ -45,7 +45,8 @@ class Endpoint:
         await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
         try:
             identity = self._tokens.verify(_token(websocket, offered))
-            session = await self._gateway.open(identity, _Socket(websocket))
+            resumes = websocket.query_params.get("resume") == "1"
+            session = await self._gateway.open(identity, _Socket(websocket), resumes=resumes)
         except Refusal as refusal:
             await _close(websocket, UNAUTHENTICATED, refusal.detail)
             return

@@ -38,12 +38,12 @@ class Gateway:
             tasks.create_task(self._refresh())
             tasks.create_task(self._sweep())
 
-    async def open(self, identity: Identity, connection: Connection) -> Session:
+    async def open(self, identity: Identity, connection: Connection, *, resumes: bool = False) -> Session:
         """Take a session in and make it known. Raises EngineUnavailableError; also when there are too many."""
         await self._subscribed.wait()
         if sum(map(len, self._sessions.values())) >= self._ports.settings.sessions:
             raise EngineUnavailableError("gateway", "it has as many sessions as it may")
-        session = Session(identity, connection, self._ports)
+        session = Session(identity, connection, self._ports, resumes=resumes)
         self._sessions[session.username].add(session)
         self._ports.metrics.sessions.inc()
         try:
@@ -113,7 +113,8 @@ class Gateway:
         every = self._ports.settings.sweep_seconds
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._sweep_wanted.wait(), every * random.uniform(0.8, 1.0))  # noqa: S311 - jitter
+                async with asyncio.timeout(every * random.uniform(0.8, 1.0)):  # noqa: S311 - jitter
+                    await self._sweep_wanted.wait()
             self._sweep_wanted.clear()
             try:
                 await self.sweep()

@@ -5,7 +5,6 @@ sent on; one that was shown already is dropped; a jump means that something was 
 """
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 import time
@@ -39,6 +38,7 @@ TRY_AGAIN: Final = 1013
 GOING_AWAY: Final = 1012
 
 _PAGE: Final = 200
+_RESUME_WAIT: Final = 30.0  # seconds for a resume that was announced
 _RESUMES: Final = Rate(0.5, 10)
 _TYPING: Final = Rate(0.5, 1)
 
@@ -88,8 +88,11 @@ class Ports:
 class Session:
     """From the accepted handshake to the close."""
 
-    def __init__(self, identity: Identity, connection: Connection, ports: Ports) -> None:
+    def __init__(self, identity: Identity, connection: Connection, ports: Ports, *, resumes: bool = False) -> None:
+        """`resumes`: the client has said that it will; then nothing is shown before, however long that takes."""
         self.id = ids.new_id()
+        self._resumes = resumes
+        self._grace = _RESUME_WAIT if resumes else ports.settings.resume_grace_seconds
         self.identity = identity
         self._connection = connection
         self._ports = ports
@@ -156,11 +159,11 @@ class Session:
 
     async def finish(self) -> None:
         """After the end: what the client acknowledged last, heard and not looked at yet, is not lost."""
-        left = [self._at_hand, *(self._inbox.get_nowait() for _ in range(self._inbox.qsize()))]
+        left = [self._opening, self._at_hand, *(self._inbox.get_nowait() for _ in range(self._inbox.qsize()))]
         for said in left:
-            if isinstance(said, speech.Ack | speech.Read):
-                with contextlib.suppress(Refusal, EngineUnavailableError):
-                    await self._on_speech(said)
+            if isinstance(said, speech.Ack | speech.Read) and said.seq <= self.shown(said.conversation_id):
+                read = said.seq if isinstance(said, speech.Read) else 0
+                self._receipts.note(said.conversation_id, delivered_seq=said.seq, read_seq=read)
         await self._receipts.flush()
 
     async def _pump(self) -> None:
@@ -188,8 +191,11 @@ class Session:
     async def _open(self) -> None:
         """Hold pushes back for a moment: the client's first frame may resume from before them."""
         try:
-            await asyncio.wait_for(self._opened.wait(), self._ports.settings.resume_grace_seconds)
+            async with asyncio.timeout(self._grace):
+                await self._opened.wait()
         except TimeoutError:
+            if self._resumes:
+                raise CloseError(TRY_AGAIN, "the resume that was announced did not come") from None
             self._opened.set()
         if self._opening is not None:
             await self._on_said(self._opening)
@@ -203,7 +209,9 @@ class Session:
         if not self._inbox.empty():
             return self._inbox.get_nowait()
         try:
-            return await asyncio.wait_for(self._inbox.get(), timeout)
+            # Not wait_for: before 3.12 it may swallow a cancellation (https://github.com/python/cpython/issues/86296).
+            async with asyncio.timeout(timeout):
+                return await self._inbox.get()
         except TimeoutError:
             return None
 

@@ -95,7 +95,9 @@ class EmbeddedLog:
     async def _append(self, entries: Sequence[Entry]) -> list[Appended]:
         places = [(entry.topic, self._partition(entry)) for entry in entries]
         now = time.time_ns() // 1_000_000
-        appended = await self._database.write(lambda connection: _append(connection, entries, places, now))
+        appended = await self._database.write(
+            lambda connection: _append(connection, entries, places, now), bounded=False
+        )
         for place, at in zip(places, appended, strict=True):
             self._ends[place] = max(self._ends.get(place, 0), at.offset + 1)
         for event in self._waiting:

@@ -35,7 +35,9 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "too-many": Problem(429, "Too many requests", "Wait as long as Retry-After says."),
     "internal": Problem(500, "Something went wrong here", "Try again; if it stays, tell the operator the time."),
     "unavailable": Problem(
-        503, "A part of the system cannot be reached", "Try again after Retry-After, with the same Idempotency-Key."
+        503,
+        "A part of the system cannot be reached",
+        "It may or may not have happened: try again after Retry-After, with the same Idempotency-Key if it had one.",
     ),
 }
 
@@ -48,7 +50,7 @@ class FieldError(NamedTuple):
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure
-    """A request is refused with one code of the table. Nothing has been stored.
+    """A request is refused with one code of the table. Nothing has been stored; after `unavailable` that is unknown.
 
     `retry_after`: seconds after which trying again makes sense.
     """

@@ -3,11 +3,13 @@
 JSON with `kind` and `v`; unknown fields are ignored, so a newer writer may add some without a new version.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 VERSION: Final = 1
+
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -61,8 +63,8 @@ class Receipt(Record, frozen=True, kw_only=True, tag="receipt"):
     """A user's client has everything up to `delivered_seq`, the user has read up to `read_seq`. Takes no seq."""
 
     user_id: str
-    delivered_seq: int = 0
-    read_seq: int = 0
+    delivered_seq: Seq = 0
+    read_seq: Seq = 0
 
 
 AnyRecord = Message | Edit | Delete | Members | Receipt
@@ -81,8 +83,11 @@ class UnsupportedError(ValueError):
 
 class _Envelope(msgspec.Struct):
     kind: str
-    v: int
+    v: Annotated[int, msgspec.Meta(ge=1)]
 
+
+# RecursionError: nested thousands deep; ValueError: a number of thousands of digits, or text that is not UTF-8.
+_NO_RECORD: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 _encoder = msgspec.json.Encoder()
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -102,13 +107,13 @@ def decode(key: bytes, value: bytes) -> AnyRecord:
     """
     try:
         envelope = _envelope.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _NO_RECORD as error:
         raise UndecodableError(str(error)) from error
     if envelope.kind not in _KINDS or envelope.v > VERSION:
         raise UnsupportedError(f"kind {envelope.kind!r} version {envelope.v} is newer than this release")
     try:
         record: AnyRecord = _record.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _NO_RECORD as error:
         raise UndecodableError(str(error)) from error
     if record.conversation_id.encode() != key:
         raise UndecodableError("the record's conversation is not its key")

@@ -75,7 +75,9 @@ class EmbeddedRealtime:
             self._devices[user].pop(device, None)
             self._tidy(user)
         else:
-            self._devices[user][device] = (status, self._clock() + TTL)
+            now = self._clock()
+            live = {name: said for name, said in self._devices[user].items() if said[1] > now}
+            self._devices[user] = live | {device: (status, now + TTL)}
 
     async def presence(self, users: Collection[str]) -> dict[str, Status]:
         return {user: self._status(user) for user in users}

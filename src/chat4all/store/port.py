@@ -39,7 +39,10 @@ class Store(Protocol):
         ...
 
     async def put_cursors(self, writes: Sequence[CursorWrite]) -> None:
-        """Cursors, each column under its own seq so that the larger wins, and when they moved; nought: left alone."""
+        """When cursors moved, then the cursors, each column under its own seq: the larger wins; nought is left alone.
+
+        In that order: a crash between the two leaves the cursor where it was, and the replay writes both again.
+        """
         ...
 
     # -- what the router and the readers ask

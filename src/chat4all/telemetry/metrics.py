@@ -20,7 +20,7 @@ class Metrics:
         def histogram(name: str, text: str, *labels: str) -> Histogram:
             return Histogram(f"chat4all_{name}", text, labels, registry=self.registry, buckets=_LATENCY)
 
-        self.accepted = counter("accepted", "Requests answered with 202, their record being in the log", "kind")
+        self.accepted = counter("accepted", "Records that requests and receipts put into the log", "kind")
         self.idempotent_replays = counter("idempotent_replays", "Keyed requests answered again without a new record")
         self.accept_seconds = histogram("accept_seconds", "From a post's arrival to its 202")
 

@@ -38,6 +38,12 @@ API_POINTS = tuple(
 RELAY_POINTS = ("directory.outbox:after", "log.append:after", "directory.outbox_done:before")
 
 GARBAGE: tuple[tuple[bytes, bytes], ...] = (
+    (b"chat-a", b'{"v":1,"kind":"message","x":' + b"[" * 5000 + b"]" * 5000 + b"}"),
+    (
+        b"chat-a",
+        b'{"v":1,"kind":"receipt","id":"g0","conversation_id":"chat-a","user_id":"a","delivered_seq":9223372036854775808}',
+    ),
+    (b"chat-b", b'{"v":-5,"kind":"message","id":"g3","conversation_id":"chat-b","sender_id":"a","content":"x"}'),
     (b"chat-a", b"\xff\xfe"),
     (b"chat-a", b""),
     (b"chat-b", b"[]"),

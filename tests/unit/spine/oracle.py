@@ -72,8 +72,9 @@ class Oracle:
                 record["v"], int
             )
             good = good and record["conversation_id"].encode() == entry.key and isinstance(record["id"], str)
-            good = good and isinstance(record.get("content", ""), str)
-        except (ValueError, KeyError, TypeError, AttributeError):
+            good = good and isinstance(record.get("content", ""), str) and record["v"] == 1
+            good = good and record.get("delivered_seq", 0) <= 2**53
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return record if good else None
 

@@ -75,6 +75,7 @@ async def test_the_relay_crashes(point):
 
 
 def test_random_lives(report):
+    HITS.clear()
     run_state_machine_as_test(
         hypothesis.seed(SEED)(Spine),
         settings=hypothesis.settings(
