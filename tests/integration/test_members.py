@@ -142,11 +142,13 @@ async def test_who_does_not_exist_is_not_brought_in_and_neither_are_the_others(s
     refused(await remove(ana, chat, "nobody"), 404, "not-found")
 
 
-async def test_a_message_is_for_those_who_are_members(system: System) -> None:
+async def test_a_message_is_for_those_who_were_members_when_it_was_said(system: System) -> None:
     ana, person, late = await system.login("ana"), await system.register(), await system.register()
     chat = await ana.conversation(person.username, kind="group")
     message = await ana.said(chat, "hello")
     assert [one["username"] for one in message["recipients"]] == [person.username]
     expected(await add(ana, chat, late.username), 200)
     again = await ana.settled(message["message_id"])
-    assert sorted(one["username"] for one in again["recipients"]) == sorted([person.username, late.username])
+    assert [one["username"] for one in again["recipients"]] == [person.username]
+    later = await ana.said(chat, "hello, both")
+    assert sorted(one["username"] for one in later["recipients"]) == sorted([person.username, late.username])

@@ -6,10 +6,9 @@ from tests.integration.conftest import Start
 from tests.integration.people import System, unused
 from tests.integration.test_websocket import Wire
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
 from chat4all.cli.client import Client
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_a_resume_that_was_announced_comes_before_anything_new(start: Start) -> None:

@@ -80,7 +80,7 @@ async def create(
     uses: Uses, who: Who, request: Request, new: NewConversation, key: IdempotencyKey = None
 ) -> ConversationAnswer:
     """Begin a conversation. With an Idempotency-Key, the same request again answers the same conversation."""
-    await admit(uses, who)
+    await admit(uses, who, "conversation")
     asking = await asked(request, who.username, key)
     return conversation_answer(await uses.members.create(asking, new.type, new.members, new.metadata))
 
@@ -165,7 +165,7 @@ async def read_history(
 )
 async def add_members(uses: Uses, who: Who, conversation_id: ConversationId, new: NewMembers) -> ConversationAnswer:
     """Bring people into a group; they see all of its history. Who is in it already stays."""
-    await admit(uses, who)
+    await admit(uses, who, "conversation")
     return conversation_answer(await uses.members.add(conversation_id, who.username, new.members))
 
 

@@ -180,7 +180,7 @@ async def delete(
 )
 async def set_status(uses: Uses, who: Who, message_id: MessageId, new: NewStatus) -> StatusAnswer:
     """Say that you have received or read this message and everything before it."""
-    await admit(uses, who)
+    await admit(uses, who, "receipt")
     row = await uses.acceptance.own_row(message_id, who.username)
     if row.conversation_id != new.conversation_id:
         raise message_not_found()

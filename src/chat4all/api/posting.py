@@ -68,15 +68,15 @@ async def post(request: Request) -> Response:
     return Response(answer, 202, headers, "application/json")
 
 
-async def admit(uses: Services, who: Identity) -> None:
-    """Raises Refusal too-many for a user who posts too fast. Without the limits' engine, nobody is held back."""
+async def admit(uses: Services, who: Identity, what: str = "post") -> None:
+    """Raises Refusal too-many for a user who does this too fast. Without the limits' engine, nobody is held back."""
     rate = Rate(uses.settings.posts_per_second, uses.settings.post_burst)
     try:
-        wait = await uses.limits.take(f"post:{who.username}", rate)
+        wait = await uses.limits.take(f"{what}:{who.username}", rate)
     except EngineUnavailableError:
         return
     if wait:
-        raise Refusal("too-many", "You post faster than this server allows.", retry_after=wait)
+        raise Refusal("too-many", "You do this faster than this server allows.", retry_after=wait)
 
 
 def check_content(content: str) -> None:
