@@ -8,10 +8,11 @@ import pytest
 @pytest.fixture
 def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Print a line of what a proof did: its seed, how often each fault was hit, whether the test passes or not."""
-    terminal = request.config.pluginmanager.getplugin("terminalreporter")
+    plugins = request.config.pluginmanager
+    terminal, capture = plugins.getplugin("terminalreporter"), plugins.getplugin("capturemanager")
 
     def write(line: str) -> None:
-        if terminal is not None:
+        with capture.global_and_fixture_disabled():
             terminal.ensure_newline()
             terminal.write_line(line)
 
