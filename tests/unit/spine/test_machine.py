@@ -14,7 +14,7 @@ from tests.unit.spine.machine import API_POINTS, FAULTS, GARBAGE, RELAY_POINTS, 
 from tests.unit.spine.world import World
 
 SEED = int(os.environ.get("SPINE_SEED", "20261122"))
-LIVES = int(os.environ.get("SPINE_LIVES", "120"))
+LIVES = int(os.environ.get("SPINE_LIVES", "60"))
 
 
 @pytest.mark.parametrize(("point", "fault"), FAULTS, ids=[f"{point}-{fault}" for point, fault in FAULTS])
