@@ -28,7 +28,7 @@ def run(
 ) -> None:
     """Run the whole system here: API, WebSocket, router, on SQLite files. Example: chat4all dev --fresh"""
     # Imported only here: the client commands start much quicker without the server.
-    from chat4all.cli import embedded  # noqa: PLC0415
+    from chat4all.cli import embedded  # noqa: PLC0415 - see above
 
     embedded.run(port, data, fresh=fresh, welcome=_welcome)
 

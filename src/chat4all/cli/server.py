@@ -42,7 +42,7 @@ class Server:
                 tail = self._log.read_text(errors="replace")[-2000:]
                 self.kill()
                 raise AnswerError(f"The server did not start:\n{tail}")
-            time.sleep(0.02)
+            time.sleep(0.02)  # between looks, until the deadline
 
     def kill(self) -> None:
         """SIGKILL: it gets no chance to finish anything."""

@@ -146,7 +146,7 @@ class EmbeddedConsumer:
     async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:
         deadline = time.monotonic() + timeout
         event = asyncio.Event()
-        self._log._waiting.add(event)  # noqa: SLF001 - log and consumer are one thing
+        self._log._waiting.add(event)  # noqa: SLF001 - a consumer is a part of its log
         try:
             while True:
                 event.clear()
@@ -157,13 +157,13 @@ class EmbeddedConsumer:
                     return batches
                 await _either(event, self._group.changed, min(left, 1.0))
         finally:
-            self._log._waiting.discard(event)  # noqa: SLF001
+            self._log._waiting.discard(event)  # noqa: SLF001 - see poll
 
     async def commit(self, offsets: Mapping[Assignment, int]) -> frozenset[Assignment]:
         lost = frozenset(offsets) - self._group.owned(self._member)
         rows = [(self._name, a.topic, a.partition, next_) for a, next_ in offsets.items() if a not in lost]
         if rows:
-            await self._log._database.write(lambda connection: connection.executemany(_COMMIT, rows))  # noqa: SLF001
+            await self._log._database.write(lambda connection: connection.executemany(_COMMIT, rows))  # noqa: SLF001 - see poll
         return lost
 
     def seek(self, assignment: Assignment, offset: int) -> None:
@@ -186,7 +186,7 @@ class EmbeddedConsumer:
         self._next.clear()
 
     def _end(self, assignment: Assignment) -> int:
-        return self._log._ends.get((assignment.topic, assignment.partition), 0)  # noqa: SLF001
+        return self._log._ends.get((assignment.topic, assignment.partition), 0)  # noqa: SLF001 - see poll
 
     async def _take_over(self) -> None:
         """Learn what this member now owns; what it owned before under another assignment is forgotten."""
@@ -207,7 +207,7 @@ class EmbeddedConsumer:
             )
             return dict(found.fetchall())
 
-        offsets = await self._log._database.read(work)  # noqa: SLF001
+        offsets = await self._log._database.read(work)  # noqa: SLF001 - see poll
         return {a: offsets[a.partition] for a in assignments}
 
     async def _fetch(self, max_records: int) -> list[Batch]:
@@ -220,7 +220,7 @@ class EmbeddedConsumer:
         self._turn = (self._turn + 1) % len(ready)
         ready = ready[self._turn :] + ready[: self._turn]
         wanted = [(a, self._next[a]) for a in ready]
-        batches, odd = await self._log._database.read(lambda connection: _fetch(connection, wanted, max_records))  # noqa: SLF001
+        batches, odd = await self._log._database.read(lambda connection: _fetch(connection, wanted, max_records))  # noqa: SLF001 - see poll
         if odd is not None:
             raise odd
         for batch in batches:
