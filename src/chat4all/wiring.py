@@ -181,6 +181,10 @@ class Embedded:
             metrics=self.metrics,
             ready=ready,
             live=self.loops.live,
+            welcome={
+                "registration": self.settings.accounts.registration,
+                "demo": [{"username": name, "password": DEMO_PASSWORD} for name in DEMO_USERS],
+            },
         )
 
     def _name_adapters(self) -> None:

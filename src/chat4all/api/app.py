@@ -10,7 +10,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from chat4all import __version__
-from chat4all.api import conversations, health, messages, posting, presence, problems, tokens, users
+from chat4all.api import console, conversations, health, messages, posting, presence, problems, tokens, users
 from chat4all.api.middleware import BodyLimit, Timing
 from chat4all.api.services import Services
 
@@ -23,7 +23,7 @@ def create(services: Services, websocket: Callable[[WebSocket], Awaitable[None]]
     app.state.services = services
     for resource in (tokens, users, conversations, messages, presence):
         app.include_router(resource.router)
-    app.router.routes.extend([Route(posting.PATH, posting.post, methods=["POST"]), *health.ROUTES])
+    app.router.routes.extend([Route(posting.PATH, posting.post, methods=["POST"]), *health.ROUTES, *console.ROUTES])
     if websocket is not None:
         app.router.routes.append(WebSocketRoute("/ws", websocket))
     _complete_document(app)

@@ -17,6 +17,7 @@ from chat4all.directory.port import Conversation
 from chat4all.model.delivery import Cursor
 from chat4all.model.errors import Refusal
 from chat4all.model.rows import Head, iso
+from chat4all.realtime.port import Status
 
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"], route_class=StrictRoute)
 
@@ -66,13 +67,17 @@ class PreviewAnswer(pydantic.BaseModel):
 
 
 class ListedConversation(ConversationAnswer):
-    """A conversation with what a list of them shows. `unread` is counted to 100; `last_at`: its last activity."""
+    """A conversation with what a list of them shows. `unread` is counted to 100; `last_at`: its last activity.
+
+    `present`: the members who are here, online or away.
+    """
 
     last_seq: int
     last_at: str
     preview: PreviewAnswer | None
     unread: int
     read_seq: int
+    present: dict[str, Status]
 
 
 @router.post("", status_code=201, responses=documented(*_CREATE))
@@ -112,7 +117,8 @@ async def list_mine(
     cursors = await uses.store.cursors(ids)
     read = {id_: cursors.get(id_, {}).get(who.username, Cursor()).read_seq for id_ in ids}
     unread = await uses.store.unread(who.username, read, limit=_COUNTED)
-    return [_listed(found[id_], heads.get(id_), unread, read) for id_ in ids if id_ in found]
+    present = await uses.presence.among({member for one in found.values() for member in one.members})
+    return [_listed(found[id_], heads.get(id_), unread, read, present) for id_ in ids if id_ in found]
 
 
 @router.get("/{conversation_id}", responses=documented("unauthenticated", "not-found", "invalid"))
@@ -193,7 +199,11 @@ def conversation_answer(conversation: Conversation) -> ConversationAnswer:
 
 
 def _listed(
-    conversation: Conversation, head: Head | None, unread: dict[str, int], read: dict[str, int]
+    conversation: Conversation,
+    head: Head | None,
+    unread: dict[str, int],
+    read: dict[str, int],
+    present: dict[str, Status],
 ) -> ListedConversation:
     id_ = conversation.conversation_id
     return ListedConversation(
@@ -203,4 +213,5 @@ def _listed(
         preview=PreviewAnswer(**msgspec.structs.asdict(head.preview)) if head and head.preview else None,
         unread=unread[id_],
         read_seq=read[id_],
+        present={member: present[member] for member in conversation.members if member in present},
     )

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends
 from fastapi.security import OAuth2PasswordBearer
@@ -27,7 +27,10 @@ Checks = Callable[[], Mapping[str, str | None]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Services:
-    """`ready` and `live`: checks by name; None is well, a string says what is wrong."""
+    """`ready` and `live`: checks by name; None is well, a string says what is wrong.
+
+    `welcome`: what the console says to whoever has not logged in: {"registration", "demo": [{"username", "password"}]}.
+    """
 
     settings: ApiSettings
     users: Users
@@ -43,6 +46,7 @@ class Services:
     metrics: Metrics
     ready: Checks
     live: Checks
+    welcome: Mapping[str, Any]
 
 
 def services(connection: HTTPConnection) -> Services:

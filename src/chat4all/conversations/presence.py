@@ -38,6 +38,15 @@ class Presence:
         status = (await self._realtime.presence([username]))[username]
         return Present(status, user.last_seen if user else None)
 
+    async def among(self, usernames: Collection[str]) -> dict[str, Status]:
+        """Those of them who are here, in one look; nobody while that cannot be known: it is a courtesy."""
+        try:
+            found = await self._realtime.presence(usernames)
+        except EngineUnavailableError as error:
+            _log.warning("Who is here is not known: %s", error)
+            return {}
+        return {username: status for username, status in found.items() if status is not Status.OFFLINE}
+
     async def knows(self, username: str, other: str) -> bool:
         """Whether they share a conversation, or are the same."""
         if username == other:

@@ -1,0 +1,69 @@
+"""The web console: `/` and its files below /console/, with a policy that lets the page reach nothing but this server."""
+
+from pathlib import Path
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
+
+from chat4all.api.services import services
+
+_FOLDER: Final = Path(__file__).resolve().parent.parent / "console"
+_FILES: Final = StaticFiles(directory=_FOLDER)
+_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",  # of the same host, WebSockets too (CSP 3, "scheme-part matches")
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",  # text cannot become HTML even by mistake
+        "trusted-types 'none'",
+    )
+)
+_HEADERS: Final = {
+    "Content-Security-Policy": _POLICY,
+    "Cache-Control": "no-cache",  # asked for each time, sent again only when it changed: a new version is whole at once
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+async def page(request: Request) -> Response:
+    """The console itself."""
+    return await _file("index.html", request)
+
+
+async def file(request: Request) -> Response:
+    """A module, style sheet or picture of the console. Raises HTTPException 404."""
+    return await _file(request.path_params["path"], request)
+
+
+async def welcome(request: Request) -> Response:
+    """What the page says before anyone has logged in: who may register, and the demo's users where there are any."""
+    return JSONResponse(services(request).welcome, headers=_HEADERS)
+
+
+ROUTES: Final = [
+    Route("/", page),
+    Route("/console/welcome.json", welcome),
+    Route("/console/{path:path}", file),
+]
+
+
+async def _file(path: str, request: Request) -> Response:
+    try:
+        response = await _FILES.get_response(path, request.scope)
+    except (ValueError, OSError) as error:  # no name of a file: a NUL in it, or too long
+        raise HTTPException(404) from error
+    response.headers.update(_HEADERS)
+    return response

@@ -1,0 +1,200 @@
+// All conversations of the one who is logged in, kept current by what the socket says.
+
+import { Conversation } from "./conversation.js";
+import { AnswerError } from "./rest.js";
+
+const PAGE = 100; // rows
+const LISTED = 200; // conversations on a page
+const RESUMED = 10_000; // cursors that a resume may name
+const ACKED_AFTER = 150; // ms for which acknowledgements are gathered
+
+/**
+ * Events: `changed` (detail: {id, row}: a conversation, and the seq of a new row), `gone` (detail: {id}),
+ * `presence` (detail: {user}), `typing` (detail: {id}). `people`: what is known of others: username → status.
+ */
+export class Inbox extends EventTarget {
+  conversations = new Map();
+  people = new Map();
+  seen = new Map(); // username → when he was last here, where that is known
+  socket = null;
+  #session;
+  #acks = new Map(); // conversation id → seq
+  #timer = null;
+  #refreshing = false;
+  #wanted = false;
+
+  constructor(session) {
+    super();
+    this.#session = session;
+  }
+
+  get me() {
+    return this.#session.username;
+  }
+
+  /** By last activity. */
+  get sorted() {
+    const latest = (one) => `${one.lastAt}\n${one.id}`;
+    return [...this.conversations.values()].sort((a, b) => (latest(a) < latest(b) ? 1 : -1));
+  }
+
+  get unread() {
+    let count = 0;
+    for (const one of this.conversations.values()) count += one.unread;
+    return count;
+  }
+
+  cursors() {
+    return Object.fromEntries(this.sorted.slice(0, RESUMED).map((one) => [one.id, one.lastSeq]));
+  }
+
+  /** Read the list of conversations, all pages of it or (`latest`) the first one. Raises AnswerError. */
+  async refresh({ latest = false } = {}) {
+    let next = `/v1/conversations?limit=${LISTED}`;
+    while (next) {
+      const page = await this.#session.call("GET", next);
+      for (const listed of page.body) this.#known(listed);
+      next = latest ? null : page.next;
+    }
+  }
+
+  /** The conversation with these people: the one that there is, or a new one. Raises AnswerError. */
+  async with(usernames) {
+    const wanted = [...new Set([this.me, ...usernames])].sort().join();
+    const same = (one) => !one.metadata.title && [...one.members].sort().join() === wanted;
+    const found = this.sorted.find(same);
+    if (found) return found;
+    const type = usernames.length > 1 ? "group" : "private";
+    const { body } = await this.#session.call("POST", "/v1/conversations", { body: { type, members: usernames } });
+    const empty = { last_seq: 0, last_at: body.created_at, preview: null, unread: 0, read_seq: 0, present: {} };
+    this.#known({ ...empty, ...body });
+    return this.conversations.get(body.conversation_id);
+  }
+
+  /** Load the newest rows, or those before what is loaded. False where there is nothing more. Raises AnswerError. */
+  async load(conversation) {
+    if (conversation.complete) return false;
+    const before = conversation.first === null ? "" : `&before_seq=${conversation.first}`;
+    const path = `/v1/conversations/${conversation.id}/messages?kinds=all&limit=${PAGE}${before}`;
+    conversation.loads();
+    try {
+      conversation.took((await this.#session.call("GET", path)).body);
+      return true;
+    } catch (error) {
+      conversation.failed();
+      if (error instanceof AnswerError && error.status === 404) this.#drop(conversation);
+      throw error;
+    }
+  }
+
+  /** Say that everything up to the newest was read. */
+  read(conversation) {
+    const seq = conversation.lastSeq;
+    if (seq <= conversation.readSeq || !this.socket.say({ type: "read", conversation_id: conversation.id, seq })) return;
+    conversation.receive(this.me, { delivered_seq: seq, read_seq: seq });
+    this.#tell("changed", { id: conversation.id });
+  }
+
+  /** A frame of the socket's. */
+  hear(frame) {
+    const conversation = this.conversations.get(frame.conversation_id);
+    if (frame.seq !== undefined && frame.type !== "error") this.#take(frame, conversation);
+    else if (frame.type === "resume") this.#resumed(frame);
+    else if (frame.type === "resync") this.#resync(conversation, frame.to);
+    else if (frame.type === "presence") this.#present(frame.user_id, frame.status, frame.timestamp);
+    else if (frame.type === "receipt" && conversation) {
+      conversation.receive(frame.user_id, frame);
+      this.#tell("changed", { id: conversation.id });
+    } else if (frame.type === "typing" && conversation) {
+      conversation.typing.set(frame.user_id, Date.now());
+      this.#tell("typing", { id: conversation.id });
+    }
+  }
+
+  #take(frame, conversation) {
+    if (!conversation) {
+      this.#refreshSoon();
+      return;
+    }
+    if (!conversation.take(frame)) return;
+    if (frame.type === "message" && frame.sender_id !== this.me) this.#acknowledge(conversation.id, frame.seq);
+    this.#tell("changed", { id: conversation.id, row: frame.seq });
+  }
+
+  #resumed({ cursors }) {
+    for (const [id, users] of Object.entries(cursors)) {
+      const conversation = this.conversations.get(id);
+      if (!conversation) continue;
+      for (const [user, cursor] of Object.entries(users)) conversation.receive(user, cursor);
+    }
+    for (const one of this.conversations.values()) {
+      if (one.unread && (one.cursors[this.me]?.delivered_seq ?? 0) < one.lastSeq) this.#acknowledge(one.id, one.lastSeq);
+      this.#tell("changed", { id: one.id });
+    }
+    this.#refreshSoon(); // who is here now, and conversations that nothing was said in yet
+  }
+
+  #resync(conversation, to) {
+    if (!conversation) return;
+    conversation.missed(to);
+    this.#tell("changed", { id: conversation.id });
+    this.#refreshSoon();
+  }
+
+  /** Read the beginning of the list again; whoever asks while that goes on gets one more, not one each. */
+  async #refreshSoon() {
+    this.#wanted = true;
+    if (this.#refreshing) return;
+    this.#refreshing = true;
+    try {
+      while (this.#wanted) {
+        this.#wanted = false;
+        await this.refresh({ latest: true });
+      }
+    } catch (error) {
+      if (!(error instanceof AnswerError)) throw error; // the connection says by itself that it is lost
+    } finally {
+      this.#refreshing = false;
+    }
+  }
+
+  #known(listed) {
+    const id = listed.conversation_id;
+    if (this.conversations.has(id)) this.conversations.get(id).update(listed);
+    else {
+      this.conversations.set(id, new Conversation(this.me, listed));
+      if (listed.unread) this.#acknowledge(id, listed.last_seq);
+    }
+    for (const member of listed.members) this.#status(member, listed.present[member] ?? "offline");
+    this.#tell("changed", { id });
+  }
+
+  #drop(conversation) {
+    this.conversations.delete(conversation.id);
+    this.#tell("gone", { id: conversation.id });
+  }
+
+  #present(user, status, at) {
+    if (status === "offline") this.seen.set(user, at);
+    this.#status(user, status);
+  }
+
+  #status(user, status) {
+    if (this.people.get(user) === status) return;
+    this.people.set(user, status);
+    this.#tell("presence", { user });
+  }
+
+  #acknowledge(conversationId, seq) {
+    this.#acks.set(conversationId, Math.max(seq, this.#acks.get(conversationId) ?? 0));
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null;
+      for (const [id, last] of this.#acks) this.socket.say({ type: "ack", conversation_id: id, seq: last });
+      this.#acks.clear();
+    }, ACKED_AFTER);
+  }
+
+  #tell(event, detail) {
+    this.dispatchEvent(new CustomEvent(event, { detail }));
+  }
+}
