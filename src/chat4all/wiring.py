@@ -42,7 +42,7 @@ from chat4all.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
-DEMO_USERS: Final = {"admin": Role.ADMIN, "ana": Role.AGENT, "bruno": Role.USER}
+DEMO_USERS: Final = {"ana": Role.AGENT, "bruno": Role.USER, "admin": Role.ADMIN}
 DEMO_PASSWORD: Final = "demo"  # noqa: S105 - public: it is in the README, and only loopback is listened on
 _KEPT: Final = tuple(
     f"{name}.db{suffix}" for name in ("log", "store", "directory") for suffix in ("", "-wal", "-shm", "-journal")

@@ -159,7 +159,7 @@ export class Console {
   }
 
   #send(content, replyTo) {
-    this.outbox.post(this.#conversation.id, content, replyTo);
+    this.outbox.post(this.#conversation.id, content, replyTo, this.#conversation.lastSeq);
     this.thread.toBottom();
   }
 
@@ -167,12 +167,13 @@ export class Console {
     if (await dialogs.confirm(t("removeAsk"), t("remove"))) this.outbox.delete(row);
   }
 
-  #changed({ id }) {
+  #changed({ id, row }) {
+    if (row?.type === "message" && row.sender_id === this.inbox.me) this.outbox.settled(row.message_id);
     const unread = this.inbox.unread;
     document.title = unread ? `(${unread > 99 ? "99+" : unread}) Chat4All` : "Chat4All";
     if (id !== this.#conversation?.id) return;
     this.#describe();
-    for (const row of this.#conversation.rows.values()) if (row.deleted_at) this.composer.follow(row);
+    if (row?.type === "delete") this.composer.follow(this.#conversation.rows.get(row.target_seq));
   }
 
   #gone({ id }) {

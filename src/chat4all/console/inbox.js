@@ -9,7 +9,7 @@ const RESUMED = 10_000; // cursors that a resume may name
 const ACKED_AFTER = 150; // ms for which acknowledgements are gathered
 
 /**
- * Events: `changed` (detail: {id, row}: a conversation, and the seq of a new row), `gone` (detail: {id}),
+ * Events: `changed` (detail: {id, row}: a conversation, and its new row, if that is what changed), `gone` (detail: {id}),
  * `presence` (detail: {user}), `typing` (detail: {id}). `people`: what is known of others: username → status.
  */
 export class Inbox extends EventTarget {
@@ -66,8 +66,9 @@ export class Inbox extends EventTarget {
     if (found) return found;
     const type = usernames.length > 1 ? "group" : "private";
     const { body } = await this.#session.call("POST", "/v1/conversations", { body: { type, members: usernames } });
-    const empty = { last_seq: 0, last_at: body.created_at, preview: null, unread: 0, read_seq: 0, present: {} };
+    const empty = { last_seq: 0, last_at: body.created_at, preview: null, unread: 0, read_seq: 0 };
     this.#known({ ...empty, ...body });
+    this.#refreshSoon(); // says who is there
     return this.conversations.get(body.conversation_id);
   }
 
@@ -118,7 +119,7 @@ export class Inbox extends EventTarget {
     }
     if (!conversation.take(frame)) return;
     if (frame.type === "message" && frame.sender_id !== this.me) this.#acknowledge(conversation.id, frame.seq);
-    this.#tell("changed", { id: conversation.id, row: frame.seq });
+    this.#tell("changed", { id: conversation.id, row: frame });
   }
 
   #resumed({ cursors }) {
@@ -165,7 +166,7 @@ export class Inbox extends EventTarget {
       this.conversations.set(id, new Conversation(this.me, listed));
       if (listed.unread) this.#acknowledge(id, listed.last_seq);
     }
-    for (const member of listed.members) this.#status(member, listed.present[member] ?? "offline");
+    if (listed.present) for (const one of listed.members) this.#status(one, listed.present[one] ?? "offline");
     this.#tell("changed", { id });
   }
 

@@ -5,11 +5,13 @@ import { AnswerError } from "./rest.js";
 
 const FIRST_WAIT = 1000; // ms until a second try; doubles up to
 const LONGEST_WAIT = 15_000;
+const ARRIVED = 500; // ids that are remembered
 const NOT_YET = 5; // tries of a change that is refused because its message may not be stored yet
 
 /**
  * An entry: {key, kind: message | edit | delete, conversation, method, path, body, at, state: waiting | sending |
- * accepted | refused, reason, messageId, target}. Event: `changed` (detail: {id}, the conversation's).
+ * accepted | refused, reason, messageId, target,
+ * after}. Event: `changed` (detail: {id}, the conversation's).
  */
 export class Outbox extends EventTarget {
   #session;
@@ -17,6 +19,7 @@ export class Outbox extends EventTarget {
   #entries;
   #pumping = new Set(); // conversation ids
   #wake = new Set(); // ends the waiting of those that wait
+  #arrived = new Set(); // ids of one's own messages that came back, the latest of them
 
   constructor(session) {
     super();
@@ -36,9 +39,10 @@ export class Outbox extends EventTarget {
     return this.#entries.filter((one) => one.state !== "accepted").length;
   }
 
-  post(conversationId, content, replyTo) {
+  /** `after`: the newest seq that its writer had seen. */
+  post(conversationId, content, replyTo, after) {
     const body = { chat_id: conversationId, content, ...(replyTo && { reply_to: replyTo }) };
-    this.#add({ kind: "message", conversation: conversationId, method: "POST", path: "/v1/messages", body });
+    this.#add({ kind: "message", conversation: conversationId, method: "POST", path: "/v1/messages", body, after });
   }
 
   edit(row, content) {
@@ -66,8 +70,10 @@ export class Outbox extends EventTarget {
     this.#keep(entry.conversation);
   }
 
-  /** A message of this id stands in the conversation now: whoever waits for it here is done. */
+  /** One's own message of this id stands in the conversation now. It may come before the answer that names it. */
   settled(messageId) {
+    this.#arrived.add(messageId);
+    if (this.#arrived.size > ARRIVED) this.#arrived.delete(this.#arrived.values().next().value);
     const entry = this.#entries.find((one) => one.messageId === messageId);
     if (entry) this.discard(entry);
   }
@@ -108,7 +114,8 @@ export class Outbox extends EventTarget {
     this.#becomes(entry, { state: "sending", tries: entry.tries + 1 });
     try {
       const { body } = await this.#session.call(entry.method, entry.path, { body: entry.body, key: entry.key });
-      if (entry.kind === "message") this.#becomes(entry, { state: "accepted", messageId: body.message_id });
+      const comes = entry.kind === "message" && !this.#arrived.has(body.message_id);
+      if (comes) this.#becomes(entry, { state: "accepted", messageId: body.message_id });
       else this.discard(entry);
       return null;
     } catch (error) {

@@ -50,7 +50,7 @@ export function membersLine(row, view) {
 function separators(row, view) {
   return [
     view.newDay && element("p", { class: "day" }, element("time", { datetime: row.timestamp }, day(row.timestamp))),
-    view.divider && element("p", { class: "divider" }, t("newMessages", { count: view.divider })),
+    view.divider > 0 && element("p", { class: "divider" }, t("newMessages", { count: view.divider })),
   ];
 }
 

@@ -92,14 +92,11 @@ export class Thread {
   #changed({ id, row }) {
     if (id !== this.#conversation?.id) return;
     if (!this.#conversation.loaded && !this.#loading) this.#load().then(() => this.toBottom());
-    const said = this.#conversation.rows.get(row);
-    if (said?.type === "message") this.#heard(said);
+    if (row?.type === "message" && row.sender_id !== this.#inbox.me) this.#heard(row);
     this.#drawSoon();
   }
 
   #heard(row) {
-    this.#outbox.settled(row.message_id);
-    if (row.sender_id === this.#inbox.me) return;
     this.heard.replaceChildren(`${row.sender_id}: ${row.content}`);
     if (!this.#follow) this.#fresh += 1;
   }
@@ -211,7 +208,7 @@ export class Thread {
 
   /** What is not accepted, or accepted and not come back yet, stands at the end. */
   #ofOutbox() {
-    const entries = this.#outbox.entries(this.#conversation.id).filter((one) => one.kind === "message");
+    const entries = this.#outbox.entries(this.#conversation.id).filter((one) => one.kind === "message" && !this.#isBack(one));
     return entries.map((entry) => {
       const { content, reply_to: replyTo = null } = entry.body;
       const row = { content, reply_to: replyTo, timestamp: entry.at, edited_at: null, deleted_at: null, sender_id: this.#inbox.me };
@@ -219,6 +216,13 @@ export class Thread {
       const view = { key: entry.key, mine: true, state, reason: entry.reason, change: entry, quote: this.#quote(row) };
       return { key: entry.key, print: print(row, view), make: () => message(row, view, this.#actions(view)) };
     });
+  }
+
+  /** Its row is here before the answer to it is: as far as one can see, for it is not shown twice for that moment. */
+  #isBack({ state, after, body }) {
+    if (state !== "sending") return false;
+    const since = [...this.#conversation.rows.values()].filter((row) => row.seq > after);
+    return since.some((row) => row.type === "message" && row.sender_id === this.#inbox.me && row.content === body.content);
   }
 
   #actions({ change }) {

@@ -31,7 +31,7 @@ function timeline(events) {
     words(who),
     words(detail),
   ]);
-  return table(t("timeline"), [t("when"), t("what"), t("who"), t("detail")], rows);
+  return table(null, [t("when"), t("what"), t("who"), t("detail")], rows);
 }
 
 function recipients(people) {
@@ -45,7 +45,7 @@ function recipients(people) {
 function table(caption, heads, rows) {
   const head = element("tr", {}, ...heads.map((one) => element("th", { scope: "col" }, one)));
   const lines = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))));
-  return element("table", {}, element("caption", {}, caption), element("thead", {}, head), element("tbody", {}, ...lines));
+  return element("table", {}, caption && element("caption", {}, caption), element("thead", {}, head), element("tbody", {}, ...lines));
 }
 
 function id(messageId) {
