@@ -5,7 +5,6 @@ import contextlib
 import logging
 import signal
 import socket
-import struct
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from typing import Any
@@ -13,10 +12,9 @@ from typing import Any
 import uvicorn
 import uvloop
 from fastapi import FastAPI
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from chat4all.config import ServerSettings
-from chat4all.gateway.endpoint import ABORT
+from chat4all.gateway.endpoint import Endpoint
 from chat4all.model.errors import StartError
 
 _log = logging.getLogger(__name__)
@@ -81,14 +79,12 @@ def listen(settings: ServerSettings) -> socket.socket:
     return bound
 
 
-def server_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
-    """How the HTTP server is run."""
+def server_config(app: FastAPI, websockets: Endpoint, settings: ServerSettings) -> uvicorn.Config:
+    """How the HTTP server is run; what asks to become a WebSocket is handed to `websockets`."""
     return uvicorn.Config(
         app,
         http="httptools",
-        ws=_WebSockets,
-        ws_max_size=1 << 20,
-        ws_per_message_deflate=False,  # costs more than it saves on small frames
+        ws=websockets.accept,  # type: ignore[arg-type] # called as the class would be that it says it takes
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -97,9 +93,11 @@ def server_config(app: FastAPI, settings: ServerSettings) -> uvicorn.Config:
     )
 
 
-async def serve(app: FastAPI, listening: socket.socket, loops: Loops, settings: ServerSettings) -> None:
+async def serve(
+    app: FastAPI, websockets: Endpoint, listening: socket.socket, loops: Loops, settings: ServerSettings
+) -> None:
     """Serve until SIGINT or SIGTERM; open WebSockets are then closed with 1012. Raises RuntimeError if a loop ended."""
-    server = uvicorn.Server(server_config(app, settings))
+    server = uvicorn.Server(server_config(app, websockets, settings))
     with _terminable():
         watching = asyncio.create_task(loops.ended())
         serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -124,19 +122,3 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-class _WebSockets(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, with a way to let go of a client that has stopped reading and so cannot be closed."""
-
-    async def run_asgi(self) -> None:
-        extensions: dict[str, object] = self.scope["extensions"]  # type: ignore[assignment] # ours beside ASGI's own
-        extensions[ABORT] = self._break_off
-        await super().run_asgi()
-
-    def _break_off(self) -> None:
-        """Without the reset, the kernel would go on keeping what the client does not take."""
-        if not self.transport.is_closing() or self.transport.get_write_buffer_size():
-            at_once = struct.pack("ii", 1, 0)
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
-            self.transport.abort()

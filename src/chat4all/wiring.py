@@ -69,6 +69,8 @@ class Embedded:
         self.presence = Presence(directory=self.directory, realtime=self.realtime)
         self.acceptance = Acceptance(log=self.log, store=self.store, membership=self.membership, metrics=self.metrics)
         self.relay = Relay(directory=self.directory, log=self.log, holder="embedded")
+        self.gateway = Gateway(self.realtime, self._ports())
+        self.websockets = Endpoint(self.gateway, self.tokens)
         self.router: Router | None = None
 
     @contextlib.asynccontextmanager
@@ -81,16 +83,16 @@ class Embedded:
                 stack.push_async_callback(engine.close)
             epoch = await self._topics()
             await self._demo_users()
-            gateway = Gateway(self.realtime, self._ports())
             router = self._router(epoch)
             stack.push_async_callback(self.loops.stop)
             self.loops.start("outbox", self.relay.run())
             self.loops.start("router", router.run())
-            self.loops.start("gateway", gateway.run())
+            self.loops.start("gateway", self.gateway.run())
+            self.loops.start("websockets", self.websockets.run())
             self.loops.start("retention", self._retain())
-            stack.callback(gateway.drain)
+            stack.callback(self.gateway.drain)
             self._name_adapters()
-            yield api.create(self._services(router), Endpoint(gateway, self.tokens).serve)
+            yield api.create(self._services(router))
 
     async def _topics(self) -> int:
         """Make the topics once; their partitions must stay what they were (invariant 3). Returns the epoch."""

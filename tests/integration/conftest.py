@@ -47,7 +47,7 @@ async def running(data: Path, **overrides: dict[str, Any]) -> AsyncIterator[Syst
     embedded = wiring.Embedded(settings)
     async with embedded.running() as app:
         listening = runtime.listen(settings.server)
-        server = _Server(runtime.server_config(app, settings.server))
+        server = _Server(runtime.server_config(app, embedded.websockets, settings.server))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         system = System(settings, embedded, app, _port(listening))
         try:

@@ -1,13 +1,11 @@
-"""The application: every resource, the WebSocket if it is served here too, and the OpenAPI document."""
+"""The application: every resource, the console, and the OpenAPI document."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
-from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.routing import Route
 
 from chat4all import __version__
 from chat4all.api import console, conversations, health, messages, posting, presence, problems, tokens, users
@@ -17,15 +15,13 @@ from chat4all.api.services import Services
 _DESCRIPTION = "A messaging hub: no accepted message is lost, doubled or reordered. Errors are problem+json (RFC 9457)."
 
 
-def create(services: Services, websocket: Callable[[WebSocket], Awaitable[None]] | None = None) -> FastAPI:
-    """The application over these services; `websocket` serves /ws here, where no gateway process does."""
+def create(services: Services) -> FastAPI:
+    """The application over these services."""
     app = FastAPIOffline(title="Chat4All", version=__version__, description=_DESCRIPTION)  # /docs without another host
     app.state.services = services
     for resource in (tokens, users, conversations, messages, presence):
         app.include_router(resource.router)
     app.router.routes.extend([Route(posting.PATH, posting.post, methods=["POST"]), *health.ROUTES, *console.ROUTES])
-    if websocket is not None:
-        app.router.routes.append(WebSocketRoute("/ws", websocket))
     _complete_document(app)
     problems.install(app)
     app.add_middleware(BodyLimit, most=services.settings.body_bytes)

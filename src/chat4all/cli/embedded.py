@@ -36,4 +36,4 @@ def run(port: int | None, data: Path | None, *, fresh: bool, welcome: Callable[[
 async def _serve(settings: config.Settings, listening: socket.socket) -> None:
     system = wiring.Embedded(settings)
     async with system.running() as app:
-        await runtime.serve(app, listening, system.loops, settings.server)
+        await runtime.serve(app, system.websockets, listening, system.loops, settings.server)

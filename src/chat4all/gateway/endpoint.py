@@ -1,103 +1,90 @@
-"""WS /ws on Starlette: the handshake, the token, and the two directions of a session."""
+"""WS /ws: from the request to upgrade, by the token in it, to a session, and what a client is told at its end."""
 
 import asyncio
-import logging
-from typing import Final
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn import Config
+from uvicorn.server import ServerState
+from websockets.http11 import Request
 
 from chat4all.accounts.tokens import Tokens
+from chat4all.gateway.connection import Connection
 from chat4all.gateway.hub import Gateway
 from chat4all.gateway.session import TRY_AGAIN, UNAUTHENTICATED, CloseError, Session
 from chat4all.model.errors import EngineUnavailableError, Refusal
 
-_log = logging.getLogger(__name__)
-
-PROTOCOL: Final = "chat4all"
-ABORT: Final = "chat4all.abort"  # the ASGI extension under which the server lets a connection be broken off
 _BEARER: Final = "bearer."
-_CLOSING: Final = 5.0  # seconds for a client to take the close frame
-
-
-class _Socket:
-    """A Starlette WebSocket as a session's connection."""
-
-    def __init__(self, websocket: WebSocket) -> None:
-        self._websocket = websocket
-
-    async def send(self, frame: bytes) -> None:
-        try:
-            await self._websocket.send({"type": "websocket.send", "text": frame.decode()})
-        except (WebSocketDisconnect, RuntimeError, OSError) as error:
-            raise ConnectionError(str(error)) from error
+_CHECKS: Final = 20.0  # seconds between two looks whether clients are still there
+_AT_ONCE: Final = 100  # of them, before others have their turn
 
 
 class Endpoint:
-    """The route's function. Tokens come as `?token=` or as subprotocols `chat4all, bearer.<token>`."""
+    """Takes connections in. Tokens come as `?token=` or as subprotocols `chat4all, bearer.<token>`."""
 
     def __init__(self, gateway: Gateway, tokens: Tokens) -> None:
         self._gateway = gateway
         self._tokens = tokens
+        self._open: set[Connection] = set()
 
-    async def serve(self, websocket: WebSocket) -> None:
-        """From the handshake to the end. A bad token is told after the handshake: only then can a browser see why."""
-        offered = websocket.scope.get("subprotocols", [])
-        await websocket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
+    def accept(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> Connection:
+        """What uvicorn calls for a request to upgrade: its WebSocket protocol is this one."""
+        _ = config, app_state
+        return Connection(self._serve, server_state.connections, server_state.tasks)
+
+    async def run(self) -> None:
+        """Find clients that went without a word; for ever."""
+        while True:
+            await asyncio.sleep(_CHECKS)
+            for count, connection in enumerate(list(self._open), 1):
+                connection.check()
+                if count % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+
+    async def _serve(self, connection: Connection, request: Request) -> None:
+        self._open.add(connection)
         try:
-            identity = self._tokens.verify(_token(websocket, offered))
-            resumes = websocket.query_params.get("resume") == "1"
-            session = await self._gateway.open(identity, _Socket(websocket), resumes=resumes)
+            await self._admit(connection, request)
+        finally:
+            self._open.discard(connection)
+
+    async def _admit(self, connection: Connection, request: Request) -> None:
+        """A bad token is told after the handshake: only then can a browser see why."""
+        try:
+            identity = self._tokens.verify(_token(request))
+            resumes = _parameter(request, "resume") == "1"
+            session = await self._gateway.open(identity, connection, resumes=resumes)
         except Refusal as refusal:
-            await _close(websocket, UNAUTHENTICATED, refusal.detail)
+            await connection.close(UNAUTHENTICATED, refusal.detail)
             return
         except EngineUnavailableError as error:
-            await _close(websocket, TRY_AGAIN, str(error))
+            await connection.close(TRY_AGAIN, str(error))
             return
         try:
-            await self._serve(websocket, session)
+            connection.attach(session.hear, session.gone, session.leave)
+            await _run(connection, session)
         finally:
             await self._gateway.close(session)
 
-    async def _serve(self, websocket: WebSocket, session: Session) -> None:
-        hearing = asyncio.create_task(_hear(websocket, session))
-        running = asyncio.create_task(session.run())
-        try:
-            await asyncio.wait({hearing, running}, return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                await running
-        except CloseError as close:
-            await _close(websocket, close.code, close.reason)
-        except EngineUnavailableError as error:
-            await _close(websocket, TRY_AGAIN, f"{error}: reconnect and resume")
-        except ConnectionError:
-            pass  # the client went away
-        finally:
-            for task in (hearing, running):
-                task.cancel()
-            await asyncio.gather(hearing, running, return_exceptions=True)
 
-
-async def _hear(websocket: WebSocket, session: Session) -> None:
-    while True:
-        message = await websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            return
-        text = message.get("text")
-        await session.hear(text if text is not None else message.get("bytes") or b"")
-
-
-async def _close(websocket: WebSocket, code: int, reason: str) -> None:
-    # A client that does not read takes no close frame either: what waits for it in the buffers would be kept for ever.
-    if abort := websocket.scope.get("extensions", {}).get(ABORT):
-        asyncio.get_running_loop().call_later(_CLOSING, abort)
+async def _run(connection: Connection, session: Session) -> None:
     try:
-        await asyncio.wait_for(websocket.close(code, reason[:120]), _CLOSING)
-    except (TimeoutError, RuntimeError, OSError, WebSocketDisconnect):
-        _log.info("A client did not wait for its close frame")
+        await session.run()
+    except CloseError as close:
+        await connection.close(close.code, close.reason)
+    except EngineUnavailableError as error:
+        await connection.close(TRY_AGAIN, f"{error}: reconnect and resume")
+    except ConnectionError:
+        pass  # the client went away
 
 
-def _token(websocket: WebSocket, offered: list[str]) -> str:
-    for protocol in offered:
+def _token(request: Request) -> str:
+    offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
+    for protocol in map(str.strip, offered.split(",")):
         if protocol.startswith(_BEARER):
             return protocol.removeprefix(_BEARER)
-    return websocket.query_params.get("token", "")
+    return _parameter(request, "token")
+
+
+def _parameter(request: Request, name: str) -> str:
+    return parse_qs(urlsplit(request.path).query).get(name, [""])[0]

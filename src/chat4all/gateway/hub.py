@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 from chat4all.accounts.tokens import Identity
-from chat4all.gateway.session import GOING_AWAY, Connection, HeadMoved, Ports, Session
+from chat4all.gateway.connection import wire
+from chat4all.gateway.session import Connection, HeadMoved, Ports, Session
 from chat4all.model import frames, ids
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.realtime.port import REFRESH, Push, Realtime
 
 _log = logging.getLogger(__name__)
 
+_IN_A_ROW: Final = 500  # frames that are written before others have their turn: some milliseconds
 _SWEEP_PAUSE: Final = 1.0  # seconds between two sweeps that are asked for
 
 
@@ -62,7 +64,7 @@ class Gateway:
     def drain(self) -> None:
         """Ask every client to go elsewhere."""
         for session in self._all():
-            session.end(GOING_AWAY, "this server goes away: reconnect and resume")
+            session.leave()
 
     async def sweep(self) -> None:
         """Compare what every session was shown with the heads of its conversations; each reads what it lacks."""
@@ -86,15 +88,27 @@ class Gateway:
 
     async def _dispatch(self, pushes: AsyncIterator[Push]) -> None:
         async for push in pushes:
-            await asyncio.sleep(0)  # a burst is many pushes at once: let sessions send while it lasts
+            await asyncio.sleep(0)  # a burst is many pushes at once: others have their turn while it lasts
             if push.sweep:
                 self._sweep_wanted.set()
+            else:
+                await self._deliver(push)
+
+    async def _deliver(self, push: Push) -> None:
+        """To every session of its users; the bytes are made once for all sessions of a user."""
+        turn = 0
+        for user in push.users:
+            sessions = self._sessions.get(user)
+            if not sessions:
                 continue
-            for user in push.users:
-                if sessions := self._sessions.get(user):
-                    item = (push, frames.addressed(push.frame, user))
-                    for session in tuple(sessions):
-                        session.offer(item)
+            data = wire(frames.addressed(push.frame, user))
+            for session in tuple(sessions):
+                turn += session.push(push, data)
+                if turn >= _IN_A_ROW:
+                    self._ports.metrics.pushes.inc(turn)
+                    turn = 0
+                    await asyncio.sleep(0)
+        self._ports.metrics.pushes.inc(turn)
 
     async def _refresh(self) -> None:
         """Keep registrations alive; one that has gone missing means that pushes were missed too."""

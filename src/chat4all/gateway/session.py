@@ -1,10 +1,12 @@
 """One WebSocket. One task takes everything that happens to it in turn, so order needs no lock.
 
 What arrives, pushes and the client's own frames alike, goes through one bounded queue. A push with the next seq is
-sent on; one that was shown already is dropped; a jump means that something was missed, and the store is read.
+sent on; one that was shown already is dropped; a jump means that something was missed, and the store is read. While
+nothing waits in the queue, which is nearly always, a push with the next seq goes straight to the connection.
 """
 
 import asyncio
+import collections
 import dataclasses
 import logging
 import time
@@ -20,6 +22,7 @@ from chat4all.conversations.membership import Membership
 from chat4all.conversations.presence import Presence
 from chat4all.directory.port import Directory
 from chat4all.gateway import speech
+from chat4all.gateway.connection import wire
 from chat4all.gateway.receipts import Receipts
 from chat4all.gateway.settings import GatewaySettings
 from chat4all.limits.port import Limits, Rate
@@ -39,15 +42,30 @@ GOING_AWAY: Final = 1012
 
 _PAGE: Final = 200
 _RESUME_WAIT: Final = 30.0  # seconds for a resume that was announced
+_UNHEARD: Final = 64  # frames of the client's that may wait; then no more are read from it
 _RESUMES: Final = Rate(0.5, 10)
 _TYPING: Final = Rate(0.5, 1)
 
 
 class Connection(Protocol):
-    """The transport under a session: a Starlette WebSocket today."""
+    """What a session needs of the connection under it (gateway/connection.py)."""
 
-    async def send(self, frame: bytes) -> None:
-        """Hand over a frame; waits while the client reads too slowly. Raises ConnectionError when it is gone."""
+    writable: bool
+
+    def write(self, data: bytes) -> None:
+        """Hand over a frame made by `wire`."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until it is writable. Raises ConnectionError when it is gone."""
+        ...
+
+    def pause(self) -> None:
+        """Read nothing more from the client for now."""
+        ...
+
+    def listen(self) -> None:
+        """Go on reading."""
         ...
 
 
@@ -96,11 +114,15 @@ class Session:
         self.identity = identity
         self._connection = connection
         self._ports = ports
-        self._inbox: asyncio.Queue[Item] = asyncio.Queue(ports.settings.queue)
+        self._inbox: collections.deque[Item] = collections.deque()
+        self._behind = 0  # pushes in the inbox
+        self._unheard = 0  # of the client's own frames in the inbox
+        self._stirred = asyncio.Event()
+        self._idle = False  # live, and waiting with an empty inbox
         self._opened = asyncio.Event()
-        self._opening: speech.Speech | str | None = None
-        self._cut_off = asyncio.Event()
-        self._close: CloseError | None = None
+        self._opening: Said | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._close: Exception | None = None
         self._shown: dict[str, int] = {}
         self._baseline: dict[str, int] = {}
         self._live = False
@@ -117,49 +139,96 @@ class Session:
         """The highest seq that this client was sent, or had before."""
         return self._shown.get(conversation_id, 0)
 
-    def offer(self, item: Item) -> None:
-        """Something for this client. A session whose queue is full reads too slowly: it is closed and may resume."""
-        try:
-            self._inbox.put_nowait(item)
-        except asyncio.QueueFull:
-            if self._close is None:
-                self._ports.metrics.cut_off.inc()
+    def push(self, push: Push, data: bytes) -> bool:
+        """A push for this client, its frame made by `wire`. True where it went straight to the connection."""
+        if not (self._idle and self._connection.writable):
+            self.offer((push, data))
+            return False
+        if push.seq is not None:
+            shown = self._shown.get(push.conversation_id, 0)
+            if push.seq <= shown:
+                return False
+            if push.seq > shown + 1:
+                self.offer((push, data))
+                return False
+            self._shown[push.conversation_id] = push.seq
+        self._connection.write(data)
+        return True
+
+    def offer(self, item: tuple[Push, bytes] | HeadMoved) -> None:
+        """Something for this client, in its turn. A session that is too far behind is closed and may resume."""
+        if self._close is not None:
+            return
+        if self._behind >= self._ports.settings.queue:
+            self._ports.metrics.cut_off.inc()
             self.end(TRY_AGAIN, "you read too slowly: reconnect and resume")
+            return
+        self._behind += 1
+        self._put(item)
 
-    def end(self, code: int, reason: str) -> None:
-        """Close the session from outside."""
-        self._close = self._close or CloseError(code, reason)
-        self._cut_off.set()
-
-    async def hear(self, frame: str | bytes) -> None:
-        """A frame of the client's; waits while the session is busy, and so makes the client wait."""
+    def hear(self, frame: str | bytes) -> None:
+        """A frame of the client's. While many of them wait, no more are read: the client waits too."""
         try:
             said: Said = speech.decode(frame)
         except msgspec.DecodeError as error:
             said = f"This frame was not understood: {error}"
-        if self._opened.is_set():
-            await self._inbox.put(said)
-        else:
+        if not self._opened.is_set():
             self._opening = said
             self._opened.set()
+            return
+        self._unheard += 1
+        if self._unheard == _UNHEARD:
+            self._connection.pause()
+        self._put(said)
+
+    def end(self, code: int, reason: str) -> None:
+        """Close the session from outside."""
+        self._end(CloseError(code, reason))
+
+    def leave(self) -> None:
+        """This server goes away."""
+        self.end(GOING_AWAY, "this server goes away: reconnect and resume")
+
+    def gone(self) -> None:
+        """The client has gone."""
+        self._end(ConnectionError("the client has gone"))
 
     async def run(self) -> None:
         """Serve the client until it is closed. Always raises: CloseError, ConnectionError, EngineUnavailableError."""
-        pump = asyncio.create_task(self._pump())
-        cut_off = asyncio.create_task(self._cut_off.wait())
+        if (why := self._why()) is not None:
+            raise why
+        self._task = task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in one
         try:
-            await asyncio.wait({pump, cut_off}, return_when=asyncio.FIRST_COMPLETED)
-            if self._close is not None:
-                raise self._close
-            await pump
+            await self._pump()
+        except asyncio.CancelledError:
+            if (why := self._why()) is None:
+                raise
+            task.uncancel()  # it was `_end` that asked for it
+            raise why from None
         finally:
-            for task in (pump, cut_off):
-                task.cancel()
-            await asyncio.gather(pump, cut_off, return_exceptions=True)
+            self._task = None
+            self._idle = False
+
+    def _why(self) -> Exception | None:
+        """Why it is to end; another method may have said so while this one waited, which mypy would not think of."""
+        return self._close
+
+    def _end(self, why: Exception) -> None:
+        if self._close is not None:
+            return
+        self._close = why
+        if self._task is not None:
+            self._task.cancel()
+
+    def _put(self, item: Item) -> None:
+        self._inbox.append(item)
+        self._idle = False
+        self._stirred.set()
 
     async def finish(self) -> None:
         """After the end: what the client acknowledged last, heard and not looked at yet, is not lost."""
-        left = [self._opening, self._at_hand, *(self._inbox.get_nowait() for _ in range(self._inbox.qsize()))]
+        left = [self._opening, self._at_hand, *self._inbox]
         for said in left:
             if isinstance(said, speech.Ack | speech.Read) and said.seq <= self.shown(said.conversation_id):
                 read = said.seq if isinstance(said, speech.Read) else 0
@@ -206,14 +275,26 @@ class Session:
         timeout = min(self._receipts.due, self._warn_at, self._expires_at) - time.monotonic()
         if timeout <= 0:
             return None
-        if not self._inbox.empty():
-            return self._inbox.get_nowait()
-        try:
-            # Not wait_for: before 3.12 it may swallow a cancellation (https://github.com/python/cpython/issues/86296).
-            async with asyncio.timeout(timeout):
-                return await self._inbox.get()
-        except TimeoutError:
-            return None
+        if not self._inbox:
+            self._stirred.clear()
+            self._idle = True
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._stirred.wait()
+            except TimeoutError:
+                return None
+            finally:
+                self._idle = False
+        return self._taken(self._inbox.popleft())
+
+    def _taken(self, item: Item) -> Item:
+        if isinstance(item, tuple | HeadMoved):
+            self._behind -= 1
+        else:
+            self._unheard -= 1
+            if self._unheard == 0:
+                self._connection.listen()
+        return item
 
     async def _on_time(self) -> None:
         now = time.monotonic()
@@ -352,8 +433,10 @@ class Session:
         await self._ports.acceptance.receive(self.username, cursors)
 
     async def _say(self, frame: frames.Frame) -> None:
-        await self._send(frames.addressed(frames.encode(frame), self.username))
+        await self._send(wire(frames.addressed(frames.encode(frame), self.username)))
 
-    async def _send(self, frame: bytes) -> None:
+    async def _send(self, data: bytes) -> None:
+        if not self._connection.writable:
+            await self._connection.drain()
         self._ports.metrics.pushes.inc()
-        await self._connection.send(frame)
+        self._connection.write(data)
