@@ -13,6 +13,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from chat4all.api.lane import Lane
 from chat4all.config import ServerSettings
 from chat4all.gateway.endpoint import Endpoint
 from chat4all.model.errors import StartError
@@ -82,7 +83,7 @@ def listen(settings: ServerSettings) -> socket.socket:
 def server_config(app: FastAPI, websockets: Endpoint, settings: ServerSettings) -> uvicorn.Config:
     """How the HTTP server is run; what asks to become a WebSocket is handed to `websockets`."""
     return uvicorn.Config(
-        app,
+        Lane(app),
         http="httptools",
         ws=websockets.accept,  # type: ignore[arg-type] # called as the class would be that it says it takes
         log_config=None,
@@ -90,6 +91,7 @@ def server_config(app: FastAPI, websockets: Endpoint, settings: ServerSettings) 
         lifespan="off",
         timeout_graceful_shutdown=settings.drain_seconds,
         server_header=False,
+        proxy_headers=False,  # who the client is, his token says; addresses are nobody's business here
     )
 
 

@@ -27,8 +27,9 @@ _WAITING: Final = 20_000  # writes that may wait; more is refused, so that memor
 class _Job:
     """A write and the future of whoever waits for it."""
 
-    def __init__(self, work: Work[Any]) -> None:
+    def __init__(self, work: Work[Any], settled: Callable[[Any], None] | None) -> None:
         self.work = work
+        self._settled = settled
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
 
@@ -38,6 +39,8 @@ class _Job:
             self.loop.call_soon_threadsafe(self._settle, result)
 
     def _settle(self, result: object) -> None:
+        if self._settled is not None and not isinstance(result, BaseException):
+            self._settled(result)
         if self.future.done():
             return
         if isinstance(result, BaseException):
@@ -93,17 +96,24 @@ class Database:
         if self._writer is None:
             raise EngineUnavailableError(self._engine, "closed")
 
-    async def write(self, work: Work[T], *, bounded: bool = True) -> T:
+    async def write(self, work: Work[T], *, settled: Callable[[T], None] | None = None) -> T:
         """Run `work` in a transaction; on return it is on disk. An exception of `work` undoes its own changes only.
 
-        `bounded`: raise EngineUnavailableError after 5 s, the outcome being unknown; else the caller sees to that.
+        Raises EngineUnavailableError after 5 s, the outcome being unknown. `settled` is called in the loop with what
+        is on disk, also when nobody waits for it any more.
         """
         self.check_open()
         if self._jobs.qsize() > _WAITING:
             raise EngineUnavailableError(self._engine, "too many writes wait")
-        job = _Job(work)
+        job = _Job(work, settled)
         self._jobs.put(job)
-        result: T = await (self._in_time(job.future) if bounded else job.future)
+        try:
+            async with asyncio.timeout(_ALLOWED):
+                result: T = await job.future
+        except TimeoutError as error:
+            raise EngineUnavailableError(
+                self._engine, f"no answer in {_ALLOWED:.0f} s; the outcome is unknown"
+            ) from error
         return result
 
     async def read(self, work: Work[T]) -> T:

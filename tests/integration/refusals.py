@@ -366,7 +366,7 @@ CASES = {
         "POST /token", 413, "too-large", who="nobody", raw=f"username={'x' * MEBIBYTE}&password=x", headers=FORM
     ),
     "an unknown path": Case("GET /v1/nothing", 404, "not-found"),
-    "the root": Case("GET /", 404, "not-found", who="nobody"),
+    "a file that the console has not": Case("GET /console/secrets.js", 404, "not-found", who="nobody"),
     "an unknown path under a message": Case(f"GET {MESSAGES}/<message>/nothing", 404, "not-found"),
     "the internal API": Case("GET /internal/v1/connectors/x", 404, "not-found"),
     "text instead of JSON": post(

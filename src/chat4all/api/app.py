@@ -5,7 +5,6 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
-from starlette.routing import Route
 
 from chat4all import __version__
 from chat4all.api import console, conversations, health, messages, posting, presence, problems, tokens, users
@@ -21,7 +20,7 @@ def create(services: Services) -> FastAPI:
     app.state.services = services
     for resource in (tokens, users, conversations, messages, presence):
         app.include_router(resource.router)
-    app.router.routes.extend([Route(posting.PATH, posting.post, methods=["POST"]), *health.ROUTES, *console.ROUTES])
+    app.router.routes.extend([posting.ROUTE, *health.ROUTES, *console.ROUTES])
     _complete_document(app)
     problems.install(app)
     app.add_middleware(BodyLimit, most=services.settings.body_bytes)

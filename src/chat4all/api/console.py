@@ -6,9 +6,9 @@ from typing import Final
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
+from chat4all.api.plain import PlainRoute
 from chat4all.api.services import services
 
 _FOLDER: Final = Path(__file__).resolve().parent.parent / "console"
@@ -46,9 +46,9 @@ async def welcome(request: Request) -> Response:
 
 
 ROUTES: Final = [
-    Route("/", page),
-    Route("/console/welcome.json", welcome),
-    Route("/console/{path:path}", file),
+    PlainRoute("/", page),
+    PlainRoute("/console/welcome.json", welcome),
+    PlainRoute("/console/{path:path}", file),
 ]
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
+from chat4all.api.plain import PlainRoute
 from chat4all.api.services import services
 
 
@@ -24,7 +24,7 @@ async def metrics(request: Request) -> Response:
     return Response(services(request).metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-ROUTES = [Route("/livez", live), Route("/readyz", ready), Route("/metrics", metrics)]
+ROUTES = [PlainRoute("/livez", live), PlainRoute("/readyz", ready), PlainRoute("/metrics", metrics)]
 
 
 def _answer(checks: Mapping[str, str | None]) -> Response:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from chat4all.accounts.tokens import Identity
 from chat4all.api.bodies import JSON, MALFORMED, asked, check_type, malformed
+from chat4all.api.plain import PlainRoute
 from chat4all.api.problems import documented
 from chat4all.api.services import Services, identify, services
 from chat4all.conversations.acceptance import NewMessage
@@ -111,6 +112,9 @@ def _key(request: Request) -> str | None:
     if key is not None and not _KEY.fullmatch(key):
         raise invalid("Idempotency-Key", "1 to 255 visible ASCII characters.")
     return key
+
+
+ROUTE: Final = PlainRoute(PATH, post, methods=["POST"])
 
 
 def openapi() -> tuple[dict[str, Any], dict[str, Any]]:

@@ -87,8 +87,18 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(EngineUnavailableError, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, of_http)
     app.add_exception_handler(Exception, _failed)
+
+
+def unavailable(error: EngineUnavailableError) -> Response:
+    """The answer while an engine is away."""
+    return response(Refusal("unavailable", str(error), retry_after=_RETRY_AFTER))
+
+
+def failed() -> Response:
+    """The answer where something happened that nobody thought of; whoever calls this has logged it."""
+    return response(Refusal("internal", "An unexpected error; it is in this server's log."))
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -96,7 +106,7 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
-    return response(Refusal("unavailable", str(error), retry_after=_RETRY_AFTER))
+    return unavailable(error) if isinstance(error, EngineUnavailableError) else failed()
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
@@ -108,7 +118,8 @@ async def _invalid(_: Request, error: Exception) -> Response:
     return response(Refusal("invalid", f"Not valid: {named}.", errors=errors))
 
 
-async def _http(request: Request, error: Exception) -> Response:
+async def of_http(request: Request, error: Exception) -> Response:
+    """The answer to an error that has a status of HTTP only."""
     if isinstance(error, RefusedError):
         return response(error.refusal)
     status = error.status_code if isinstance(error, HTTPException) else 500
@@ -129,7 +140,7 @@ def _methods(request: Request) -> set[str]:
 
 
 async def _failed(_: Request, _error: Exception) -> Response:
-    return response(Refusal("internal", "An unexpected error; it is in this server's log."))
+    return failed()
 
 
 def _field(location: tuple[str | int, ...]) -> str:

@@ -21,6 +21,7 @@ PROTOCOL: Final = Subprotocol("chat4all")
 _LONGEST: Final = 1 << 20  # bytes of a message of the client's
 _CLOSING: Final = 5.0  # seconds for a client to take the close frame
 _SILENT: Final = 1011
+_NOT_TEXT: Final = 1007
 
 _log = logging.getLogger(__name__)
 _log_of_frames = logging.getLogger(f"{__name__}.frames")
@@ -49,10 +50,10 @@ class Connection(asyncio.Protocol):
             subprotocols=[PROTOCOL], select_subprotocol=_select, max_size=_LONGEST, logger=_log_of_frames
         )
         self._transport: asyncio.Transport
-        self._heard: Callable[[bytes], None] | None = None
+        self._heard: Callable[[str], None] | None = None
         self._lost: Callable[[], None] | None = None
         self._leave: Callable[[], None] | None = None
-        self._early: list[bytes] = []
+        self._early: list[str] = []
         self._parts: list[bytes] = []
         self._change: asyncio.Future[None] | None = None  # of `writable`, or the end
         self._ended = False
@@ -61,7 +62,7 @@ class Connection(asyncio.Protocol):
 
     # What a session does with it
 
-    def attach(self, heard: Callable[[bytes], None], lost: Callable[[], None], leave: Callable[[], None]) -> None:
+    def attach(self, heard: Callable[[str], None], lost: Callable[[], None], leave: Callable[[], None]) -> None:
         """From now on `heard` gets what the client says; `lost` is called when it has gone, `leave` when we are to."""
         self._heard, self._lost, self._leave = heard, lost, leave
         for said in self._early:
@@ -206,8 +207,13 @@ class Connection(asyncio.Protocol):
             self._parts.append(bytes(frame.data))
             if not frame.fin:
                 return
-        said = b"".join(self._parts) if self._parts else bytes(frame.data)
+        whole = b"".join(self._parts) if self._parts else bytes(frame.data)
         self._parts = []
+        try:
+            said = whole.decode()
+        except UnicodeDecodeError:
+            self._protocol.fail(_NOT_TEXT, "not UTF-8")
+            return
         if self._heard is None:
             self._early.append(said)
         else:

@@ -49,7 +49,8 @@ class Gateway:
         self._sessions[session.username].add(session)
         self._ports.metrics.sessions.inc()
         try:
-            await self._ports.presence.arrived(session.username, self.id, session.id)
+            async with self._ports.reads:
+                await self._ports.presence.arrived(session.username, self.id, session.id)
         except EngineUnavailableError:
             self._drop(session)
             raise
@@ -59,7 +60,8 @@ class Gateway:
         """The session has ended."""
         self._drop(session)
         await session.finish()
-        await self._ports.presence.left(session.username, self.id, session.id)
+        async with self._ports.reads:
+            await self._ports.presence.left(session.username, self.id, session.id)
 
     def drain(self) -> None:
         """Ask every client to go elsewhere."""

@@ -10,7 +10,7 @@ import collections
 import dataclasses
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -41,7 +41,9 @@ TRY_AGAIN: Final = 1013
 GOING_AWAY: Final = 1012
 
 _PAGE: Final = 200
+_PIECE: Final = 32 * 1024  # bytes that are written at once
 _RESUME_WAIT: Final = 30.0  # seconds for a resume that was announced
+_READS: Final = 32  # sessions of a gateway that read at once
 _UNHEARD: Final = 64  # frames of the client's that may wait; then no more are read from it
 _RESUMES: Final = Rate(0.5, 10)
 _TYPING: Final = Rate(0.5, 1)
@@ -101,6 +103,8 @@ class Ports:
     acceptance: Acceptance
     metrics: Metrics
     settings: GatewaySettings
+    reads: asyncio.Semaphore = dataclasses.field(default_factory=lambda: asyncio.Semaphore(_READS))
+    """Held while a session reads what it begins with: when thousands come back at once, engines are not flooded."""
 
 
 class Session:
@@ -166,7 +170,7 @@ class Session:
         self._behind += 1
         self._put(item)
 
-    def hear(self, frame: str | bytes) -> None:
+    def hear(self, frame: str) -> None:
         """A frame of the client's. While many of them wait, no more are read: the client waits too."""
         try:
             said: Said = speech.decode(frame)
@@ -236,7 +240,8 @@ class Session:
         await self._receipts.flush()
 
     async def _pump(self) -> None:
-        await self._begin()
+        if not self._resumes:  # else the resume says where to start
+            await self._begin()
         await self._open()
         while True:
             self._at_hand = None
@@ -252,10 +257,15 @@ class Session:
 
     async def _begin(self) -> None:
         """Where everything stands now is where live pushes start, unless the client resumes from earlier."""
+        async with self._ports.reads:
+            self._shown = await self._heads()
+        self._baseline = dict(self._shown)
+
+    async def _heads(self) -> dict[str, int]:
+        """Every conversation of this user, with its last seq."""
         mine = (await self._ports.directory.conversations_of([self.username]))[self.username]
         heads = await self._ports.store.heads(mine)
-        self._shown = {id_: heads[id_].last_seq if id_ in heads else 0 for id_ in mine}
-        self._baseline = dict(self._shown)
+        return {id_: heads[id_].last_seq if id_ in heads else 0 for id_ in mine}
 
     async def _open(self) -> None:
         """Hold pushes back for a moment: the client's first frame may resume from before them."""
@@ -266,6 +276,8 @@ class Session:
             if self._resumes:
                 raise CloseError(TRY_AGAIN, "the resume that was announced did not come") from None
             self._opened.set()
+        if self._resumes and not isinstance(self._opening, speech.Resume):
+            await self._begin()
         if self._opening is not None:
             await self._on_said(self._opening)
         self._live = True
@@ -325,15 +337,17 @@ class Session:
             self._ports.metrics.refetches.labels("sweep").inc()
             await self._catch_up(moved.conversation_id)
 
-    async def _catch_up(self, conversation_id: str, up_to: int | None = None) -> bool:
-        """Show everything after what was shown, up to the head; False where that is too much to be pushed."""
+    async def _catch_up(self, conversation_id: str) -> None:
+        """Show everything after what was shown, up to the head."""
         head = (await self._ports.store.heads([conversation_id])).get(conversation_id)
-        last = head.last_seq if head else 0
-        last = last if up_to is None else min(last, up_to)
         try:
             await self._ports.membership.check(conversation_id, self.username)
         except Refusal:
-            return True
+            return
+        await self._show_up_to(conversation_id, head.last_seq if head else 0)
+
+    async def _show_up_to(self, conversation_id: str, last: int) -> bool:
+        """Show everything after what was shown, up to this seq; False where that is too much to be pushed."""
         first = self.shown(conversation_id)
         if last - first > self._ports.settings.replay_limit:
             self._shown[conversation_id] = last
@@ -346,12 +360,15 @@ class Session:
     async def _show_page(self, conversation_id: str, last: int) -> None:
         after = self.shown(conversation_id)
         limit = min(_PAGE, last - after)
-        rows = await self._ports.store.history(conversation_id, after_seq=after, limit=limit)
-        if not rows:
-            raise EngineUnavailableError("store", "it lost rows below a head")
-        for seen in await history.seen(self._ports.store, rows):
-            self._shown[conversation_id] = seen.row.seq
-            await self._say(seen.frame())
+        async with self._ports.reads:
+            rows = await self._ports.store.history(conversation_id, after_seq=after, limit=limit)
+            if not rows:
+                raise EngineUnavailableError("store", "it lost rows below a head")
+            page = await history.seen(self._ports.store, rows)
+        frames_of_page = [self._wired(seen.frame()) for seen in page]
+        for piece in _pieces(frames_of_page):
+            await self._send(b"".join(piece), len(piece))
+        self._shown[conversation_id] = page[-1].row.seq
 
     async def _on_said(self, said: Said) -> None:
         if isinstance(said, str):
@@ -385,26 +402,27 @@ class Session:
 
         A resume that comes after the session went live is given what lies before that: late, but once.
         """
-        mine = (await self._ports.directory.conversations_of([self.username]))[self.username]
-        heads = await self._ports.store.heads(mine)
+        async with self._ports.reads:
+            heads = await self._heads()
         result = {}
-        for conversation_id in mine:
-            head = heads[conversation_id].last_seq if conversation_id in heads else 0
+        for conversation_id, head in heads.items():
             end = min(head, self._baseline.get(conversation_id, 0)) if self._live else head
             start = min(said.cursors.get(conversation_id, 0), end)
             now_at = self.shown(conversation_id)
             self._shown[conversation_id] = start
-            recovered = await self._catch_up(conversation_id, end)
+            recovered = await self._show_up_to(conversation_id, end)
             self._shown[conversation_id] = max(now_at if self._live else 0, self.shown(conversation_id))
             self._ports.metrics.resumes.labels(str(recovered).lower()).inc()
             result[conversation_id] = {"recovered": recovered, "from": start, "to": end}
+        async with self._ports.reads:
+            cursors = await self._ports.store.cursors(list(heads))
         self._baseline = {}
         await self._say(
             {
                 "type": "resume",
                 "recovered": all(one["recovered"] for one in result.values()),
                 "conversations": result,
-                "cursors": await self._ports.store.cursors(mine),
+                "cursors": cursors,
             }
         )
 
@@ -433,10 +451,27 @@ class Session:
         await self._ports.acceptance.receive(self.username, cursors)
 
     async def _say(self, frame: frames.Frame) -> None:
-        await self._send(wire(frames.addressed(frames.encode(frame), self.username)))
+        await self._send(self._wired(frame))
 
-    async def _send(self, data: bytes) -> None:
+    def _wired(self, frame: frames.Frame) -> bytes:
+        return wire(frames.addressed(frames.encode(frame), self.username))
+
+    async def _send(self, data: bytes, count: int = 1) -> None:
         if not self._connection.writable:
             await self._connection.drain()
-        self._ports.metrics.pushes.inc()
+        self._ports.metrics.pushes.inc(count)
         self._connection.write(data)
+
+
+def _pieces(page: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """A page of frames in pieces of which each is one write: a system call per frame costs more than the frame."""
+    piece: list[bytes] = []
+    size = 0
+    for frame in page:
+        piece.append(frame)
+        size += len(frame)
+        if size >= _PIECE:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece

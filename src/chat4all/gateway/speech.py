@@ -43,7 +43,7 @@ Speech = Resume | Ack | Read | Typing | Ping
 _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Speech)
 
 
-def decode(frame: str | bytes) -> Speech:
+def decode(frame: str) -> Speech:
     """What was said. Raises msgspec.DecodeError with a sentence that names the field."""
     try:
         said: Speech = _decoder.decode(frame)

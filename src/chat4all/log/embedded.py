@@ -12,7 +12,6 @@ import msgspec
 
 from chat4all.log.groups import Group, Member
 from chat4all.log.port import Appended, Assignment, Batch, Entry, LogRecord, OffsetOutOfRangeError, Topic
-from chat4all.model.errors import EngineUnavailableError
 from chat4all.sqlite import Database
 
 _SCHEMA: Final = """
@@ -45,7 +44,6 @@ AND offset < (SELECT COALESCE(MIN(next), :end) FROM committed WHERE topic = :top
 _Headers = tuple[tuple[str, bytes], ...]
 _headers = msgspec.msgpack.Decoder(_Headers)
 
-_ALLOWED: Final = 5.0  # seconds that an append may take before it is reported as unavailable
 _SESSION: Final = 6.0  # seconds without a poll after which another consumer may take over, as on Kafka
 
 
@@ -85,24 +83,19 @@ class EmbeddedLog:
         return self._topics.get(topic, 0)
 
     async def append(self, entries: Sequence[Entry]) -> list[Appended]:
-        task = asyncio.ensure_future(self._append(entries))
-        done, _ = await asyncio.wait({task}, timeout=_ALLOWED)
-        if not done:
-            task.add_done_callback(lambda late: late.cancelled() or late.exception())
-            raise EngineUnavailableError("log", f"no answer in {_ALLOWED:.0f} s; the outcome is unknown")
-        return task.result()
-
-    async def _append(self, entries: Sequence[Entry]) -> list[Appended]:
         places = [(entry.topic, self._partition(entry)) for entry in entries]
         now = time.time_ns() // 1_000_000
-        appended = await self._database.write(
-            lambda connection: _append(connection, entries, places, now), bounded=False
+        return await self._database.write(
+            lambda connection: _append(connection, entries, places, now),
+            settled=lambda appended: self._appended(places, appended),
         )
+
+    def _appended(self, places: Sequence[tuple[str, int]], appended: Sequence[Appended]) -> None:
+        """Called for every append that is on disk, whether or not anyone still waits for it."""
         for place, at in zip(places, appended, strict=True):
             self._ends[place] = max(self._ends.get(place, 0), at.offset + 1)
         for event in self._waiting:
             event.set()
-        return appended
 
     def consumer(self, group: str, topic: str) -> "EmbeddedConsumer":
         shared = self._groups.setdefault((group, topic), Group(topic, self._clock, _SESSION))
