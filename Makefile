@@ -6,10 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo dev test check lint fmt lock docs clean
+.PHONY: help demo dev test check lint fmt lock docs screenshots bench bench-memory clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/embedded.stamp ## Start the whole system, tell one true story with real requests, stop it
 	@$(BIN)/chat4all demo
@@ -40,6 +40,15 @@ docs: $(VENV)/dev.stamp ## Write again the pages that are made from the code
 
 lock: $(VENV)/dev.stamp ## Resolve the dependencies again (UPGRADE=--upgrade for newer ones)
 	@$(BIN)/python hack/lock.py $(UPGRADE)
+
+screenshots: $(VENV)/dev.stamp ## Take the pictures in docs/screenshots again (needs chromium)
+	@$(BIN)/python hack/screenshots.py
+
+bench: $(VENV)/dev.stamp ## Measure beside floors, three runs of each, and write docs/performance.md: ten minutes
+	@$(BIN)/python -m bench
+
+bench-memory: $(VENV)/dev.stamp ## Memory over 100,000 messages and half an hour, into the same page
+	@$(BIN)/python -m bench memory
 
 clean: ## Remove the environment and the caches; ./data stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -55,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._leave: Callable[[], None] | None = None
         self._early: list[str] = []
         self._parts: list[bytes] = []
+        self._text = True  # of what is being heard: text has to be UTF-8, bytes may be anything
         self._change: asyncio.Future[None] | None = None  # of `writable`, or the end
         self._ended = False
         self._alive = True
@@ -203,6 +204,8 @@ class Connection(asyncio.Protocol):
     def _on_frame(self, frame: Frame) -> None:
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             return
+        if frame.opcode is not Opcode.CONT:
+            self._text = frame.opcode is Opcode.TEXT
         if not frame.fin or self._parts:
             self._parts.append(bytes(frame.data))
             if not frame.fin:
@@ -210,7 +213,7 @@ class Connection(asyncio.Protocol):
         whole = b"".join(self._parts) if self._parts else bytes(frame.data)
         self._parts = []
         try:
-            said = whole.decode()
+            said = whole.decode(errors="strict" if self._text else "surrogateescape")
         except UnicodeDecodeError:
             self._protocol.fail(_NOT_TEXT, "not UTF-8")
             return

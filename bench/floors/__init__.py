@@ -1,0 +1,38 @@
+"""The floors: for each measurement, the least that a program could do for the same. Each is a small process."""
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from bench import process
+
+BACKLOG = 4096
+
+
+@contextlib.asynccontextmanager
+async def running(name: str, folder: Path, core: int | None, *options: str) -> AsyncIterator[process.Process]:
+    """The floor of that name, ready; its output goes to a file in the folder."""
+    port = process.free_port()
+    command = [sys.executable, "-m", f"bench.floors.{name}", str(port), *options]
+    async with process.running(command, port=port, log=folder / f"{name}.log", core=core) as child:
+        yield child
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on loopback. What it accepts sends at once, as the server under test does."""
+    listening = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
+    listening.setblocking(False)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """The floor's process: until it is told to stop, on uvloop as the server under test."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
