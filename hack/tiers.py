@@ -20,6 +20,7 @@ TIERS: Final = {
     "unit": "pure rules, tables of cases, the spine under faults",
     "contract": "one suite per port, over every twin: embedded",
     "integration": "the whole system over real HTTP and WebSockets, and the command line",
+    "browser": "the console in Chromium: two people, kills, 10,000 messages, scripts, axe",
     "chaos": "a server killed again and again under load",
 }
 PYTEST: Final = [
