@@ -29,7 +29,7 @@ from chat4all.directory.port import AlreadyThereError, LogEpoch, Role, User
 from chat4all.directory.sql import SqlDirectory
 from chat4all.gateway.endpoint import Endpoint
 from chat4all.gateway.hub import Gateway
-from chat4all.gateway.session import Ports
+from chat4all.gateway.ports import Ports
 from chat4all.limits.embedded import EmbeddedLimits
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Topic

@@ -10,7 +10,9 @@ from typing import Final
 
 from chat4all.accounts.tokens import Identity
 from chat4all.gateway.connection import wire
-from chat4all.gateway.session import Connection, HeadMoved, Ports, Session
+from chat4all.gateway.inbox import HeadMoved
+from chat4all.gateway.ports import Connection, Ports
+from chat4all.gateway.session import Session
 from chat4all.model import frames, ids
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.realtime.port import REFRESH, Push, Realtime

@@ -1,0 +1,53 @@
+"""What every session of a gateway works with."""
+
+import asyncio
+import dataclasses
+from typing import Final, Protocol
+
+from chat4all.conversations.acceptance import Acceptance
+from chat4all.conversations.membership import Membership
+from chat4all.conversations.presence import Presence
+from chat4all.directory.port import Directory
+from chat4all.gateway.settings import GatewaySettings
+from chat4all.limits.port import Limits
+from chat4all.store.port import Store
+from chat4all.telemetry.metrics import Metrics
+
+_READS: Final = 32  # sessions of a gateway that read at once
+
+
+class Connection(Protocol):
+    """What a session needs of the connection under it (gateway/connection.py)."""
+
+    writable: bool
+
+    def write(self, data: bytes) -> None:
+        """Hand over a frame made by `wire`."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until it is writable. Raises ConnectionError when it is gone."""
+        ...
+
+    def pause(self) -> None:
+        """Read nothing more from the client for now."""
+        ...
+
+    def listen(self) -> None:
+        """Go on reading."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ports:
+    """`reads` is held while a session reads what it begins with: thousands that come back at once take turns."""
+
+    store: Store
+    directory: Directory
+    limits: Limits
+    membership: Membership
+    presence: Presence
+    acceptance: Acceptance
+    metrics: Metrics
+    settings: GatewaySettings
+    reads: asyncio.Semaphore = dataclasses.field(default_factory=lambda: asyncio.Semaphore(_READS))

@@ -1,0 +1,137 @@
+"""What one client was shown of each conversation, and how it is shown what it lacks."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from chat4all.conversations import history
+from chat4all.conversations.history import Seen
+from chat4all.gateway.connection import wire
+from chat4all.gateway.ports import Connection, Ports
+from chat4all.model import frames
+from chat4all.model.errors import EngineUnavailableError, Refusal
+
+_PAGE: Final = 200
+_PIECE: Final = 32 * 1024  # bytes that are written at once
+
+
+class Shown:
+    """Frames leave here, those of the order with the seq that they are. Raises ConnectionError, EngineUnavailableError.
+
+    `live`: pushes are shown as they come, from where the conversations stood then.
+    """
+
+    def __init__(self, username: str, connection: Connection, ports: Ports) -> None:
+        self.live = False
+        self._username = username
+        self._connection = connection
+        self._ports = ports
+        self._seqs: dict[str, int] = {}
+        self._baseline: dict[str, int] = {}
+
+    def up_to(self, conversation_id: str) -> int:
+        """The highest seq that this client was sent, or had before."""
+        return self._seqs.get(conversation_id, 0)
+
+    def next(self, conversation_id: str, seq: int) -> bool | None:
+        """True: it is the next one, and counts as shown now. None: something is missing before it. False: shown."""
+        shown = self._seqs.get(conversation_id, 0)
+        if seq == shown + 1:
+            self._seqs[conversation_id] = seq
+            return True
+        return False if seq <= shown else None
+
+    async def say(self, frame: frames.Frame) -> None:
+        """Send a frame that belongs to no order."""
+        await self.send(self._wired(frame))
+
+    async def send(self, data: bytes, count: int = 1) -> None:
+        """Send so many frames, made by `wire`; waits while the client reads too slowly."""
+        if not self._connection.writable:
+            await self._connection.drain()
+        self._ports.metrics.pushes.inc(count)
+        self._connection.write(data)
+
+    async def begin(self) -> None:
+        """Where everything stands now is where live pushes start."""
+        async with self._ports.reads:
+            self._seqs = await self._heads()
+        self._baseline = dict(self._seqs)
+
+    async def catch_up(self, conversation_id: str) -> None:
+        """Show everything after what was shown, up to the head."""
+        head = (await self._ports.store.heads([conversation_id])).get(conversation_id)
+        try:
+            await self._ports.membership.check(conversation_id, self._username)
+        except Refusal:
+            return
+        await self._show(conversation_id, head.last_seq if head else 0)
+
+    async def resume(self, cursors: dict[str, int]) -> None:
+        """Replay what the client lacks of each conversation of its user, then say how that went.
+
+        A resume that comes after the session went live is given what lies before that: late, but once.
+        """
+        async with self._ports.reads:
+            heads = await self._heads()
+        result = {id_: await self._replay(id_, head, cursors.get(id_, 0)) for id_, head in heads.items()}
+        self._baseline = {}
+        async with self._ports.reads:
+            receipts = await self._ports.store.cursors(list(heads))
+        recovered = all(one["recovered"] for one in result.values())
+        await self.say({"type": "resume", "recovered": recovered, "conversations": result, "cursors": receipts})
+
+    async def _heads(self) -> dict[str, int]:
+        """Every conversation of this user, with its last seq."""
+        mine = (await self._ports.directory.conversations_of([self._username]))[self._username]
+        heads = await self._ports.store.heads(mine)
+        return {id_: heads[id_].last_seq if id_ in heads else 0 for id_ in mine}
+
+    async def _replay(self, conversation_id: str, head: int, cursor: int) -> dict[str, Any]:
+        end = min(head, self._baseline.get(conversation_id, 0)) if self.live else head
+        start = min(cursor, end)
+        now_at = self.up_to(conversation_id)
+        self._seqs[conversation_id] = start
+        recovered = await self._show(conversation_id, end)
+        self._seqs[conversation_id] = max(now_at if self.live else 0, self.up_to(conversation_id))
+        self._ports.metrics.resumes.labels(str(recovered).lower()).inc()
+        return {"recovered": recovered, "from": start, "to": end}
+
+    async def _show(self, conversation_id: str, last: int) -> bool:
+        """Show everything after what was shown, up to this seq; False where that is too much to be pushed."""
+        first = self.up_to(conversation_id)
+        if last - first > self._ports.settings.replay_limit:
+            self._seqs[conversation_id] = last
+            await self.say({"type": "resync", "conversation_id": conversation_id, "from": first, "to": last})
+            return False
+        while self.up_to(conversation_id) < last:
+            for piece in _pieces(await self._page(conversation_id, last)):
+                data = [self._wired(seen.frame()) for seen in piece]
+                self._seqs[conversation_id] = piece[-1].row.seq
+                await self.send(b"".join(data), len(data))
+        return True
+
+    async def _page(self, conversation_id: str, last: int) -> list[Seen]:
+        after = self.up_to(conversation_id)
+        limit = min(_PAGE, last - after)
+        async with self._ports.reads:
+            rows = await self._ports.store.history(conversation_id, after_seq=after, limit=limit)
+            if not rows:
+                raise EngineUnavailableError("store", "it lost rows below a head")
+            return await history.seen(self._ports.store, rows)
+
+    def _wired(self, frame: frames.Frame) -> bytes:
+        return wire(frames.addressed(frames.encode(frame), self._username))
+
+
+def _pieces(page: Sequence[Seen]) -> Iterator[Sequence[Seen]]:
+    """A page in pieces of which each is one write: a system call costs more than a frame."""
+    piece: list[Seen] = []
+    size = 0
+    for seen in page:
+        piece.append(seen)
+        size += len(seen.row.content) + (len(seen.target.content) if seen.target else 0) + 300
+        if size >= _PIECE:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
