@@ -115,8 +115,8 @@ export class Console {
 
   /** The address says which conversation is open, so that a reload and the back button do what one expects. */
   async #navigate() {
-    const id = /^#\/c\/(.+)$/.exec(location.hash)?.[1];
-    const conversation = id ? this.inbox.conversations.get(decodeURIComponent(id)) : null;
+    const named = /^#\/c\/(.+)$/.exec(location.hash)?.[1];
+    const conversation = this.inbox.sorted.find((one) => encodeURIComponent(one.id) === named);
     if (conversation === this.#conversation) return;
     this.#conversation = conversation ?? null;
     this.chat.hidden = !conversation;
@@ -130,7 +130,8 @@ export class Console {
     this.composer.open(conversation);
     this.#describe();
     this.#lastSeen(conversation);
-    this.composer.focus();
+    if (matchMedia("(hover: hover)").matches) this.composer.focus();
+    else this.title.focus(); // where there is no keyboard, the one on the screen would cover what one came to read
     await this.thread.open(conversation);
   }
 
@@ -160,7 +161,7 @@ export class Console {
 
   #send(content, replyTo) {
     this.outbox.post(this.#conversation.id, content, replyTo, this.#conversation.lastSeq);
-    this.thread.toBottom();
+    this.thread.answered();
   }
 
   async #remove(row) {

@@ -136,7 +136,11 @@ export class Outbox extends EventTarget {
   }
 
   #keep(conversationId) {
-    sessionStorage.setItem(this.#place, JSON.stringify(this.#entries));
+    try {
+      sessionStorage.setItem(this.#place, JSON.stringify(this.#entries));
+    } catch (error) {
+      console.warn("What is unsent would not survive a reload:", error); // the tab's storage is full; memory holds it
+    }
     this.dispatchEvent(new CustomEvent("changed", { detail: { id: conversationId } }));
   }
 

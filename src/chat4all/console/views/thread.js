@@ -80,7 +80,14 @@ export class Thread {
     return rows.find((row) => row.type === "message" && row.sender_id === this.#inbox.me && !row.deleted_at) ?? null;
   }
 
+  /** Something was written: what was new is not any more. */
+  answered() {
+    this.#divider = null;
+    this.toBottom();
+  }
+
   toBottom() {
+    if (!this.#conversation) return;
     this.#window.toEnd(this.#seqs());
     this.#follow = true;
     this.#fresh = 0;
@@ -268,8 +275,13 @@ export class Thread {
 
   async #more() {
     if (this.#loading || !this.#conversation) return;
+    if (!this.#conversation.loaded) {
+      await this.#load();
+      this.toBottom();
+      return;
+    }
     if (!this.#window.up(this.#seqs())) {
-      if (this.#conversation.complete || this.#conversation.first === null) return;
+      if (this.#conversation.complete) return;
       const conversation = this.#conversation;
       await this.#load();
       if (conversation !== this.#conversation) return;
