@@ -3,6 +3,7 @@
 `python hack/drift.py` checks and is part of `make lint`; `--write` writes the pages again (`make docs`).
 """
 
+import itertools
 import re
 import sys
 import tomllib
@@ -10,10 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import pydantic
 from packaging.requirements import Requirement
 
-from chat4all.config import Settings
+from chat4all.config import Settings, described
 from chat4all.model.errors import PROBLEMS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -39,16 +39,19 @@ def errors_page() -> str:
 
 def settings_page() -> str:
     """docs/settings.md, from the settings classes."""
-    lines = ["# Settings", "", "Set in the environment. Made from the settings classes by `make docs`.", ""]
-    for section, field in Settings.model_fields.items():
-        model = field.annotation
-        if not (isinstance(model, type) and issubclass(model, pydantic.BaseModel)):
-            continue
-        lines += [f"## {section}", "", f"{model.__doc__}", "", "| name | default | meaning |", "|---|---|---|"]
-        for name, setting in model.model_fields.items():
-            variable = f"CHAT4ALL_{section}__{name}".upper()
-            default = getattr(setting.default, "value", setting.default)
-            lines.append(f"| `{variable}` | `{default}` | {setting.description} |")
+    lines = [
+        "# Settings",
+        "",
+        "Set in the environment; `chat4all config` shows them with what is set now. Made from the settings classes by",
+        "`make docs`.",
+        "",
+    ]
+    defaults = described(Settings.model_construct())
+    for section, settings in itertools.groupby(defaults, key=lambda one: (one.section, one.about)):
+        lines += [f"## {section[0]}", "", section[1], "", "| name | default | unit | meaning |", "|---|---|---|---|"]
+        for one in settings:
+            default = "unset" if one.default is None else f"`{one.default}`" if one.default != "" else "empty"
+            lines.append(f"| `{one.variable}` | {default} | {one.unit} | {one.description} |")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
 

@@ -1,9 +1,13 @@
 """Every setting, collected from the rooms. `CHAT4ALL_<SECTION>__<NAME>` in the environment sets one."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Final, NamedTuple, get_args
 
 import pydantic
+import pydantic_core
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from chat4all.accounts.settings import AccountsSettings
@@ -13,14 +17,28 @@ from chat4all.log.settings import LogSettings
 from chat4all.model.errors import StartError
 from chat4all.routing.router import RoutingSettings
 
+MASKED: Final = "**********"  # stands for every secret, so that not even its length is told
+
 
 class ServerSettings(pydantic.BaseModel):
     """The process."""
 
     host: str = pydantic.Field("127.0.0.1", description="Address to listen on; embedded mode takes loopback only.")
-    port: int = pydantic.Field(8000, ge=0, le=65_535, description="Port to listen on; 0: any that is free.")
-    log_level: str = pydantic.Field("WARNING", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Logs from here on.")
-    drain_seconds: int = pydantic.Field(5, ge=0, le=600, description="Seconds that requests get to finish at the end.")
+    port: int = pydantic.Field(
+        8000,
+        ge=0,
+        le=65_535,
+        json_schema_extra={"unit": "TCP port"},
+        description="Port to listen on; 0: any that is free.",
+    )
+    log_level: str = pydantic.Field(
+        "WARNING",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="What is logged, from here on: DEBUG, INFO, WARNING or ERROR.",
+    )
+    drain_seconds: int = pydantic.Field(
+        5, ge=0, le=600, json_schema_extra={"unit": "s"}, description="How long requests get to finish at the end."
+    )
 
 
 class EmbeddedSettings(pydantic.BaseModel):
@@ -43,6 +61,22 @@ class Settings(BaseSettings):
     routing: RoutingSettings = RoutingSettings()
 
 
+class Described(NamedTuple):
+    """One setting. `about`: what its section is; `unit`: empty for what is no number.
+
+    `default`, `value`: as JSON has them, a secret as `MASKED`; `changed`: whether the value is another one.
+    """
+
+    section: str
+    about: str
+    variable: str
+    default: Any
+    value: Any
+    changed: bool
+    unit: str
+    description: str
+
+
 def load() -> Settings:
     """The settings of this process. Raises StartError that names the variable that is wrong."""
     try:
@@ -54,3 +88,35 @@ def load() -> Settings:
     except pydantic.ValidationError as error:
         lines = [f"CHAT4ALL_{'__'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors()]
         raise StartError("\n".join(lines)) from error
+
+
+def described(settings: BaseSettings) -> Iterator[Described]:
+    """Every setting of every section, in the order of the classes. `Settings.model_construct()`: none is changed."""
+    for section in type(settings).model_fields:
+        model: pydantic.BaseModel = getattr(settings, section)
+        for name, field in type(model).model_fields.items():
+            variable = f"{settings.model_config.get('env_prefix', '')}{section}__{name}".upper()
+            yield _described(section, variable, model, field, getattr(model, name))
+
+
+def _described(section: str, variable: str, model: pydantic.BaseModel, field: FieldInfo, value: object) -> Described:
+    default = field.get_default(call_default_factory=True)
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    secret = _is_secret(field.annotation)
+    return Described(
+        section=section,
+        about=model.__doc__ or "",
+        variable=variable,
+        default=MASKED if secret and default else pydantic_core.to_jsonable_python(default),
+        value=MASKED if secret and value else pydantic_core.to_jsonable_python(value),
+        changed=value != default,
+        unit=str(extra.get("unit", "")),
+        description=field.description or "",
+    )
+
+
+def _is_secret(annotation: object) -> bool:
+    """Also where a secret is one of several types."""
+    if isinstance(annotation, type) and issubclass(annotation, pydantic.SecretStr | pydantic.SecretBytes):
+        return True
+    return any(_is_secret(one) for one in get_args(annotation))

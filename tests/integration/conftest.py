@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import uvicorn
+from tests.integration.commands import serving
 from tests.integration.people import DEADLINE, System
 
 from chat4all import config, runtime, wiring
+from chat4all.cli.server import Server
 
 Start = Callable[..., Awaitable[System]]
 
@@ -84,6 +86,13 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             return started
 
         yield begin
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The process of `chat4all dev` that a module's commands share."""
+    with serving(tmp_path_factory.mktemp("server")) as running:
+        yield running
 
 
 def _port(listening: socket.socket) -> int:

@@ -4,155 +4,48 @@ What goes wrong is one sentence on standard error and exit code 1, never a trace
 stands; no secret is in a server's output.
 """
 
-import concurrent.futures
-import contextlib
 import functools
 import json
-import os
 import re
 import signal
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import pytest
 import websockets
+from tests.integration.commands import (
+    DEADLINE,
+    address,
+    chat4all,
+    chat_with_bruno,
+    client,
+    eventually,
+    going_on,
+    log_of,
+    posted,
+    refusal,
+    said,
+    serving,
+    stored,
+    surroundings,
+    together,
+    unused_port,
+)
 from tests.integration.people import PASSWORD
 from websockets.sync.client import connect
 
 from chat4all.cli.server import Server
 
-DEADLINE: Final = 20.0  # seconds until a process must have done what it was started for
-COMMANDS: Final = ("dev", "demo", "token", "send", "tail", "trace")
+COMMANDS: Final = (
+    *("dev", "demo", "token", "send", "tail", "history", "trace", "config", "completion"),
+    *("users", "users find", "users add", "users set"),
+)
 JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
-
-
-def command(*arguments: str | Path) -> list[str]:
-    """The command line of `chat4all` with these arguments."""
-    return [sys.executable, "-m", "chat4all", *map(str, arguments)]
-
-
-def surroundings(**variables: str) -> dict[str, str]:
-    """The environment of a command: this process's, without settings that it may have, and with these."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHAT4ALL_")}
-    return {**kept, **variables}
-
-
-def chat4all(
-    *arguments: str | Path, environment: Mapping[str, str] | None = None, within: float = DEADLINE
-) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
-    return subprocess.run(
-        command(*arguments),
-        capture_output=True,
-        text=True,
-        env=surroundings(**(environment or {})),
-        timeout=within,
-        check=False,
-    )
-
-
-def together(runs: Mapping[str, Callable[[], subprocess.CompletedProcess[str]]]) -> Mapping[str, Any]:
-    """Run commands that do not mind each other two at a time: most of their time is Python starting."""
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        return dict(zip(runs, pool.map(lambda run: run(), runs.values()), strict=True))
-
-
-def said(*arguments: str | Path) -> str:
-    """What a command that succeeds prints."""
-    done = chat4all(*arguments)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout
-
-
-def refusal(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command that is refused says on standard error, on one line; it says nothing else."""
-    assert done.returncode == 1, (done.stdout, done.stderr)
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
-    sentence = " ".join(done.stderr.split())
-    assert sentence.startswith("chat4all: "), done.stderr
-    assert len(sentence) < 500, "a sentence"
-    return sentence
-
-
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    """Wait for a condition. Fails after the deadline."""
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, f"not in time: {what}"
-        time.sleep(0.02)
-
-
-class Running:
-    """A command that goes on, its output in a file."""
-
-    def __init__(self, process: subprocess.Popen[bytes], output: Path) -> None:
-        self.process = process
-        self._output = output
-
-    @property
-    def output(self) -> str:
-        return self._output.read_text(errors="replace")
-
-    def shows(self, *texts: str) -> None:
-        """Wait until all of this is in its output."""
-        eventually(lambda: all(text in self.output for text in texts), f"{texts} in {self.output!r}")
-
-    def ends(self, how: signal.Signals | None = None) -> int:
-        """Send a signal, if one is given, and wait for the exit code."""
-        if how is not None:
-            self.process.send_signal(how)
-        return self.process.wait(DEADLINE)
-
-
-@contextlib.contextmanager
-def going_on(output: Path, *arguments: str | Path, **variables: str) -> Iterator[Running]:
-    """A command that goes on; killed at the end if it still does."""
-    with (
-        output.open("wb") as file,
-        subprocess.Popen(
-            command(*arguments), stdout=file, stderr=file, env=surroundings(**variables), start_new_session=True
-        ) as process,
-    ):
-        try:
-            yield Running(process, output)
-        finally:
-            process.kill()
-
-
-@contextlib.contextmanager
-def serving(folder: Path, **variables: str) -> Iterator[Server]:
-    """A server on this folder's data; killed at the end if it still runs."""
-    server = Server(folder / "data", folder / "server.log", variables)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.kill()
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server")) as running:
-        yield running
-
-
-def log_of(server: Server) -> Path:
-    """The file of all that it puts out."""
-    return server._log
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 # -- help
@@ -161,7 +54,7 @@ def unused_port() -> int:
 @pytest.fixture(scope="module")
 def helps() -> Mapping[str, subprocess.CompletedProcess[str]]:
     """What each command's --help says; of the empty name, all of them's."""
-    return together({name: functools.partial(chat4all, *filter(None, [name]), "--help") for name in ("", *COMMANDS)})
+    return together({name: functools.partial(chat4all, *name.split(), "--help") for name in ("", *COMMANDS)})
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -177,7 +70,8 @@ def test_help_says_what_a_command_does_with_an_example(
 
 def test_help_lists_every_command(helps: Mapping[str, subprocess.CompletedProcess[str]]) -> None:
     assert helps[""].returncode == 0
-    assert all(name in helps[""].stdout for name in COMMANDS)
+    assert all(name.split()[0] in helps[""].stdout for name in COMMANDS)
+    assert "--json" in helps[""].stdout
 
 
 # -- commands that talk to a server
@@ -193,35 +87,6 @@ def test_token_prints_a_token_that_works(server: Server) -> None:
 def test_the_environment_says_who_and_where(server: Server) -> None:
     done = chat4all("token", environment={"CHAT4ALL_URL": server.url, "CHAT4ALL_USER": "bruno"})
     assert JWT.fullmatch(done.stdout.strip()), done.stderr
-
-
-@contextlib.contextmanager
-def client(url: str, username: str = "ana") -> Iterator[httpx.Client]:
-    """REST as this user."""
-    with httpx.Client(base_url=url, trust_env=False, timeout=DEADLINE) as http:
-        answer = http.post("/token", data={"username": username, "password": "demo"})
-        http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-        yield http
-
-
-def chat_with_bruno(http: httpx.Client) -> str:
-    """A new conversation with bruno."""
-    return str(http.post("/v1/conversations", json={"members": ["bruno"]}).json()["conversation_id"])
-
-
-def posted(http: httpx.Client, chat: str, *texts: str) -> str:
-    """Post these; the last one's id once it is stored."""
-    for text in texts:
-        message = http.post("/v1/messages", json={"chat_id": chat, "content": text}).json()["message_id"]
-    stored(http, message)
-    return str(message)
-
-
-def stored(http: httpx.Client, message: str) -> dict[str, Any]:
-    """A message once it is stored."""
-    eventually(lambda: http.get(f"/v1/messages/{message}").status_code == 200, f"{message} is stored")
-    found: dict[str, Any] = http.get(f"/v1/messages/{message}").json()
-    return found
 
 
 def test_send_to_a_user(server: Server) -> None:
@@ -349,17 +214,42 @@ WRONG: Final[Mapping[str, tuple[Sequence[str], str]]] = {
     "trace of another's message": (("trace", "FOREIGN", "--as", "bruno"), "no such message"),
     "no server for token": (("token", "--url", "NOWHERE"), "chat4all dev"),
     "no server for tail": (("tail", "--url", "NOWHERE"), "chat4all dev"),
+    "an address without its scheme": (("token", "--url", "localhost:8000"), "http://localhost:8000"),
+    "an address with a port beyond all": (("token", "--url", "http://localhost:99999"), "99999"),
+    "a server of something else": (("token", "--url", "ELSEWHERE"), "no Chat4All"),
     "an address with a port that is no number": (("token", "--url", "http://localhost:port"), "http://localhost:port"),
 }
 
 
 @pytest.fixture(scope="module")
-def mistakes(server: Server) -> Mapping[str, subprocess.CompletedProcess[str]]:
+def elsewhere() -> Iterator[str]:
+    """The address of a server that answers everything with a page."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<h1>Welcome</h1>")
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Page) as page:
+        thread = threading.Thread(target=page.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{page.server_port}"
+        page.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def mistakes(server: Server, elsewhere: str) -> Mapping[str, subprocess.CompletedProcess[str]]:
     """What became of each."""
     with client(server.url) as http:
         body = {"members": ["admin"]}
         foreign = posted(http, http.post("/v1/conversations", json=body).json()["conversation_id"], "Só para ti.")
-    real = {"FOREIGN": foreign, "NOWHERE": f"http://127.0.0.1:{unused_port()}"}
+    real = {"FOREIGN": foreign, "NOWHERE": f"http://127.0.0.1:{unused_port()}", "ELSEWHERE": elsewhere}
 
     def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return chat4all(*(real.get(one, one) for one in arguments), environment={"CHAT4ALL_URL": server.url})
@@ -373,6 +263,13 @@ def test_what_is_wrong_is_a_sentence(mistakes: Mapping[str, subprocess.Completed
 
 
 # -- dev
+
+
+def test_dev_prints_its_address_first(server: Server) -> None:
+    """Then what to do there."""
+    first, second = log_of(server).read_text().splitlines()[:2]
+    assert first == f"Chat4All: http://localhost:{server.port}"
+    assert all(word in second for word in ("browser", "ana", "bruno", "demo"))
 
 
 def test_what_dev_prints_works_as_it_stands(server: Server) -> None:
@@ -493,16 +390,6 @@ def test_data_survive_a_restart_and_fresh_starts_clean(tmp_path: Path) -> None:
     assert [file.name for file in others if not file.exists()] == []
 
 
-def address(dev: Running) -> str:
-    """Where a dev listens, once it is ready."""
-    dev.shows("Chat4All on http://localhost:")
-    found = re.search(r"on http://localhost:(\d+)", dev.output)
-    assert found
-    url = f"http://127.0.0.1:{found[1]}"
-    eventually(lambda: is_ready(url), "it is ready")
-    return url
-
-
 @pytest.mark.parametrize(
     ("how", "codes"), [(signal.SIGTERM, {0}), (signal.SIGINT, {0, 130})], ids=["SIGTERM", "Ctrl+C"]
 )
@@ -521,13 +408,6 @@ def test_dev_ends_when_it_is_told_to(tmp_path: Path, how: signal.Signals, codes:
             assert closed.value.rcvd.code == 1012
         assert code in codes, dev.output
         assert "Traceback" not in dev.output
-
-
-def is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def test_demo_tells_its_story() -> None:

@@ -18,13 +18,21 @@ class AccountsSettings(pydantic.BaseModel):
 
     issuer: str = pydantic.Field("chat4all", description="The `iss` of tokens.")
     audience: str = pydantic.Field("chat4all", description="The `aud` of tokens.")
-    token_seconds: int = pydantic.Field(3600, ge=2, le=86_400, description="Seconds for which a token is valid.")
+    token_seconds: int = pydantic.Field(
+        3600, ge=2, le=86_400, json_schema_extra={"unit": "s"}, description="How long a token is valid."
+    )
     keys_dir: Path | None = pydantic.Field(
         None,
-        description="Folder of signing keys: <key id>.pem signs and verifies, <key id>.pub.pem only verifies. "
+        description="Folder of signing keys: `<key id>.pem` signs and verifies, `<key id>.pub.pem` only verifies. "
         "Unset, embedded mode makes one key and keeps it with its data.",
     )
     signing_key: str = pydantic.Field("", description="Key id that signs; empty: the last one by name.")
-    registration: Registration = pydantic.Field(Registration.OPEN, description="Who may make users.")
-    logins_per_minute: float = pydantic.Field(60.0, gt=0, description="Login tries per minute and user name.")
-    login_burst: int = pydantic.Field(30, ge=1, description="Login tries at once, per user name.")
+    registration: Registration = pydantic.Field(
+        Registration.OPEN, description="Who may make users: `open`, anyone; `admins`, they alone."
+    )
+    logins_per_minute: float = pydantic.Field(
+        60.0, gt=0, json_schema_extra={"unit": "tries/min"}, description="How often one user name may try to log in."
+    )
+    login_burst: int = pydantic.Field(
+        30, ge=1, json_schema_extra={"unit": "tries"}, description="Login tries at once, per user name."
+    )

@@ -1,29 +1,92 @@
 """The command's entry: which commands there are, and how what goes wrong is said."""
 
+import io
+import itertools
+import json
 import sys
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 from rich.console import Console
+from typer.core import TyperOption
+from typer.main import get_command
 
-from chat4all.cli import demo, dev, send, tail, token, trace
+from chat4all import __version__
+from chat4all.cli import completion, config, demo, dev, history, send, tail, token, trace, users
 from chat4all.cli.client import AnswerError
+from chat4all.cli.options import JSON_FLAG
+from chat4all.cli.output import plain
 from chat4all.model.errors import StartError
 
 app = typer.Typer(
-    name="chat4all",
-    help="Chat4All: a messaging hub. Try it: chat4all dev",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # they would print local variables, passwords among them
 )
-for command in (dev, demo, token, send, tail, trace):
+for command in (dev, demo, token, send, tail, history, trace, config, completion):
     app.command(command.NAME)(command.run)
+app.add_typer(users.app, name=users.NAME)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"chat4all {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Chat4All: a messaging hub. Try it: chat4all dev
+
+    Every command shows an example with --help. Every command but completion takes --json: JSON is then all that is on
+    standard output, an object or, for lists, an array; dev, demo and tail put out one object a line. What is wrong is
+    then an object {"error", "status"} on standard error, with the HTTP status if there is one.
+
+    Exit codes: 0 done; 1 refused or failed; 2 no such command, argument or option.
+    """
+    _ = version
 
 
 def main() -> None:
-    """Run the command; what is wrong is one sentence on standard error and exit code 1."""
+    """Run the command; what is wrong is one sentence on standard error and exit code 1, as JSON where that is asked."""
+    # Before the options are read, for a wrong option is to be told of as JSON too.
+    as_json = JSON_FLAG in itertools.takewhile(lambda one: one != "--", sys.argv[1:])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # an encoding without emoji is no reason to stop
     try:
-        app()
-    except (StartError, AnswerError) as error:
-        Console(stderr=True).print(f"chat4all: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
+        sys.exit(_command()(prog_name="chat4all", standalone_mode=not as_json))
+    except AnswerError as error:
+        _complain(str(error), error.status, as_json=as_json)
+    except StartError as error:
+        _complain(str(error), as_json=as_json)
+    except UnicodeEncodeError:  # bytes that Python could not read came as half surrogates, which cannot be sent
+        _complain("An argument, or what was read, is not text in UTF-8.", as_json=as_json)
+    # These come only where JSON is asked for; else Typer has said it.
+    except typer.Abort:
+        _complain("Aborted.", as_json=as_json)
+    except typer.TyperException as error:
+        _complain(error.format_message(), as_json=as_json, code=error.exit_code)
+
+
+def _command() -> Callable[..., int | None]:
+    """The command, its own options for completion out of sight: there is the command completion."""
+    made = get_command(app)
+    for option in made.params:
+        if isinstance(option, TyperOption) and option.name in {"install_completion", "show_completion"}:
+            option.hidden = True
+    return made
+
+
+def _complain(text: str, status: int = 0, *, as_json: bool, code: int = 1) -> None:
+    if as_json:
+        print(json.dumps({"error": text, "status": status or None}), file=sys.stderr)
+    else:
+        said = "\n".join(map(plain, text.split("\n")))
+        Console(stderr=True).print(f"chat4all: {said}", style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(code)

@@ -5,17 +5,10 @@ import contextlib
 import json
 import uuid
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 import httpx
-import typer
 import websockets
-
-Url = Annotated[str, typer.Option("--url", envvar="CHAT4ALL_URL", help="Where the server is.")]
-As = Annotated[str, typer.Option("--as", envvar="CHAT4ALL_USER", help="Who you are.")]
-Password = Annotated[
-    str, typer.Option(envvar="CHAT4ALL_PASSWORD", help="Your password; the demo users' is demo.", show_default=False)
-]
 
 DEFAULT_URL = "http://localhost:8000"
 DEMO_PASSWORD = "demo"  # noqa: S105 - public, see wiring
@@ -45,6 +38,9 @@ class Client:
             self._http = httpx.AsyncClient(base_url=self._url, timeout=15, trust_env=False)
         except httpx.InvalidURL as error:
             raise AnswerError(f"{url} is no address: {error}. Try: {DEFAULT_URL}") from error
+        address = self._http.base_url
+        if address.scheme not in {"http", "https"} or not address.host or (address.port or 0) > 65_535:
+            raise AnswerError(f"{url} is no address of a server. Try: {DEFAULT_URL}")
         self._token = ""
 
     async def __aenter__(self) -> Self:
@@ -71,13 +67,28 @@ class Client:
         await self.token()
         return await self._ask(method, path, json=body, headers=self._headers(key))
 
+    async def pages(self, path: str) -> AsyncIterator[list[Frame]]:
+        """A list, page by page, to its end. Raises AnswerError."""
+        while path:
+            answer = await self.call("GET", path)
+            yield answer.json()
+            path = answer.links.get("next", {}).get("url", "")
+
+    async def known_conversation_with(self, *others: str) -> str | None:
+        """The id of the conversation with exactly these people; of several, the one with the latest activity."""
+        wanted = {self.username, *others}
+        async for page in self.pages("/v1/conversations?limit=200"):
+            for known in page:
+                if set(known["members"]) == wanted:
+                    return str(known["conversation_id"])
+        return None
+
     async def conversation_with(self, *others: str) -> str:
         """The id of the conversation with exactly these people, made where there is none."""
-        wanted = {self.username, *others}
-        for known in (await self.call("GET", "/v1/conversations?limit=200")).json():
-            if set(known["members"]) == wanted:
-                return str(known["conversation_id"])
-        body = {"type": "private" if len(wanted) == 2 else "group", "members": sorted(others)}
+        if known := await self.known_conversation_with(*others):
+            return known
+        kind = "private" if len({self.username, *others}) == 2 else "group"
+        body = {"type": kind, "members": sorted(others)}
         return str((await self.call("POST", "/v1/conversations", body)).json()["conversation_id"])
 
     async def post(self, conversation_id: str, content: str, *, key: str | None = None) -> str:
@@ -152,12 +163,12 @@ class Client:
             raise AnswerError(
                 f"No answer from {self._url} ({str(error) or type(error).__name__}). Is it running? Try: chat4all dev"
             ) from error
-        except UnicodeError as error:
-            raise AnswerError(f"A header may hold ASCII only: {error}") from error
         except httpx.InvalidURL as error:
             raise AnswerError(f"{self._url} is no address: {error}") from error
         if answer.is_error:
             raise _refused(answer)
+        if not answer.headers.get("Content-Type", "").startswith("application/json"):
+            raise AnswerError(f"{self._url} answers, but is no Chat4All. Look at --url.", answer.status_code)
         return answer
 
 

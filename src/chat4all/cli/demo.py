@@ -8,27 +8,57 @@ import typer
 from rich.console import Console
 
 from chat4all.cli.client import AnswerError
+from chat4all.cli.options import Json
+from chat4all.cli.output import emit, lines
 from chat4all.cli.server import Server
-from chat4all.cli.story import Story, UnseenError
+from chat4all.cli.story import Story, Teller, Timeline, UnseenError
+from chat4all.cli.trace import table
 
 NAME = "demo"
 
 
-def run() -> None:
-    """Tell one true story with real requests to a server started for it. Exit code 0 only if every step was seen.
+def run(as_json: Json = False) -> None:
+    """Tell one true story of messages.
+
+    With real requests to a server started for it. Exit code 0 only if every step was seen. With --json: {"step"} for
+    each, and {"seen"} at the end.
 
     Example: chat4all demo
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = lines()
     with tempfile.TemporaryDirectory(prefix="chat4all-demo-") as folder:
         log = Path(folder) / "server.log"
         server = Server(Path(folder) / "data", log)
         try:
-            asyncio.run(Story(server, console).tell())
+            asyncio.run(Story(server, _emitted if as_json else _printed(console)).tell())
         except (UnseenError, AnswerError, TimeoutError) as error:
-            console.print(f"✗ {str(error) or 'not seen in time'}", style="red", markup=False)
-            console.print(log.read_text(errors="replace")[-4000:] if log.exists() else "", markup=False)
+            _unseen(console, str(error) or "not seen in time", log, as_json=as_json)
             raise typer.Exit(1) from error
         finally:
             server.kill()
-    console.print("Every step was seen. Yours to try: make dev", style="bold green")
+    if as_json:
+        emit({"seen": True})
+    else:
+        console.print("Every step was seen. Yours to try: make dev", style="bold green")
+
+
+def _printed(console: Console) -> Teller:
+    def tell(step: str, timeline: Timeline | None = None) -> None:
+        if timeline is not None:
+            console.print(table(timeline.message, timeline.events))
+        console.print(f"✓ {step}", markup=False)
+
+    return tell
+
+
+def _emitted(step: str, timeline: Timeline | None = None) -> None:
+    emit({"step": step} | ({"message_id": timeline.message, "timeline": timeline.events} if timeline else {}))
+
+
+def _unseen(console: Console, fault: str, log: Path, *, as_json: bool) -> None:
+    said = log.read_text(errors="replace")[-4000:] if log.exists() else ""
+    if as_json:
+        emit({"seen": False, "server_log": said})
+        raise AnswerError(fault)
+    console.print(f"✗ {fault}", style="red", markup=False)
+    console.print(said, markup=False)

@@ -1,17 +1,22 @@
 """chat4all dev: the whole system in this process."""
 
-import socket
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from chat4all.cli.client import DEFAULT_URL
+from chat4all.cli.options import Json
+from chat4all.cli.output import emit
+
 NAME = "dev"
 
 _WELCOME = """\
-Chat4All on {url}   (stop: Ctrl+C)   docs: {url}/docs   users: admin, ana, bruno; password: demo
-Try this in another terminal, line by line:
+Chat4All: {url}
+Open it in a browser and log in as ana or bruno, or as admin; password: demo. Docs: {url}/docs   Stop: Ctrl+C
+
+Or try this in another terminal, line by line:
   TOKEN=$(curl -s {url}/token -d username=ana -d password=demo | cut -d'"' -f4)
   CHAT=$(curl -s {url}/v1/conversations -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
 -d '{{"members": ["bruno"]}}' | cut -d'"' -f4)
@@ -25,21 +30,33 @@ def run(
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port to listen on; 0: any that is free.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of all that it keeps.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete that folder's data first.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Run the whole system here: API, WebSocket, router, on SQLite files. Example: chat4all dev --fresh"""
+    """Run the whole system here.
+
+    API, WebSocket, web console and router, on SQLite files. Its address is the first thing it prints. With --json:
+    {"url", "docs", "data", "users"}.
+
+    Example: chat4all dev --fresh
+    """
     # Imported only here: the client commands start much quicker without the server.
     from chat4all.cli import embedded  # noqa: PLC0415 - see above
 
-    embedded.run(port, data, fresh=fresh, welcome=_welcome)
+    embedded.run(port, data, fresh=fresh, welcome=_emitted if as_json else _printed)
+
+
+def _printed(url: str, data: Path) -> None:
+    option = "" if url == DEFAULT_URL else f" --url {url}"
+    typer.echo(_WELCOME.format(url=url, option=option, data=data, command=_command()))
+
+
+def _emitted(url: str, data: Path) -> None:
+    from chat4all.wiring import DEMO_PASSWORD, DEMO_USERS  # noqa: PLC0415 - as above
+
+    users = [{"username": name, "password": DEMO_PASSWORD} for name in DEMO_USERS]
+    emit({"url": url, "docs": f"{url}/docs", "data": str(data.absolute()), "users": users})
 
 
 def _command() -> str:
     """How this command was called: it may not be on the path."""
     return sys.argv[0] if Path(sys.argv[0]).name == "chat4all" else "chat4all"
-
-
-def _welcome(listening: socket.socket, data: Path) -> None:
-    port = listening.getsockname()[1]
-    url = f"http://localhost:{port}"
-    option = "" if port == 8000 else f" --url {url}"
-    typer.echo(_WELCOME.format(url=url, option=option, data=data, command=_command()))

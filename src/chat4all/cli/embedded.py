@@ -10,8 +10,8 @@ from chat4all.model.errors import EngineUnavailableError, StartError
 from chat4all.telemetry import logs
 
 
-def run(port: int | None, data: Path | None, *, fresh: bool, welcome: Callable[[socket.socket, Path], None]) -> None:
-    """Run until SIGINT or SIGTERM; `welcome` is called when the port is ours. Raises StartError."""
+def run(port: int | None, data: Path | None, *, fresh: bool, welcome: Callable[[str, Path], None]) -> None:
+    """Run until SIGINT or SIGTERM; `welcome` is told address and folder when the port is ours. Raises StartError."""
     os.umask(0o077)  # what is kept is for this user alone, whatever folder it is kept in
     settings = config.load()
     if port is not None:
@@ -24,7 +24,7 @@ def run(port: int | None, data: Path | None, *, fresh: bool, welcome: Callable[[
         if fresh:
             wiring.clear(settings.embedded.data)
         listening = runtime.listen(settings.server)
-        welcome(listening, settings.embedded.data)
+        welcome(_address(listening), settings.embedded.data)
         try:
             runtime.run(_serve(settings, listening))
         except EngineUnavailableError as error:
@@ -37,3 +37,8 @@ async def _serve(settings: config.Settings, listening: socket.socket) -> None:
     system = wiring.Embedded(settings)
     async with system.running() as app:
         await runtime.serve(app, system.websockets, listening, system.loops, settings.server)
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"

@@ -4,14 +4,12 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import websockets
-from rich.console import Console
 
 from chat4all.cli.client import DEMO_PASSWORD, Client, Frame, Socket
 from chat4all.cli.server import Server
-from chat4all.cli.trace import table
 
 T = TypeVar("T")
 
@@ -24,12 +22,25 @@ class UnseenError(Exception):
     """Something that should have been seen was not, or something was that should not."""
 
 
+class Timeline(NamedTuple):
+    """A message's id, and what happened to it."""
+
+    message: str
+    events: list[dict[str, Any]]
+
+
+class Teller(Protocol):
+    """Tells of a step that was seen."""
+
+    def __call__(self, step: str, timeline: Timeline | None = None) -> None: ...
+
+
 class Story:
     """Tells it once."""
 
-    def __init__(self, server: Server, console: Console) -> None:
+    def __init__(self, server: Server, teller: Teller) -> None:
         self._server = server
-        self._console = console
+        self._step = teller
         self._ana = Client(server.url, "ana", DEMO_PASSWORD)
         self._bruno = Client(server.url, "bruno", DEMO_PASSWORD)
         self._stack = contextlib.AsyncExitStack()
@@ -155,8 +166,7 @@ class Story:
             await bruno.say({"type": "ack", "conversation_id": self._chat, "seq": last})
             await bruno.say({"type": "read", "conversation_id": self._chat, "seq": last})
             events = await self._timeline(message)
-        self._console.print(table(message, events))
-        self._step("the timeline of one message, from accepted to read")
+        self._step("the timeline of one message, from accepted to read", Timeline(message, events))
 
     async def _timeline(self, message: str) -> list[dict[str, Any]]:
         deadline = time.monotonic() + _SOON
@@ -229,6 +239,3 @@ class Story:
     def _check(self, right: bool, otherwise: str) -> None:
         if not right:
             raise UnseenError(otherwise)
-
-    def _step(self, text: str) -> None:
-        self._console.print(f"✓ {text}", markup=False)

@@ -1,76 +1,77 @@
 """chat4all tail: what happens in one's conversations, live."""
 
 import asyncio
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
-from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, As, Client, Frame, Password, Url
+from chat4all.cli import chats, output
+from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, Client, Frame
+from chat4all.cli.lines import describe
+from chat4all.cli.options import As, Json, Password, Url
 
 NAME = "tail"
 
+Show = Callable[[Frame], bool]  # whether there was something to be shown
+
+_OURS: Final = ("resume", "pong")  # answers to what this command itself says
+
 
 def run(
-    conversation: Annotated[str, typer.Argument(help="Only this conversation.")] = "",
+    chat: Annotated[
+        str, typer.Argument(metavar="CHAT", help="Only this one: a user name, several with commas, or an id.")
+    ] = "",
     username: As = "bruno",
     password: Password = DEMO_PASSWORD,
     url: Url = DEFAULT_URL,
     new: Annotated[bool, typer.Option("--new", help="Leave out what was said before.")] = False,
-    count: Annotated[int, typer.Option(help="Stop after so many lines; 0: never.")] = 0,
+    count: Annotated[int, typer.Option(min=0, help="Stop after so many lines; 0: never.")] = 0,
+    as_json: Json = False,
 ) -> None:
-    """Show what is said as it happens; reconnects and resumes by itself. Example: chat4all tail --as bruno"""
+    """Show what is said, live.
+
+    Reconnects and resumes by itself. Times are UTC. With --json: the frames that docs/websocket.md describes.
+
+    Example: chat4all tail --as bruno
+    """
+    show = _emitted if as_json else _printed
     try:
-        asyncio.run(_tail(Client(url, username, password), conversation, new=new, count=count))
+        asyncio.run(_tail(Client(url, username, password), chat, new=new, count=count, show=show))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
 
-async def _tail(client: Client, conversation: str, *, new: bool, count: int) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+async def _tail(client: Client, chat: str, *, new: bool, count: int, show: Show) -> None:
     shown = 0
     async with client:
         await client.token()  # a wrong password ends it here; later failures are retried
+        only = await chats.found(client, chat) if chat else None
         cursors = await _heads(client) if new else {}
         async for socket, frame in client.frames(cursors):
-            if conversation and frame.get("conversation_id") != conversation:
+            if only and frame.get("conversation_id") != only:
                 continue
             if frame["type"] == "message":
                 await socket.say({"type": "ack", "conversation_id": frame["conversation_id"], "seq": frame["seq"]})
-            if line := describe(frame):
-                console.print(line)
-                shown += 1
+            shown += show(frame)
             if shown == count > 0:
                 return
 
 
 async def _heads(client: Client) -> dict[str, int]:
-    listed = (await client.call("GET", "/v1/conversations?limit=200")).json()
-    return {one["conversation_id"]: one["last_seq"] for one in listed}
+    pages = [page async for page in client.pages("/v1/conversations?limit=200")]
+    return {one["conversation_id"]: one["last_seq"] for page in pages for one in page}
 
 
-def describe(frame: Frame) -> Text | None:
-    """A frame as a line; None for what a person does not want to see."""
-    who = frame.get("sender_id") or frame.get("user_id", "")
-    when = str(frame.get("timestamp", ""))[11:19]
-    match frame["type"]:
-        case "message":
-            gone = frame["deleted_at"] is not None
-            said = Text("(deleted)", "dim") if gone else Text(frame["content"])
-        case "edit":
-            said = Text(f"changed no. {frame['target_seq']} to: {frame['content']}", "yellow")
-        case "delete":
-            said = Text(f"deleted no. {frame['target_seq']}", "yellow")
-        case "members":
-            said = Text(f"added {frame['added']}, removed {frame['removed']}", "yellow")
-        case "receipt":
-            said = Text(f"has up to {frame['delivered_seq']}, read up to {frame['read_seq']}", "dim")
-        case "presence":
-            said = Text(f"is {frame['status']}", "dim")
-        case "error" | "resync" | "token_expiring":
-            said = Text(str(frame), "red")
-        case _:
-            return None
-    number = f"{frame['seq']:>4} " if "seq" in frame else "     "
-    return Text.assemble((f"{when} ", "dim"), number, (f"{who}: ", "bold"), said)
+def _printed(frame: Frame) -> bool:
+    line = describe(frame)
+    if line is not None:
+        output.lines().print(line)
+    return line is not None
+
+
+def _emitted(frame: Frame) -> bool:
+    if frame["type"] in _OURS:
+        return False
+    output.emit(frame)
+    return True

@@ -2,13 +2,15 @@
 
 import asyncio
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, As, Client, Password, Url
+from chat4all.cli import output
+from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, Client
+from chat4all.cli.options import As, Json, Password, Url
 
 NAME = "trace"
 
@@ -18,21 +20,32 @@ def run(
     username: As = "ana",
     password: Password = DEMO_PASSWORD,
     url: Url = DEFAULT_URL,
+    as_json: Json = False,
 ) -> None:
-    """Show everything that happened to a message. Example: chat4all trace --as ana 0191..."""
+    """Show everything that happened to a message.
+
+    Example: chat4all trace --as ana 01997a3e-5c1f-7d02-9c1b-2f6a8e4b7d10
+    """
     events = asyncio.run(_timeline(Client(url, username, password), message))
-    Console(highlight=False).print(table(message, events))
+    if as_json:
+        output.emit(events)
+    else:
+        output.tables().print(table(message, events))
 
 
 async def _timeline(client: Client, message: str) -> list[dict[str, Any]]:
     async with client:
-        events: list[dict[str, Any]] = (await client.call("GET", f"/v1/messages/{message}/timeline")).json()
+        path = f"/v1/messages/{quote(message, safe='')}/timeline"
+        events: list[dict[str, Any]] = (await client.call("GET", path)).json()
         return events
 
 
 def table(message: str, events: list[dict[str, Any]]) -> Table:
     """The timeline, a line per event."""
-    drawn = Table("when (UTC)", "what", "who", "detail", title=f"Message {message}", title_justify="left")
+    title = Text(f"Message {output.plain(message)}")
+    drawn = Table("when (UTC)", "what", "who", "detail", title=title, title_justify="left")
     for event in events:
-        drawn.add_row(event["at"][11:23], event["what"], Text(event["who"]), Text(event["detail"]))
+        drawn.add_row(
+            event["at"][11:23], event["what"], *(Text(output.plain(event[name])) for name in ("who", "detail"))
+        )
     return drawn

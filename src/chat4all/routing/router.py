@@ -34,10 +34,18 @@ GROUP: Final = "chat4all.router"
 class RoutingSettings(pydantic.BaseModel):
     """The router."""
 
-    batch: int = pydantic.Field(500, ge=1, le=10_000, description="Records in one round, at most.")
-    poll_seconds: float = pydantic.Field(1.0, gt=0, le=10, description="Seconds to wait for records.")
+    batch: int = pydantic.Field(
+        500, ge=1, le=10_000, json_schema_extra={"unit": "records"}, description="What one round takes, at most."
+    )
+    poll_seconds: float = pydantic.Field(
+        1.0, gt=0, le=10, json_schema_extra={"unit": "s"}, description="How long a round waits for records, at most."
+    )
     retry_seconds: float = pydantic.Field(
-        3.0, gt=0, le=5, description="Seconds between tries while an engine is away, at most; the first is shorter."
+        3.0,
+        gt=0,
+        le=5,
+        json_schema_extra={"unit": "s"},
+        description="The longest pause between tries while an engine is away; the first ones are shorter.",
     )
 
 

@@ -1,0 +1,46 @@
+"""How a conversation is named on the command line: by the people in it, or by its id."""
+
+import re
+from typing import Final
+from urllib.parse import urlencode
+
+from chat4all.cli.client import AnswerError, Client
+
+# A name of this shape would have to be given with its conversation's id.
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+async def found(client: Client, chat: str) -> str:
+    """The id of a conversation that is there already. Raises AnswerError where there is none, or it is another's."""
+    if _ID.fullmatch(chat):
+        await client.call("GET", f"/v1/conversations/{chat}")
+        return chat
+    people = _people(chat)
+    if known := await client.known_conversation_with(*people):
+        return known
+    for username in people:
+        await _check_user(client, username)
+    names = ", ".join(people)
+    raise AnswerError(
+        f"There is no conversation of {client.username} with {names} yet. "
+        f"Begin it: chat4all send --as {client.username} {','.join(people)} 'Olá!'"
+    )
+
+
+async def begun(client: Client, chat: str) -> str:
+    """The id of a conversation, which is made where there is none with these people. Raises AnswerError."""
+    return chat if _ID.fullmatch(chat) else await client.conversation_with(*_people(chat))
+
+
+def _people(chat: str) -> list[str]:
+    people = [name.strip() for name in chat.split(",") if name.strip()]
+    if not people:
+        raise AnswerError("CHAT names nobody. Give a user name, several with commas, or a conversation's id.")
+    return people
+
+
+async def _check_user(client: Client, username: str) -> None:
+    """The whole name is the first of all that begin with it."""
+    users = (await client.call("GET", f"/v1/users?{urlencode({'q': username, 'limit': 1})}")).json()
+    if username not in {user["username"] for user in users}:
+        raise AnswerError(f"There is no user {username}.")

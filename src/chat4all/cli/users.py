@@ -1,0 +1,160 @@
+"""chat4all users: find, make and change people and programs."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import quote, urlencode
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from chat4all.cli import output
+from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, AnswerError, Client
+from chat4all.cli.options import As, Json, Password, Url
+from chat4all.directory.port import Role
+
+NAME = "users"
+
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Take the user's password from this file; -: from standard input.", dir_okay=False
+    ),
+]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
+
+_LONGEST: Final = 4096  # characters of a password that are read; the server says what is too long
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def about() -> None:
+    """Find, make and change users.
+
+    Example: chat4all users find
+    """
+
+
+@app.command()
+def find(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="The beginning of their names.")] = "",
+    username: As = "admin",
+    password: Password = DEMO_PASSWORD,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """List users by name.
+
+    Agents and admins find by the beginning of a name, others by all of it.
+
+    Example: chat4all users find an
+    """
+    users = asyncio.run(_found(Client(url, username, password), query))
+    if as_json:
+        output.emit(users)
+    elif users:
+        output.tables().print(_table(users))
+    else:
+        output.note("There is no such user." if query else "Give a whole name: only agents and admins see who is here.")
+
+
+@app.command()
+def add(
+    name: Name,
+    role: Annotated[Role, typer.Option(help="Other than user: only admins may.")] = Role.USER,
+    email: Annotated[str | None, typer.Option(help="Where mail reaches the user.")] = None,
+    password_file: PasswordFile = None,
+    username: As = "admin",
+    password: Password = DEMO_PASSWORD,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Make a user.
+
+    Asks for the new password on the terminal, unless a file has it.
+
+    Example: chat4all users add carla --role agent --email carla@example.com
+    """
+    new = {"username": name, "password": _new_password(name, password_file), "role": role}
+    made = asyncio.run(_told(Client(url, username, password), "POST", "/v1/users", new | _given(email=email)))
+    _say(made, "Made", as_json=as_json)
+
+
+@app.command(name="set")
+def change(
+    name: Name,
+    role: Annotated[Role | None, typer.Option(help="What the user may do from now on.")] = None,
+    new_password: Annotated[bool, typer.Option("--new-password", help="Ask for a new password.")] = False,
+    password_file: PasswordFile = None,
+    username: As = "admin",
+    password: Password = DEMO_PASSWORD,
+    url: Url = DEFAULT_URL,
+    as_json: Json = False,
+) -> None:
+    """Change a user's role or password.
+
+    It holds from the next login on. Only admins may.
+
+    Example: chat4all users set carla --role admin
+    """
+    secret = _new_password(name, password_file) if new_password or password_file else None
+    wanted = _given(role=role, password=secret)
+    if not wanted:
+        raise AnswerError("Say what to change: --role, --new-password (asks for it) or --password-file.")
+    path = f"/v1/users/{quote(name, safe='')}"
+    _say(asyncio.run(_told(Client(url, username, password), "PATCH", path, wanted)), "Changed", as_json=as_json)
+
+
+async def _found(client: Client, query: str) -> list[dict[str, Any]]:
+    async with client:
+        pages = client.pages(f"/v1/users?{urlencode({'q': query, 'limit': 200})}")
+        return [user async for page in pages for user in page]
+
+
+async def _told(client: Client, method: str, path: str, body: dict[str, str]) -> dict[str, Any]:
+    async with client:
+        user: dict[str, Any] = (await client.call(method, path, body)).json()
+        return user
+
+
+def _given(**values: str | None) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _new_password(name: str, file: Path | None) -> str:
+    """From the file, without the end of its line, or asked for twice. Never an argument: others could see it there."""
+    if file is not None:
+        return _read(file).removesuffix("\n").removesuffix("\r")
+    if not sys.stdin.isatty():
+        raise AnswerError("There is no terminal to ask for the password on. Give it with --password-file FILE, or -.")
+    asked: str = typer.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True, err=True)
+    return asked
+
+
+def _read(file: Path) -> str:
+    try:
+        if str(file) == "-":
+            return sys.stdin.read(_LONGEST)
+        with file.open(encoding="utf-8") as text:
+            return text.read(_LONGEST)
+    except OSError as error:
+        raise AnswerError(f"Cannot read the password from {file}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise AnswerError(f"The password in {file} is not in UTF-8.") from error
+
+
+def _table(users: list[dict[str, Any]]) -> Table:
+    drawn = Table("name", "role", "e-mail", box=None, pad_edge=False)
+    for user in users:
+        drawn.add_row(*(Text(output.plain(user[column] or "")) for column in ("username", "role", "email")))
+    return drawn
+
+
+def _say(user: dict[str, Any], done: str, *, as_json: bool) -> None:
+    if as_json:
+        output.emit(user)
+    else:
+        typer.echo(f"{done} {output.plain(user['username'])} ({user['role']}).")
