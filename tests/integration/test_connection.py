@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, Self
 
 import pytest
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 FIN: Final = 0x80
+FLOOD: Final = 64 << 20  # bytes
 
 
 class Raw:
@@ -75,6 +76,20 @@ class Raw:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 await self.hear()
+
+    async def flood(self, until: Callable[[], bool]) -> int:
+        """Send pings of the protocol and read nothing, until this is so; how many bytes went, FLOOD at the most."""
+        sent = 0
+        while sent < FLOOD and not until():
+            self.send(PING, b"x" * 125)
+            sent += 131
+            if sent % 1310 == 0:
+                await asyncio.sleep(0)
+        return sent
+
+    def end_writing(self) -> None:
+        """Say nothing more."""
+        self._writer.write_eof()
 
     def close(self) -> None:
         """End the TCP connection."""
@@ -162,3 +177,47 @@ async def test_a_client_that_answers_no_ping_is_let_go_and_one_that_does_stays(s
         await lively.pong()
         assert (await silent_one.get(f"/v1/presence/{silent_one.username}"))["status"] == "offline"
         assert (await lively_one.get(f"/v1/presence/{lively_one.username}"))["status"] == "online"
+
+
+async def test_who_asks_and_reads_no_answer_is_held_and_then_let_go(system: System) -> None:
+    """Answers to pings of the protocol pile up for a client that does not read: it is not heard any more either."""
+    who = await system.register()
+    before = set(system.embedded.websockets._open)
+    connection, _ = await Raw.to(system, protocols=f"chat4all, bearer.{who.token}")
+    (ours,) = set(system.embedded.websockets._open) - before
+    sent = await connection.flood(lambda: "it does not read" in ours._holds)
+    assert sent < FLOOD, "it goes on taking what it cannot answer"
+    connection.end_writing()
+    end = asyncio.get_running_loop().time() + DEADLINE
+    while ours in system.embedded.websockets._open:
+        assert asyncio.get_running_loop().time() < end, "it is still there"
+        ours.check()
+        await asyncio.sleep(0.01)
+    assert (await who.get(f"/v1/presence/{who.username}"))["status"] == "offline"
+    connection.close()
+
+
+async def test_empty_pieces_take_no_room(system: System) -> None:
+    before = set(system.embedded.websockets._open)
+    async with raw(system, await system.login("ana")) as ana:
+        (ours,) = set(system.embedded.websockets._open) - before
+        ana.send(TEXT, b'{"type":', first=0)
+        for _ in range(1000):
+            ana.send(0, b"", first=0)
+        ana.send(PING)
+        await ana.until(PONG)
+        assert len(ours._parts) == 1
+        ana.send(0, b'"ping"}')
+        await ana.pong()
+
+
+async def test_one_who_goes_while_much_waits_for_him_harms_nobody(system: System) -> None:
+    """The protocol is closed, the transport is not yet: a look at the connection in between raises nothing."""
+    before = set(system.embedded.websockets._open)
+    async with raw(system, await system.login("ana")) as ana:
+        (ours,) = set(system.embedded.websockets._open) - before
+        ours._protocol.receive_eof()
+        ours.check()
+        ours._end()
+        ours.check()
+        await ana.ended()

@@ -84,16 +84,16 @@ export class Console {
     const find = iconButton("new", t("newConversation"), () => this.#find());
     const help = iconButton("keys", t("keys"), keys.open);
     const out = iconButton("out", t("logOut"), () => this.#logOut());
-    const top = element("header", { class: "bar" }, avatar(me), words(me, { class: "me" }), find, help, out);
+    const top = element("header", { class: "bar" }, element("h1", { class: "visually-hidden" }, "Chat4All"), avatar(me), words(me, { class: "me" }), find, help, out);
     this.side = element("section", { class: "side", aria: { label: t("conversations") } }, top, this.list.root);
     this.back = iconButton("back", t("back"), () => this.#leave(), { class: "icon-button back" });
     this.title = element("h1", { tabindex: -1 });
     this.about = element("p", { class: "quiet", role: "status" });
     const bar = element("header", { class: "bar" }, this.back, element("div", { class: "titles" }, this.title, this.about));
     this.chat = element("section", { class: "chat", hidden: true }, bar, this.thread.root, this.composer.root);
-    this.placeholder = element("section", { class: "placeholder" }, element("h1", { class: "visually-hidden" }, "Chat4All"), element("p", {}, t("choose")));
-    this.main = element("main", {}, this.chat, this.placeholder);
-    const body = element("div", { class: "panes" }, this.side, this.main);
+    this.placeholder = element("section", { class: "placeholder" }, element("p", {}, t("choose")));
+    const talk = element("div", { class: "talk" }, this.chat, this.placeholder);
+    const body = element("main", { class: "panes" }, this.side, talk);
     this.root = element("div", { class: "console" }, this.banner.root, body, this.banner.notices);
   }
 
@@ -241,6 +241,7 @@ export class Console {
     const count = this.outbox.unsent;
     if (count && !(await dialogs.confirm(t("leaveUnsent", { count }), t("logOut")))) return;
     this.socket.close();
+    this.outbox.close();
     this.#session.logOut();
     location.replace(location.pathname); // a new page: nothing of this one stays in memory
   }

@@ -8,11 +8,13 @@ export class Conversation {
   rows = new Map(); // seq → row
   first = null; // the lowest seq that is loaded; null: nothing is
   cursors = {}; // username → {delivered_seq, read_seq}
+  watched = false; // it is looked at
   typing = new Map(); // username → when he last said so, ms
   #seqs = new Map(); // message id → seq
   #joined = new Map(); // username → the seq at which he came in, as far as what is loaded says
   #counted = 0; // unread messages are counted up to this seq
   #stale = false; // more was missed than is pushed: preview and count are to be read again
+  #epoch = 0; // of what is loaded: a page that was asked for in an earlier one would leave a hole
   #changes = []; // edits and deletes that came while a page was on its way: the page may be older than they are
   #loading = 0;
 
@@ -21,7 +23,7 @@ export class Conversation {
     this.id = listed.conversation_id;
     this.type = listed.type;
     this.lastSeq = listed.last_seq;
-    this.readSeq = 0;
+    this.readSeq = listed.read_seq;
     this.#head(listed);
     this.update(listed);
   }
@@ -30,7 +32,7 @@ export class Conversation {
   update(listed) {
     this.members = listed.members;
     this.metadata = listed.metadata;
-    this.readSeq = Math.max(this.readSeq, listed.read_seq);
+    this.#readUpTo(listed.read_seq);
     if (this.#stale && listed.last_seq >= this.lastSeq) this.#head(listed);
   }
 
@@ -65,13 +67,18 @@ export class Conversation {
     return this.rows.get(this.#seqs.get(messageId)) ?? null;
   }
 
-  /** A page is asked for; `took` or `failed` ends that. */
+  /** A page is asked for; `took` or `failed`, given what this gives, ends that. */
   loads() {
     this.#loading += 1;
+    return this.#epoch;
   }
 
-  /** Rows of a page, by rising seq. */
-  took(page) {
+  /** Rows of a page, by rising seq; dropped where what is loaded was let go of meanwhile. */
+  took(page, epoch) {
+    if (epoch !== this.#epoch) {
+      this.failed();
+      return;
+    }
     for (const row of page) this.#keep({ ...row, timestamp: row.created_at ?? row.timestamp });
     if (page.length) this.first = Math.min(this.first ?? Infinity, page[0].seq);
     for (const frame of this.#changes) this.#change(frame);
@@ -90,6 +97,7 @@ export class Conversation {
     this.lastSeq = frame.seq;
     this.lastAt = frame.timestamp;
     if (this.first !== null || this.#loading > 0 || frame.seq === 1) this.#keep(frame);
+    if (!this.watched) this.shrink();
     if (frame.seq === 1) this.first = 1;
     if (frame.type === "message") this.#message(frame);
     else if (frame.type === "members") this.#membersChanged(frame);
@@ -118,7 +126,7 @@ export class Conversation {
     else if (this.first !== null && this.first <= seq + 1) {
       const above = [...this.rows.values()].filter((row) => row.seq > seq && row.type === "message");
       this.unread = above.filter((row) => row.sender_id !== this.me).length;
-    }
+    } else this.unread = Math.min(this.unread, this.lastSeq - seq);
   }
 
   /** What became of one's own message: the least over everyone who was there when it was said. */
@@ -132,7 +140,8 @@ export class Conversation {
 
   /** Let go of all but the newest rows. */
   shrink() {
-    if (this.first === null || this.lastSeq - this.first < KEPT) return;
+    if (this.first === null || this.lastSeq - this.first < 2 * KEPT) return;
+    this.#epoch += 1;
     const first = this.lastSeq - KEPT + 1;
     for (const [seq, row] of this.rows) {
       if (seq >= first) continue;
@@ -144,6 +153,7 @@ export class Conversation {
 
   /** Everything up to this seq was missed: what is loaded would have a hole, so it is loaded anew. */
   missed(seq) {
+    this.#epoch += 1;
     this.rows.clear();
     this.#seqs.clear();
     this.#joined.clear();

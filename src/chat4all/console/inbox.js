@@ -1,11 +1,12 @@
 // All conversations of the one who is logged in, kept current by what the socket says.
 
 import { Conversation } from "./conversation.js";
-import { AnswerError } from "./rest.js";
+import { AnswerError, newKey } from "./rest.js";
 
 const PAGE = 100; // rows
 const LISTED = 200; // conversations on a page
 const RESUMED = 10_000; // cursors that a resume may name
+const WAITING = 1000; // frames; the list and what is loaded make up for those that go
 const ACKED_AFTER = 150; // ms for which acknowledgements are gathered
 
 /**
@@ -22,6 +23,8 @@ export class Inbox extends EventTarget {
   #timer = null;
   #refreshing = false;
   #wanted = false;
+  #keys = new Map(); // people → the key under which their conversation is being made
+  #waiting = new Map(); // conversation id → frames that came before the list knew of it
 
   constructor(session) {
     super();
@@ -65,7 +68,11 @@ export class Inbox extends EventTarget {
     const found = this.sorted.find(same);
     if (found) return found;
     const type = usernames.length > 1 ? "group" : "private";
-    const { body } = await this.#session.call("POST", "/v1/conversations", { body: { type, members: usernames } });
+    // One key for these people until there is a conversation: asked for twice, it is made once.
+    const key = this.#keys.get(wanted) ?? newKey();
+    this.#keys.set(wanted, key);
+    const { body } = await this.#session.call("POST", "/v1/conversations", { body: { type, members: [...usernames].sort() }, key });
+    this.#keys.delete(wanted);
     const empty = { last_seq: 0, last_at: body.created_at, preview: null, unread: 0, read_seq: 0 };
     this.#known({ ...empty, ...body });
     this.#refreshSoon(); // says who is there
@@ -77,9 +84,9 @@ export class Inbox extends EventTarget {
     if (conversation.complete) return false;
     const before = conversation.first === null ? "" : `&before_seq=${conversation.first}`;
     const path = `/v1/conversations/${conversation.id}/messages?kinds=all&limit=${PAGE}${before}`;
-    conversation.loads();
+    const epoch = conversation.loads();
     try {
-      conversation.took((await this.#session.call("GET", path)).body);
+      conversation.took((await this.#session.call("GET", path)).body, epoch);
       return true;
     } catch (error) {
       conversation.failed();
@@ -114,7 +121,7 @@ export class Inbox extends EventTarget {
 
   #take(frame, conversation) {
     if (!conversation) {
-      this.#refreshSoon();
+      this.#strange(frame);
       return;
     }
     if (!conversation.take(frame)) return;
@@ -122,17 +129,28 @@ export class Inbox extends EventTarget {
     this.#tell("changed", { id: conversation.id, row: frame });
   }
 
+  /** A frame of a conversation that the list will name: it waits for that. */
+  #strange(frame) {
+    const waiting = this.#waiting.get(frame.conversation_id) ?? [];
+    this.#waiting.set(frame.conversation_id, [...waiting.slice(-WAITING), frame]);
+    this.#refreshSoon();
+  }
+
   #resumed({ cursors }) {
-    for (const [id, users] of Object.entries(cursors)) {
-      const conversation = this.conversations.get(id);
-      if (!conversation) continue;
-      for (const [user, cursor] of Object.entries(users)) conversation.receive(user, cursor);
-    }
     for (const one of this.conversations.values()) {
-      if (one.unread && (one.cursors[this.me]?.delivered_seq ?? 0) < one.lastSeq) this.#acknowledge(one.id, one.lastSeq);
+      const users = cursors[one.id] ?? {};
+      this.#sayAgain(one, users[this.me]);
+      for (const [user, cursor] of Object.entries(users)) one.receive(user, cursor);
       this.#tell("changed", { id: one.id });
     }
     this.#refreshSoon(); // who is here now, and conversations that nothing was said in yet
+  }
+
+  /** What was said on a line that broke, the server may not have heard. `known`: how far it says that we are. */
+  #sayAgain(conversation, known) {
+    const { id: conversation_id, readSeq: seq, lastSeq, unread } = conversation;
+    if (seq > (known?.read_seq ?? 0)) this.socket.say({ type: "read", conversation_id, seq });
+    if (unread && (known?.delivered_seq ?? 0) < lastSeq) this.#acknowledge(conversation_id, lastSeq);
   }
 
   #resync(conversation, to) {
@@ -165,6 +183,9 @@ export class Inbox extends EventTarget {
     else {
       this.conversations.set(id, new Conversation(this.me, listed));
       if (listed.unread) this.#acknowledge(id, listed.last_seq);
+      const waiting = this.#waiting.get(id) ?? [];
+      this.#waiting.delete(id);
+      for (const frame of waiting) this.#take(frame, this.conversations.get(id));
     }
     if (listed.present) for (const one of listed.members) this.#status(one, listed.present[one] ?? "offline");
     this.#tell("changed", { id });

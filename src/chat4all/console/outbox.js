@@ -1,7 +1,7 @@
 // What was written and is not known to be accepted: kept in this tab, sent in its order, again and again under the same
 // Idempotency-Key, so that it is said once whatever happened to the answers.
 
-import { AnswerError } from "./rest.js";
+import { AnswerError, newKey } from "./rest.js";
 
 const FIRST_WAIT = 1000; // ms until a second try; doubles up to
 const LONGEST_WAIT = 15_000;
@@ -17,6 +17,7 @@ export class Outbox extends EventTarget {
   #session;
   #place;
   #entries;
+  #closed = false;
   #pumping = new Set(); // conversation ids
   #wake = new Set(); // ends the waiting of those that wait
   #arrived = new Set(); // ids of one's own messages that came back, the latest of them
@@ -111,7 +112,7 @@ export class Outbox extends EventTarget {
 
   /** Null where something was decided; else the ms to wait, nought where nobody said how long. */
   async #send(entry) {
-    this.#becomes(entry, { state: "sending", tries: entry.tries + 1 });
+    this.#becomes(entry, { state: "sending" });
     try {
       const { body } = await this.#session.call(entry.method, entry.path, { body: entry.body, key: entry.key });
       const comes = entry.kind === "message" && !this.#arrived.has(body.message_id);
@@ -125,8 +126,10 @@ export class Outbox extends EventTarget {
   }
 
   #failed(entry, error) {
-    const later = error.passes || error.status === 401 || (error.wait !== null && entry.tries < NOT_YET);
-    this.#becomes(entry, later ? { state: "waiting" } : { state: "refused", reason: error.message });
+    const passes = error.passes || error.status === 401;
+    const later = passes || (error.wait !== null && entry.tries < NOT_YET);
+    const change = later ? { state: "waiting" } : { state: "refused", reason: error.message };
+    this.#becomes(entry, passes ? change : { ...change, tries: entry.tries + 1 });
     return later ? (error.wait ?? (error.status === 401 ? LONGEST_WAIT : 0)) : null;
   }
 
@@ -135,7 +138,14 @@ export class Outbox extends EventTarget {
     this.#keep(entry.conversation);
   }
 
+  /** For good: what is not sent is not wanted any more. */
+  close() {
+    this.#closed = true;
+    this.#entries = [];
+  }
+
   #keep(conversationId) {
+    if (this.#closed) return;
     try {
       sessionStorage.setItem(this.#place, JSON.stringify(this.#entries));
     } catch (error) {
@@ -155,9 +165,4 @@ export class Outbox extends EventTarget {
       this.#wake.add(wake);
     });
   }
-}
-
-/** Random, and also made on pages without TLS, where crypto.randomUUID is missing. */
-function newKey() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

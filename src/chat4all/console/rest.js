@@ -53,3 +53,8 @@ function refusal(answer, problem) {
   const seconds = Number(answer.headers.get("Retry-After"));
   return new AnswerError(text, answer.status, seconds > 0 ? seconds * 1000 : null);
 }
+
+/** A new Idempotency-Key: random, and also made on pages without TLS, where crypto.randomUUID is missing. */
+export function newKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -74,7 +74,7 @@ export class Socket extends EventTarget {
 
   /** A connection that broke without a word looks open: nothing came since the last look, not even a pong. */
   #check() {
-    if (!this.#answered) this.#lose();
+    if (!this.#answered || this.#socket.readyState === WebSocket.CONNECTING) this.#lose();
     else this.#answered = !this.say({ type: "ping" });
   }
 

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from websockets.exceptions import InvalidState
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
@@ -56,6 +57,10 @@ class Connection(asyncio.Protocol):
         self._early: list[str] = []
         self._parts: list[bytes] = []
         self._text = True  # of what is being heard: text has to be UTF-8, bytes may be anything
+        self._holds: set[str] = set()  # why nothing is read just now
+        self._goodbye = False  # we have said it, and wait for the client's
+        self._failed = False  # nothing more is to be understood of this client
+        self._unread = -1  # bytes that the client had not taken at the last look
         self._change: asyncio.Future[None] | None = None  # of `writable`, or the end
         self._ended = False
         self._alive = True
@@ -74,7 +79,7 @@ class Connection(asyncio.Protocol):
         elif self._shutdown:
             leave()
         else:
-            self.listen()
+            self._release("nobody hears it yet")
 
     def write(self, data: bytes) -> None:
         """Hand over bytes made by `wire`. They are kept for a client that reads slowly: ask `writable` first."""
@@ -89,13 +94,11 @@ class Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Read nothing more from this client for now, and so make it wait."""
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
+        self._hold("its frames wait")
 
     def listen(self) -> None:
         """Go on reading."""
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._release("its frames wait")
 
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye, and wait a moment for the client to answer; one that does not read is broken off."""
@@ -103,12 +106,13 @@ class Connection(asyncio.Protocol):
         try:
             self._protocol.send_close(code, reason.encode()[:120].decode(errors="ignore"))
         except InvalidState:  # it has begun to close already
-            pass
+            self._end()
         else:
             self._flush()
+            self._goodbye = True
+            self._release(*self._holds)  # or the answer would not be read
         if self._shutdown:
-            self._transport.close()
-        self.listen()  # or the answer would not be read
+            self._end()
         try:
             async with asyncio.timeout(_CLOSING):
                 while not self._ended:
@@ -118,13 +122,19 @@ class Connection(asyncio.Protocol):
             self._break_off()
 
     def check(self) -> None:
-        """Called now and then: a client from which nothing came since the last call, not even a pong, has gone."""
-        if not self._alive:
+        """Called now and then: whoever said nothing since the last call, not even a pong, or took nothing, has gone."""
+        if self._transport.is_closing() or self._protocol.state is not State.OPEN:
+            return
+        waiting = self._transport.get_write_buffer_size() if not self.writable else -1
+        silent = not self._alive and not self._holds
+        if silent or waiting == self._unread != -1:
             self._protocol.fail(_SILENT, "no answer to a ping")
             self._flush()
             self._break_off()
-        elif self.writable:
-            self._alive = False
+            return
+        self._alive = False
+        self._unread = waiting
+        if self.writable:
             self._protocol.send_ping(b"")
             self._flush()
 
@@ -142,15 +152,19 @@ class Connection(asyncio.Protocol):
         for event in self._protocol.events_received():
             if isinstance(event, Request):
                 self._on_request(event)
-            elif isinstance(event, Frame):
+            elif isinstance(event, Frame) and not self._goodbye:
                 self._on_frame(event)
-        self._flush()
-        if self._protocol.close_expected():
-            self._transport.close()
+        if self._goodbye:
+            self._protocol.data_to_send()  # answers to pings, which nobody waits for any more
+        else:
+            self._flush()
+        if self._failed or self._protocol.parser_exc is not None or self._protocol.close_rcvd is not None:
+            self._end()
 
     def eof_received(self) -> None:
         """The client writes nothing more: the loop closes the transport."""
         self._protocol.receive_eof()
+        self._end()
 
     def connection_lost(self, error: Exception | None) -> None:
         """It has ended, by whomever."""
@@ -163,12 +177,14 @@ class Connection(asyncio.Protocol):
             self._lost()
 
     def pause_writing(self) -> None:
-        """The client does not keep up."""
+        """The client does not keep up: nor is more taken from it, for that may want answers."""
         self.writable = False
+        self._hold("it does not read")
 
     def resume_writing(self) -> None:
         """It does again."""
-        self.writable = not self._transport.is_closing()
+        self.writable = not self._transport.is_closing() and self._protocol.state is State.OPEN
+        self._release("it does not read")
         self._changed()
 
     def shutdown(self) -> None:
@@ -177,7 +193,7 @@ class Connection(asyncio.Protocol):
         if self._leave is not None:
             self._leave()
         elif not self.writable:  # nobody serves it
-            self._transport.close()
+            self._end()
 
     # Inside
 
@@ -187,9 +203,10 @@ class Connection(asyncio.Protocol):
             response = self._protocol.reject(404, "There is a WebSocket at /ws only.\n")
         self._protocol.send_response(response)
         if response.status_code != 101:
+            self._failed = True
             return
         self.writable = True
-        self.pause()  # until there is a session to hear it
+        self._hold("nobody hears it yet")
         task = asyncio.get_running_loop().create_task(self._serve(self, request))
         self._tasks.add(task)
         task.add_done_callback(self._served)
@@ -198,24 +215,23 @@ class Connection(asyncio.Protocol):
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             _log.error("A session failed", exc_info=error)
-        if not self._ended:
-            self._transport.close()
+        self._end()
 
     def _on_frame(self, frame: Frame) -> None:
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             return
         if frame.opcode is not Opcode.CONT:
             self._text = frame.opcode is Opcode.TEXT
-        if not frame.fin or self._parts:
+        if frame.data:
             self._parts.append(bytes(frame.data))
-            if not frame.fin:
-                return
-        whole = b"".join(self._parts) if self._parts else bytes(frame.data)
-        self._parts = []
+        if not frame.fin:
+            return
+        whole, self._parts = b"".join(self._parts), []
         try:
             said = whole.decode(errors="strict" if self._text else "surrogateescape")
         except UnicodeDecodeError:
             self._protocol.fail(_NOT_TEXT, "not UTF-8")
+            self._failed = True
             return
         if self._heard is None:
             self._early.append(said)
@@ -227,6 +243,29 @@ class Connection(asyncio.Protocol):
         out = b"".join(self._protocol.data_to_send())
         if out and not self._transport.is_closing():
             self._transport.write(out)
+
+    def _hold(self, why: str) -> None:
+        if not self._holds and not self._transport.is_closing():
+            self._transport.pause_reading()
+        self._holds.add(why)
+
+    def _release(self, *reasons: str) -> None:
+        if not self._holds:
+            return
+        self._holds.difference_update(reasons)
+        if not self._holds:
+            self._alive = True  # it was not asked, while nothing was read
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _end(self) -> None:
+        """Close what is to be closed; the client has a moment to take what was written."""
+        if self._ended or self._transport.is_closing():
+            return
+        self.writable = False
+        self._transport.close()
+        self._changed()
+        asyncio.get_running_loop().call_later(_CLOSING, self._break_off)
 
     async def _changes(self) -> None:
         if self._change is None:

@@ -1,6 +1,7 @@
 """WS /ws: from the request to upgrade, by the token in it, to a session, and what a client is told at its end."""
 
 import asyncio
+import logging
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +14,8 @@ from chat4all.gateway.connection import Connection
 from chat4all.gateway.hub import Gateway
 from chat4all.gateway.session import TRY_AGAIN, UNAUTHENTICATED, CloseError, Session
 from chat4all.model.errors import EngineUnavailableError, Refusal
+
+_log = logging.getLogger(__name__)
 
 _BEARER: Final = "bearer."
 _CHECKS: Final = 20.0  # seconds between two looks whether clients are still there
@@ -37,7 +40,10 @@ class Endpoint:
         while True:
             await asyncio.sleep(_CHECKS)
             for count, connection in enumerate(list(self._open), 1):
-                connection.check()
+                try:
+                    connection.check()
+                except Exception:  # noqa: BLE001 - one connection's trouble is not the others'
+                    _log.exception("A connection could not be looked at")
                 if count % _AT_ONCE == 0:
                     await asyncio.sleep(0)
 

@@ -21,6 +21,7 @@ class Finder {
   #found = [];
   #timer = null;
   #turn = 0;
+  #beginning = false;
   #close = null;
 
   constructor(session, agent, onChosen) {
@@ -102,12 +103,16 @@ class Finder {
   }
 
   async #begin(names) {
+    if (this.#beginning) return; // a double click is one wish
+    this.#beginning = true;
     try {
       await this.#onChosen(names);
       this.#close();
     } catch (error) {
       if (!(error instanceof AnswerError)) throw error;
       this.said.textContent = error.status ? error.message : t("noAnswer");
+    } finally {
+      this.#beginning = false;
     }
   }
 }

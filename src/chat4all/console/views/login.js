@@ -26,10 +26,14 @@ export async function logInAgain(session, onLogOut) {
     form.root,
     out,
   );
+  // Chromium lets a second Escape close it whatever is prevented: it comes back until it has done its work.
+  const again = () => dialog.showModal();
+  dialog.addEventListener("close", again);
   document.body.append(dialog);
   dialog.showModal();
   form.focus();
   await form.done;
+  dialog.removeEventListener("close", again);
   dialog.close();
   dialog.remove();
 }

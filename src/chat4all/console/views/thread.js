@@ -23,6 +23,7 @@ export class Thread {
   #frame = null;
   #follow = true;
   #loading = false;
+  #stuck = false; // loading failed: what to do is said at the top
   #fresh = 0;
   #divider = null; // the seq of the first message that was unread when it was opened, and how many were
 
@@ -54,6 +55,7 @@ export class Thread {
   async open(conversation) {
     this.close();
     this.#conversation = conversation;
+    conversation.watched = true;
     this.log.setAttribute("aria-label", t("messagesOf", { name: conversation.title }));
     const { unread, readSeq } = conversation;
     this.#divider = null;
@@ -64,13 +66,18 @@ export class Thread {
   }
 
   close() {
-    this.#conversation?.shrink();
+    if (this.#conversation) {
+      this.#conversation.watched = false;
+      this.#conversation.shrink();
+    }
     this.#conversation = null;
+    this.heard.textContent = "";
     this.#follow = true;
     this.#fresh = 0;
     this.#drawn.clear();
     this.rows.replaceChildren();
     this.top.textContent = "";
+    this.#stuck = false;
     this.pill.hidden = true;
   }
 
@@ -98,9 +105,19 @@ export class Thread {
 
   #changed({ id, row }) {
     if (id !== this.#conversation?.id) return;
-    if (!this.#conversation.loaded && !this.#loading) this.#load().then(() => this.toBottom());
+    if (!this.#conversation.loaded && !this.#loading) this.#reload();
+    if (row?.type === "edit" || row?.type === "delete") {
+      this.heard.textContent = ""; // what was changed or taken back stands nowhere any more
+      this.#quoted.delete(row.message_id);
+    }
     if (row?.type === "message" && row.sender_id !== this.#inbox.me) this.#heard(row);
     this.#drawSoon();
+  }
+
+  async #reload() {
+    const conversation = this.#conversation;
+    await this.#load();
+    if (conversation === this.#conversation) this.toBottom();
   }
 
   #heard(row) {
@@ -113,11 +130,14 @@ export class Thread {
     this.#loading = true;
     this.top.textContent = t("loadingOlder");
     try {
-      await this.#inbox.load(conversation);
+      // What was let go of while its page was on the way is asked for again.
+      while ((await this.#inbox.load(conversation)) && !conversation.loaded);
+      this.#stuck = false;
       for (const { messageId } of this.#outbox.entries(conversation.id)) if (conversation.row(messageId)) this.#outbox.settled(messageId);
       this.#settleTop();
     } catch (error) {
       if (!(error instanceof AnswerError)) throw error;
+      this.#stuck = true;
       this.top.replaceChildren(t("notLoaded"), " ", element("button", { type: "button", class: "link", on: { click: () => this.#more() } }, t("retry")));
     } finally {
       this.#loading = false;
@@ -125,7 +145,7 @@ export class Thread {
   }
 
   #settleTop() {
-    this.top.textContent = this.#conversation?.complete ? t("beginning") : "";
+    if (!this.#stuck) this.top.textContent = this.#conversation?.complete ? t("beginning") : "";
   }
 
   /** The seqs that are something to see. */
@@ -148,13 +168,23 @@ export class Thread {
   #draw() {
     if (this.#window.atEnd && !this.#seqs().length) this.#window.toEnd([]);
     const anchor = this.#follow ? null : this.#anchor();
-    const focused = document.activeElement?.closest?.(".rows > article")?.dataset.key;
+    const active = document.activeElement?.closest?.(".rows > article");
+    const focused = active?.dataset.key;
     this.#reconcile([...this.#ofRows(), ...(this.#window.atEnd ? this.#ofOutbox() : [])]);
-    if (focused) this.#drawn.get(focused)?.element.focus({ preventScroll: true });
-    if (anchor) this.log.scrollTop += anchor.element.getBoundingClientRect().top - anchor.top;
+    if (focused && !active.isConnected) this.#drawn.get(focused)?.element.focus({ preventScroll: true });
+    const held = this.#drawn.get(anchor?.key)?.element;
+    if (held) this.log.scrollTop += held.getBoundingClientRect().top - anchor.top;
     else if (this.#follow) this.#scrollToEnd();
     if (!this.#loading) this.#settleTop();
     this.#showPill();
+    this.#fill();
+  }
+
+  /** Where what is loaded is too little to scroll in, as where a page was edits only, more is loaded. */
+  #fill() {
+    const conversation = this.#conversation;
+    const short = this.log.scrollHeight <= this.log.clientHeight + NEAR;
+    if (short && !this.#stuck && conversation.loaded && !conversation.complete && !this.#loading) this.#more();
   }
 
   #reconcile(wanted) {
@@ -216,7 +246,8 @@ export class Thread {
   /** What is not accepted, or accepted and not come back yet, stands at the end. */
   #ofOutbox() {
     const entries = this.#outbox.entries(this.#conversation.id).filter((one) => one.kind === "message" && !this.#isBack(one));
-    return entries.map((entry) => {
+    for (const { messageId } of entries) if (messageId && this.#conversation.row(messageId)) this.#outbox.settled(messageId);
+    return entries.filter((one) => !this.#conversation.row(one.messageId)).map((entry) => {
       const { content, reply_to: replyTo = null } = entry.body;
       const row = { content, reply_to: replyTo, timestamp: entry.at, edited_at: null, deleted_at: null, sender_id: this.#inbox.me };
       const state = entry.state === "accepted" ? "sent" : entry.state;
@@ -252,6 +283,7 @@ export class Thread {
       this.#drawSoon();
     } catch (error) {
       if (!(error instanceof AnswerError)) throw error;
+      if (error.passes) this.#quoted.delete(messageId); // asked for again when it is drawn again
     }
   }
 
@@ -265,6 +297,7 @@ export class Thread {
       await this.#load();
       if (conversation.first === before) return;
     }
+    if (conversation !== this.#conversation || !conversation.rows.has(seq)) return;
     this.#window.around(this.#seqs(), seq);
     this.#follow = false;
     this.#draw();
@@ -276,15 +309,14 @@ export class Thread {
   async #more() {
     if (this.#loading || !this.#conversation) return;
     if (!this.#conversation.loaded) {
-      await this.#load();
-      this.toBottom();
+      await this.#reload();
       return;
     }
     if (!this.#window.up(this.#seqs())) {
       if (this.#conversation.complete) return;
       const conversation = this.#conversation;
       await this.#load();
-      if (conversation !== this.#conversation) return;
+      if (conversation !== this.#conversation || this.#stuck) return;
       this.#window.up(this.#seqs());
     }
     this.#draw();
@@ -306,7 +338,7 @@ export class Thread {
     const edge = this.log.getBoundingClientRect().top;
     for (const one of this.rows.children) {
       const { top, bottom } = one.getBoundingClientRect();
-      if (bottom > edge) return { element: one, top };
+      if (bottom > edge) return { key: one.dataset.key, top };
     }
     return null;
   }

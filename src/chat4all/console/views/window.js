@@ -21,7 +21,11 @@ export class Window {
 
   /** Those that are drawn. `follow`: the end is looked at, so that what is above may go. */
   drawn(seqs, { follow }) {
-    if (this.atEnd && follow && seqs.length && seqs.length - this.#from(seqs) > MOST) this.toEnd(seqs);
+    const from = this.#from(seqs);
+    if (this.atEnd && seqs.length - from > MOST) {
+      if (follow) this.toEnd(seqs);
+      else this.#high = seqs[from + MOST - 1];
+    }
     return seqs.slice(this.#from(seqs), this.#to(seqs));
   }
 
