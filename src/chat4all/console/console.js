@@ -24,7 +24,7 @@ const MINUTE = 60_000;
 export class Console {
   #session;
   #agent = false;
-  #conversation = null;
+  #conversation; // null: none is open; undefined: nothing was shown yet
   #typingEnds = null;
   #askingAgain = false;
 
@@ -81,10 +81,10 @@ export class Console {
 
   #lay() {
     const me = this.#session.username;
-    const find = iconButton("new", t("newConversation"), () => this.#find());
+    this.find = iconButton("new", t("newConversation"), () => this.#find());
     const help = iconButton("keys", t("keys"), keys.open);
     const out = iconButton("out", t("logOut"), () => this.#logOut());
-    const top = element("header", { class: "bar" }, element("h1", { class: "visually-hidden" }, "Chat4All"), avatar(me), words(me, { class: "me" }), find, help, out);
+    const top = element("header", { class: "bar" }, element("h1", { class: "visually-hidden" }, "Chat4All"), avatar(me), words(me, { class: "me" }), this.find, help, out);
     this.side = element("section", { class: "side", aria: { label: t("conversations") } }, top, this.list.root);
     this.back = iconButton("back", t("back"), () => this.#leave(), { class: "icon-button back" });
     this.title = element("h1", { tabindex: -1 });
@@ -116,15 +116,17 @@ export class Console {
   /** The address says which conversation is open, so that a reload and the back button do what one expects. */
   async #navigate() {
     const named = /^#\/c\/(.+)$/.exec(location.hash)?.[1];
-    const conversation = this.inbox.sorted.find((one) => encodeURIComponent(one.id) === named);
+    const conversation = this.inbox.sorted.find((one) => encodeURIComponent(one.id) === named) ?? null;
     if (conversation === this.#conversation) return;
-    this.#conversation = conversation ?? null;
+    const left = this.#conversation?.id;
+    this.#conversation = conversation;
     this.chat.hidden = !conversation;
     this.placeholder.hidden = Boolean(conversation);
     this.root.classList.toggle("chatting", Boolean(conversation));
     this.list.choose(conversation?.id ?? null);
     if (!conversation) {
       this.thread.close();
+      if (!this.list.focus(left)) this.find.focus();
       return;
     }
     this.composer.open(conversation);

@@ -39,7 +39,9 @@ export class Conversation {
   #head(listed) {
     this.lastAt = listed.last_at;
     this.preview = listed.preview;
-    this.unread = listed.unread;
+    // What this page has read since, the list may not count as read yet.
+    const behind = listed.read_seq < this.readSeq;
+    this.unread = behind ? Math.max(0, Math.min(listed.unread, listed.last_seq - this.readSeq)) : listed.unread;
     this.#counted = listed.last_seq;
     this.#stale = false;
   }

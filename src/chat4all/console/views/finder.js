@@ -96,7 +96,12 @@ class Finder {
   }
 
   #onKey(event) {
-    if (event.key !== "Enter" || event.isComposing) return;
+    if (event.isComposing) return;
+    if (event.key === "Escape") {
+      event.preventDefault(); // it would only empty the box
+      this.#close();
+    }
+    if (event.key !== "Enter") return;
     event.preventDefault();
     if (this.#chosen.size) this.#begin([...this.#chosen]);
     else if (this.#found.length) this.#begin([this.#found[0]]);

@@ -31,6 +31,14 @@ export class List {
     this.#chosen = id;
   }
 
+  /** Give the focus to this conversation, or to the first one. False where there is none. */
+  focus(id = null) {
+    this.#draw();
+    const item = this.#items.get(id) ?? this.list.firstElementChild;
+    item?.firstChild.focus();
+    return Boolean(item);
+  }
+
   /** The id of the conversation so many places further down. */
   neighbour(steps) {
     const ids = this.#inbox.sorted.map((one) => one.id);

@@ -69,7 +69,7 @@ function content(row) {
 function quote({ sender, text }, onClick) {
   return element(
     "button",
-    { type: "button", class: "quote", tabindex: -1, on: { click: onClick } },
+    { type: "button", class: "quote", on: { click: onClick } },
     sender && words(sender, { class: "sender" }),
     words(text, { class: "quote-text" }),
   );

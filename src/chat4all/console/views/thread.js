@@ -171,13 +171,19 @@ export class Thread {
     const active = document.activeElement?.closest?.(".rows > article");
     const focused = active?.dataset.key;
     this.#reconcile([...this.#ofRows(), ...(this.#window.atEnd ? this.#ofOutbox() : [])]);
-    if (focused && !active.isConnected) this.#drawn.get(focused)?.element.focus({ preventScroll: true });
+    if (focused && !active.isConnected) this.#refocus(focused);
     const held = this.#drawn.get(anchor?.key)?.element;
     if (held) this.log.scrollTop += held.getBoundingClientRect().top - anchor.top;
     else if (this.#follow) this.#scrollToEnd();
     if (!this.#loading) this.#settleTop();
     this.#showPill();
     this.#fill();
+  }
+
+  /** What had the focus was made anew; what was being sent has another key now and is one's own newest. */
+  #refocus(key) {
+    const now = this.#drawn.get(key)?.element ?? [...this.rows.querySelectorAll("article.mine")].at(-1);
+    now?.focus({ preventScroll: true });
   }
 
   /** Where what is loaded is too little to scroll in, as where a page was edits only, more is loaded. */
@@ -359,7 +365,8 @@ export class Thread {
   }
 
   #onKey(event) {
-    if (event.target.closest("button, a") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("button, a") && (event.key === "Enter" || event.key === " ")) return;
     const current = event.target.closest("article");
     const next = this.#neighbour(current, event.key);
     const row = this.#conversation?.rows.get(Number(current?.dataset.seq));
