@@ -1,0 +1,34 @@
+"""Two people who talk, ana in Portuguese and bruno in English."""
+
+from typing import NamedTuple
+
+from playwright.async_api import expect
+from tests.browser.hub import Hub
+from tests.browser.windows import Desk, Window
+
+
+class Pair(NamedTuple):
+    """Their windows, in which they look at their conversation."""
+
+    ana: Window
+    bruno: Window
+
+    async def reload(self) -> None:
+        """Begin with a page that was just loaded, in which nothing is open and nothing half written."""
+        for window, other in zip(self, reversed(self), strict=True):
+            await window.page.reload()
+            await expect(window.heading(other.username)).to_be_visible()
+
+    def assert_well(self) -> None:
+        """Fail where something happened that must not."""
+        for window in self:
+            window.assert_well()
+
+
+async def talking(hub: Hub, desk: Desk) -> Pair:
+    """Two newcomers in their conversation, ana in Portuguese, bruno in English."""
+    names = await hub.newcomer("ana"), await hub.newcomer("bruno")
+    await hub.conversation(*names)
+    ana = await (await desk.window(hub, "pt-BR")).log_in(names[0])
+    bruno = await (await desk.window(hub, "en-US")).log_in(names[1])
+    return Pair(await ana.open(names[1]), await bruno.open(names[0]))
