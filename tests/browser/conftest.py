@@ -86,7 +86,7 @@ async def shared_desk(chromium: Browser) -> AsyncIterator[Desk]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def typist(hub: Hub, shared_desk: Desk) -> tuple[Window, str]:
     """A window of somebody who is logged in, and somebody else."""
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     return await (await shared_desk.window(hub)).log_in(me), other
 
 

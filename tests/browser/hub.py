@@ -59,6 +59,10 @@ class Hub:
         await self.client("admin").call("POST", "/v1/users", {"username": name, "password": PASSWORD, "role": role})
         return name
 
+    async def newcomers(self, *prefixes: str) -> list[str]:
+        """Several at once."""
+        return await asyncio.gather(*map(self.newcomer, prefixes))
+
     def client(self, username: str) -> Client:
         """Somebody at a REST client."""
         if username not in self._clients:

@@ -1,5 +1,6 @@
 """Two people who talk, ana in Portuguese and bruno in English."""
 
+import asyncio
 from typing import NamedTuple
 
 from playwright.async_api import expect
@@ -27,8 +28,8 @@ class Pair(NamedTuple):
 
 async def talking(hub: Hub, desk: Desk) -> Pair:
     """Two newcomers in their conversation, ana in Portuguese, bruno in English."""
-    names = await hub.newcomer("ana"), await hub.newcomer("bruno")
+    names = await hub.newcomers("ana", "bruno")
     await hub.conversation(*names)
-    ana = await (await desk.window(hub, "pt-BR")).log_in(names[0])
-    bruno = await (await desk.window(hub, "en-US")).log_in(names[1])
+    ana, bruno = await desk.window(hub, "pt-BR"), await desk.window(hub, "en-US")
+    await asyncio.gather(ana.log_in(names[0]), bruno.log_in(names[1]))
     return Pair(await ana.open(names[1]), await bruno.open(names[0]))

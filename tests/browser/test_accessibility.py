@@ -54,7 +54,7 @@ async def a_newcomer(window: Window) -> None:
 async def the_list(window: Window) -> None:
     """Of all kinds: unread, empty, deleted, of a group, of one who is here."""
     hub, me = window.hub, await window.hub.newcomer("me", role="agent")
-    others = [await hub.newcomer("other") for _ in range(3)]
+    others = await hub.newcomers("other", "other", "other")
     await hub.conversation(me, others[0])
     gone = await hub.say(others[1], await hub.conversation(me, others[1]), "to be deleted")
     await hub.client(others[1]).call("DELETE", f"/v1/messages/{gone}")

@@ -1,5 +1,6 @@
 """The connection breaks and comes back: nothing that was written is lost or said twice, and everyone sees the same."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -15,14 +16,14 @@ MESSAGES = re.compile(r"/v1/messages$")
 
 async def looking(hub: Hub, desk: Desk) -> tuple[Window, Window, str]:
     """Two people who look at their conversation, and its id. Their browsers may say that there is no server."""
-    names = await hub.newcomer("ana"), await hub.newcomer("bruno")
+    names = await hub.newcomers("ana", "bruno")
     conversation = await hub.conversation(*names)
-    windows = [await desk.window(hub), await desk.window(hub)]
-    for window, me, other in zip(windows, names, reversed(names), strict=True):
+    ana, bruno = await desk.window(hub), await desk.window(hub)
+    await asyncio.gather(ana.log_in(names[0]), bruno.log_in(names[1]))
+    for window, other in ((ana, names[1]), (bruno, names[0])):
         window.bears(*DOWN)
-        await window.log_in(me)
         await window.open(other)
-    return windows[0], windows[1], conversation
+    return ana, bruno, conversation
 
 
 async def assert_same(hub: Hub, conversation: str, *windows: Window) -> None:
@@ -71,7 +72,7 @@ async def test_what_is_written_while_the_server_is_dead_is_said_once_in_order_wh
 
 async def test_one_need_not_wait_for_the_next_try(starts, desk):
     hub = await starts()
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     await hub.conversation(me, other)
     window = await desk.window(hub)
     window.bears(*DOWN)

@@ -57,7 +57,7 @@ async def test_a_stranger_logs_in_with_a_click_finds_somebody_and_is_read(hub, d
 
 
 async def test_a_plain_user_finds_people_by_their_whole_name_only(hub, desk):
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     window = await (await desk.window(hub)).log_in(me)
     await window.page.get_by_role("button", name=window.words.new_conversation).click()
     name = window.dialog.get_by_label(window.words.username)
@@ -69,7 +69,7 @@ async def test_a_plain_user_finds_people_by_their_whole_name_only(hub, desk):
 
 
 async def test_several_people_make_a_group_and_each_message_says_whose_it_is(hub, desk):
-    ana, bruno, carla = [await hub.newcomer(name) for name in ("ana", "bruno", "carla")]
+    ana, bruno, carla = await hub.newcomers("ana", "bruno", "carla")
     theirs = {name: await (await desk.window(hub)).log_in(name) for name in (ana, bruno, carla)}
     page, dialog = theirs[ana].page, theirs[ana].dialog
     await page.get_by_role("button", name="New conversation").click()

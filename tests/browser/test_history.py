@@ -28,7 +28,7 @@ class Long(NamedTuple):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def long(hub: Hub) -> Long:
-    reader, writer = await hub.newcomer("reader"), await hub.newcomer("writer")
+    reader, writer = await hub.newcomers("reader", "writer")
     conversation = await hub.conversation(reader, writer)
     await hub.flood(writer, conversation, MESSAGES)
     return Long(conversation, reader, writer)
@@ -123,7 +123,7 @@ async def test_a_message_far_back_that_is_answered_is_loaded_by_a_click_on_the_q
 
 
 async def test_more_than_is_pushed_was_missed_and_the_newest_are_there_without_holes(hub, desk):
-    ana, bruno, carla = [await hub.newcomer(name) for name in ("ana", "bruno", "carla")]
+    ana, bruno, carla = await hub.newcomers("ana", "bruno", "carla")
     group = await hub.conversation(ana, bruno, carla, title="Busy")
     await hub.flood(ana, group, 150)
     reads, waits = [await (await desk.window(hub)).log_in(name) for name in (bruno, carla)]
@@ -156,7 +156,7 @@ async def test_more_than_is_pushed_was_missed_and_the_newest_are_there_without_h
 
 
 async def test_after_more_was_missed_than_is_pushed_what_is_looked_at_is_not_unread(hub, desk):
-    ana, bruno = await hub.newcomer("ana"), await hub.newcomer("bruno")
+    ana, bruno = await hub.newcomers("ana", "bruno")
     conversation = await hub.conversation(ana, bruno)
     window = await (await desk.window(hub)).log_in(bruno)
     window.bears(*DOWN)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_a_whole_story_without_a_mouse(hub, desk):
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     window = await (await desk.window(hub)).visit()
     page, words = window.page, window.words
     await expect(page.get_by_label(words.username)).to_be_focused()
@@ -102,7 +102,7 @@ async def test_a_key_that_is_written_is_a_character(keys):
 
 
 async def test_alt_and_arrows_go_to_the_next_and_the_previous_conversation(hub, desk):
-    me, others = await hub.newcomer("me"), [await hub.newcomer("other") for _ in range(3)]
+    me, others = await hub.newcomer("me"), await hub.newcomers("other", "other", "other")
     for other in others:
         await hub.say(other, await hub.conversation(me, other), f"from {other}")
     window = await (await desk.window(hub)).log_in(me)
@@ -119,7 +119,7 @@ async def test_alt_and_arrows_go_to_the_next_and_the_previous_conversation(hub, 
 
 
 async def test_the_list_is_walked_with_arrows_and_opened_with_enter(hub, desk):
-    me, others = await hub.newcomer("me"), [await hub.newcomer("other") for _ in range(2)]
+    me, others = await hub.newcomer("me"), await hub.newcomers("other", "other")
     for other in others:
         await hub.say(other, await hub.conversation(me, other), f"from {other}")
     window = await (await desk.window(hub)).log_in(me)

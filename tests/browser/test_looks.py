@@ -40,7 +40,7 @@ _BRIGHTNESS: Final = """() => {
 
 async def talking(hub: Hub, desk: Desk, **context: Any) -> tuple[Window, str]:
     """Somebody who has a conversation with long and short messages in it; the other one."""
-    me, other = await hub.newcomer("me"), await hub.newcomer("other-with-a-name-that-is-as-long-as-it-may-be-really")
+    me, other = await hub.newcomers("me", "other-with-a-name-that-is-as-long-as-it-may-be-really")
     conversation = await hub.conversation(me, other)
     await hub.say(other, conversation, "W" * 500)
     await hub.say(me, conversation, "https://example.org/" + "path/" * 100)

@@ -33,7 +33,7 @@ async def test_presence_follows_a_window_that_closes_and_opens(hub, desk):
 
 
 async def test_conversations_stand_by_their_last_activity_and_keep_their_drafts(hub, desk):
-    me, one, two = await hub.newcomer("me"), await hub.newcomer("one"), await hub.newcomer("two")
+    me, one, two = await hub.newcomers("me", "one", "two")
     chats = {name: await hub.conversation(me, name) for name in (one, two)}
     for name in (one, two):
         await hub.say(name, chats[name], f"from {name}")
@@ -56,7 +56,7 @@ async def test_conversations_stand_by_their_last_activity_and_keep_their_drafts(
 
 
 async def test_what_is_new_is_marked_where_it_begins(hub, desk):
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     conversation = await hub.conversation(me, other)
     window = await (await desk.window(hub)).log_in(me)
     await hub.say(other, conversation, "old")
@@ -74,7 +74,7 @@ async def test_what_is_new_is_marked_where_it_begins(hub, desk):
 
 
 async def test_what_is_read_in_one_window_is_read_in_the_other(hub, desk):
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     conversation = await hub.conversation(me, other)
     windows = [await (await desk.window(hub)).log_in(me) for _ in range(2)]
     await hub.say(other, conversation, "for both")

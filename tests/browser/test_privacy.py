@@ -8,7 +8,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_the_token_is_in_the_storage_of_this_tab_alone(hub, desk):
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     await hub.conversation(me, other)
     window = await desk.window(hub)
     async with window.page.expect_response("**/token") as answered:
@@ -33,7 +33,7 @@ async def test_the_token_is_in_the_storage_of_this_tab_alone(hub, desk):
 
 
 async def test_logging_out_ends_it_all(hub, desk):
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     await hub.conversation(me, other)
     window = await (await desk.window(hub)).log_in(me)
     await window.open(other)
@@ -56,7 +56,7 @@ async def test_logging_out_ends_it_all(hub, desk):
 
 
 async def test_who_logs_out_with_unsent_messages_is_asked_first(hub, desk):
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     conversation = await hub.conversation(me, other)
     window = await (await desk.window(hub)).log_in(me)
     window.bears("Failed to load resource")
@@ -78,16 +78,16 @@ async def test_who_logs_out_with_unsent_messages_is_asked_first(hub, desk):
 
 
 async def test_two_tabs_can_be_two_people(hub, desk):
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     await hub.conversation(me, other)
     one = await (await desk.window(hub)).log_in(me)
     two = await desk.window(hub, beside=one)
     await two.visit()
     await expect(two.page.get_by_role("button", name=two.words.log_in, exact=True)).to_be_visible()
     await two.log_in(other)
-    for window, name in ((one, other), (two, me)):
-        await window.page.reload()
-        await window.open(name)
+    await one.page.reload()
+    await one.open(other)
+    await two.open(me)
     await one.say("from one")
     await two.say("from two")
     await expect(two.message("from one")).to_be_visible()

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 async def outcast(hub: Hub, desk: Desk) -> tuple[Window, str, str, str]:
     """Somebody who writes in a group while its creator puts him out; the creator, the group and its title."""
-    creator, member = await hub.newcomer("creator"), await hub.newcomer("member")
+    creator, member = await hub.newcomers("creator", "member")
     group = await hub.conversation(creator, member, title="The group")
     await hub.say(creator, group, "welcome")
     window = await (await desk.window(hub)).log_in(member)
@@ -46,7 +46,7 @@ async def test_a_message_that_was_refused_is_sent_when_one_tries_again_and_may(h
 
 
 async def test_a_refused_message_does_not_hold_up_those_after_it(hub, desk):
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     conversation = await hub.conversation(me, other)
     window = await (await desk.window(hub)).log_in(me)
     await window.open(other)
@@ -65,7 +65,7 @@ async def test_a_refused_message_does_not_hold_up_those_after_it(hub, desk):
 
 
 async def test_a_message_that_is_too_long_is_not_sent_and_says_so(hub, desk):
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     conversation = await hub.conversation(me, other)
     window = await (await desk.window(hub)).log_in(me)
     await window.open(other)
@@ -121,7 +121,7 @@ async def test_a_newcomer_makes_an_account_and_a_name_that_is_taken_is_refused(h
 
 async def test_a_session_that_ends_is_gone_on_with_and_nothing_is_lost(starts, desk):
     hub = await starts(CHAT4ALL_ACCOUNTS__TOKEN_SECONDS="6")
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     conversation = await hub.conversation(me, other)
     window = await (await desk.window(hub)).log_in(me)
     window.bears(*DOWN, REFUSED.format(401))
@@ -149,7 +149,7 @@ async def test_a_session_that_ends_is_gone_on_with_and_nothing_is_lost(starts, d
 
 async def test_a_page_that_is_loaded_after_the_session_ended_asks_again_and_goes_on(starts, desk):
     hub = await starts(CHAT4ALL_ACCOUNTS__TOKEN_SECONDS="5")
-    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    me, other = await hub.newcomers("me", "other")
     await hub.say(other, await hub.conversation(me, other), "hello")
     window = await (await desk.window(hub)).log_in(me)
     window.bears(REFUSED.format(401))

@@ -47,7 +47,7 @@ class Reading(NamedTuple):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def reading(hub: Hub, shared_desk: Desk) -> Reading:
-    reader, writer = await hub.newcomer("reader"), await hub.newcomer("writer")
+    reader, writer = await hub.newcomers("reader", "writer")
     conversation = await hub.conversation(reader, writer)
     await hub.say(writer, conversation, "nothing but text")
     window = await (await shared_desk.window(hub)).log_in(reader)
