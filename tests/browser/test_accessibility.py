@@ -26,19 +26,34 @@ async def script() -> str:
     return await asyncio.to_thread(axe.install)
 
 
-async def a_stranger(window: Window) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def someone(hub: Hub) -> str:
+    """Somebody who has said and heard everything that can be."""
+    me, other, third = await hub.newcomer("me", role="agent"), *await hub.newcomers("other", "third")
+    chat = await hub.conversation(me, other, title="Everything")
+    await hub.client(me).call("POST", f"/v1/conversations/{chat}/members", {"members": [third]})
+    first = await hub.say(me, chat, "mine, with https://example.org/ in it")
+    await hub.say(other, chat, "an answer", reply_to=first)
+    changed, gone = await hub.say(me, chat, "to be edited"), await hub.say(other, chat, "to be deleted")
+    await hub.client(me).call("PATCH", f"/v1/messages/{changed}", {"content": "edited"})
+    await hub.client(other).call("DELETE", f"/v1/messages/{gone}")
+    await hub.say(other, chat, "مرحبا")
+    return me
+
+
+async def a_stranger(window: Window, someone: str) -> None:
     await window.visit()
     await expect(window.page.get_by_role("button", name="Log in as ana")).to_be_visible()
 
 
-async def one_who_registers(window: Window) -> None:
-    await a_stranger(window)
+async def one_who_registers(window: Window, someone: str) -> None:
+    await a_stranger(window, someone)
     await window.page.get_by_role("button", name=window.words.register_instead).click()
     await expect(window.page.get_by_text("At least 8 characters")).to_be_visible()
 
 
-async def one_who_is_refused(window: Window) -> None:
-    await a_stranger(window)
+async def one_who_is_refused(window: Window, someone: str) -> None:
+    await a_stranger(window, someone)
     window.bears(REFUSED.format(401))
     await window.page.get_by_label(window.words.username).fill("nobody-of-this-name")
     await window.page.get_by_label(window.words.password).fill(PASSWORD)
@@ -46,12 +61,12 @@ async def one_who_is_refused(window: Window) -> None:
     await expect(window.page.get_by_role("alert")).not_to_be_empty()
 
 
-async def a_newcomer(window: Window) -> None:
+async def a_newcomer(window: Window, someone: str) -> None:
     await window.log_in(await window.hub.newcomer("me"))
     await expect(window.page.get_by_text(window.words.no_conversations)).to_be_visible()
 
 
-async def the_list(window: Window) -> None:
+async def the_list(window: Window, someone: str) -> None:
     """Of all kinds: unread, empty, deleted, of a group, of one who is here."""
     hub, me = window.hub, await window.hub.newcomer("me", role="agent")
     others = await hub.newcomers("other", "other", "other")
@@ -65,19 +80,9 @@ async def the_list(window: Window) -> None:
     await expect(window.entry("A group with a title")).to_contain_text("3 unread messages")
 
 
-async def a_conversation(window: Window) -> None:
+async def a_conversation(window: Window, someone: str) -> None:
     """With messages of all kinds. What is sent from now on is refused, or never answered."""
-    hub, me, other = window.hub, await window.hub.newcomer("me", role="agent"), await window.hub.newcomer("other")
-    chat = await hub.conversation(me, other, title="Everything")
-    third = await hub.newcomer("third")
-    await hub.client(me).call("POST", f"/v1/conversations/{chat}/members", {"members": [third]})
-    first = await hub.say(me, chat, "mine, with https://example.org/ in it")
-    await hub.say(other, chat, "an answer", reply_to=first)
-    changed, gone = await hub.say(me, chat, "to be edited"), await hub.say(other, chat, "to be deleted")
-    await hub.client(me).call("PATCH", f"/v1/messages/{changed}", {"content": "edited"})
-    await hub.client(other).call("DELETE", f"/v1/messages/{gone}")
-    await hub.say(other, chat, "مرحبا")
-    await window.log_in(me)
+    await window.log_in(someone)
     await window.open("Everything")
     await expect(window.message(window.words.deleted)).to_be_visible()
     window.bears("Failed to load resource")
@@ -96,65 +101,65 @@ async def a_conversation(window: Window) -> None:
     await expect(window.state("pending", window.words.waiting)).to_be_visible()
 
 
-async def a_message_with_its_buttons(window: Window) -> None:
-    await a_conversation(window)
+async def a_message_with_its_buttons(window: Window, someone: str) -> None:
+    await a_conversation(window, someone)
     await window.message("edited").focus()
     await expect(window.message("edited").get_by_role("button", name=window.words.edit, exact=True)).to_be_visible()
 
 
-async def a_reply(window: Window) -> None:
-    await a_message_with_its_buttons(window)
+async def a_reply(window: Window, someone: str) -> None:
+    await a_message_with_its_buttons(window, someone)
     await window.page.keyboard.press("r")
     await expect(window.page.get_by_text("Replying to")).to_be_visible()
 
 
-async def a_text_too_long(window: Window) -> None:
-    await a_conversation(window)
+async def a_text_too_long(window: Window, someone: str) -> None:
+    await a_conversation(window, someone)
     await window.box.fill("long " * 2_001)
     await expect(window.page.get_by_text("too long")).to_be_visible()
 
 
-async def the_finder(window: Window) -> None:
-    await the_list(window)
+async def the_finder(window: Window, someone: str) -> None:
+    await the_list(window, someone)
     await window.page.keyboard.press("Control+k")
     await window.dialog.get_by_role("checkbox").first.check()
     await expect(window.dialog.get_by_role("button", name="Begin a conversation with 1 person")).to_be_visible()
 
 
-async def the_finder_without_anybody(window: Window) -> None:
-    await a_newcomer(window)
+async def the_finder_without_anybody(window: Window, someone: str) -> None:
+    await a_newcomer(window, someone)
     await window.page.keyboard.press("Control+k")
     await window.dialog.get_by_label(window.words.username).fill("nobody-of-this-name")
     await expect(window.dialog.get_by_text(window.words.nobody)).to_be_visible()
 
 
-async def the_timeline(window: Window) -> None:
-    await a_message_with_its_buttons(window)
+async def the_timeline(window: Window, someone: str) -> None:
+    await a_message_with_its_buttons(window, someone)
     await window.page.keyboard.press("Enter")
     await expect(window.dialog.get_by_role("cell", name=window.words.accepted)).to_be_visible()
 
 
-async def the_keys(window: Window) -> None:
-    await a_newcomer(window)
+async def the_keys(window: Window, someone: str) -> None:
+    await a_newcomer(window, someone)
     await window.page.get_by_role("button", name=window.words.keyboard).click()
     await expect(window.dialog).to_be_visible()
 
 
-async def a_question(window: Window) -> None:
-    await a_message_with_its_buttons(window)
+async def a_question(window: Window, someone: str) -> None:
+    await a_message_with_its_buttons(window, someone)
     await window.page.keyboard.press("Delete")
     await expect(window.dialog.get_by_role("button", name=window.words.delete, exact=True)).to_be_visible()
 
 
-async def a_lost_connection(window: Window) -> None:
-    await a_conversation(window)
+async def a_lost_connection(window: Window, someone: str) -> None:
+    await a_conversation(window, someone)
     window.bears(*DOWN)
     await window.page.context.set_offline(True)
     await expect(window.page.get_by_text("This device is offline.")).to_be_visible()
 
 
-async def a_session_that_ended(window: Window) -> None:
-    await a_conversation(window)
+async def a_session_that_ended(window: Window, someone: str) -> None:
+    await a_conversation(window, someone)
     await window.page.unroute(MESSAGES)
     await window.page.route(MESSAGES, lambda route: route.fulfill(status=401, json={"detail": "It has expired."}))
     await window.say("one more")
@@ -184,10 +189,10 @@ async def a_session_that_ended(window: Window) -> None:
     ids=lambda page: page.__name__,
 )
 async def test_nothing_keeps_anybody_out_of(
-    hub: Hub, desk: Desk, script: str, page: Callable[[Window], Awaitable[None]]
+    hub: Hub, desk: Desk, script: str, someone: str, page: Callable[[Window, str], Awaitable[None]]
 ):
     window = await desk.window(hub, reduced_motion="reduce", viewport=LOOKS["light"][1])
-    await page(window)
+    await page(window, someone)
     found = []
     for look, (scheme, size) in LOOKS.items():
         await window.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")

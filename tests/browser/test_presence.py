@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import expect
 from tests.browser.pairs import talking
+from tests.browser.windows import DOWN
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -88,3 +89,23 @@ async def test_what_is_read_in_one_window_is_read_in_the_other(hub, desk):
     await windows[1].open(other)
     await windows[1].say("from the other window")
     await expect(windows[0].state("from the other window", "sent")).to_be_visible()
+
+
+async def test_unread_messages_are_counted_once_however_often_the_connection_breaks(hub, desk):
+    me, other = await hub.newcomers("me", "other")
+    conversation = await hub.conversation(me, other)
+    window = await (await desk.window(hub)).log_in(me)
+    window.bears(*DOWN)
+    for count in (2, 4, 6):
+        for number in range(2):
+            await hub.say(other, conversation, f"{number} of {count}")
+        await expect(window.page).to_have_title(f"({count}) Chat4All")
+        await window.page.context.set_offline(True)
+        await expect(window.page.get_by_text("This device is offline.")).to_be_visible()
+        await window.page.context.set_offline(False)
+        await expect(window.page.get_by_text("This device is offline.")).to_be_hidden()
+    await hub.say(other, conversation, "the last one")
+    await expect(window.entry(other)).to_contain_text("7 unread messages")
+    await window.open(other)
+    await expect(window.log.locator(".text")).to_have_count(7)
+    await expect(window.page).to_have_title("Chat4All")

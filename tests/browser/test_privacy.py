@@ -85,13 +85,16 @@ async def test_two_tabs_can_be_two_people(hub, desk):
     await two.visit()
     await expect(two.page.get_by_role("button", name=two.words.log_in, exact=True)).to_be_visible()
     await two.log_in(other)
+    await two.open(me)
+    await two.say("from two")
+    await one.page.bring_to_front()
     await one.page.reload()
     await one.open(other)
-    await two.open(me)
     await one.say("from one")
-    await two.say("from two")
-    await expect(two.message("from one")).to_be_visible()
-    await expect(one.message("from two")).to_be_visible()
+    for window in (one, two):
+        await window.page.bring_to_front()
+        for text in ("from two", "from one"):
+            await expect(window.message(text)).to_be_visible()
 
 
 async def test_the_demo_offers_a_second_window_for_the_other_one(hub, desk):
