@@ -16,6 +16,7 @@ from chat4all.gateway.settings import GatewaySettings
 from chat4all.log.settings import LogSettings
 from chat4all.model.errors import StartError
 from chat4all.routing.router import RoutingSettings
+from chat4all.simulator.settings import SimulatorSettings
 
 MASKED: Final = "**********"  # stands for every secret, so that not even its length is told
 
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     gateway: GatewaySettings = GatewaySettings()
     routing: RoutingSettings = RoutingSettings()
+    simulator: SimulatorSettings = SimulatorSettings()
 
 
 class Described(NamedTuple):

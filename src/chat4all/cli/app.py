@@ -13,7 +13,7 @@ from typer.core import TyperOption
 from typer.main import get_command
 
 from chat4all import __version__
-from chat4all.cli import completion, config, demo, dev, history, send, tail, token, trace, users
+from chat4all.cli import completion, config, demo, dev, history, send, simulator, tail, token, trace, users
 from chat4all.cli.client import AnswerError
 from chat4all.cli.options import JSON_FLAG
 from chat4all.cli.output import plain
@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # they would print local variables, passwords among them
 )
-for command in (dev, demo, token, send, tail, history, trace, config, completion):
+for command in (dev, demo, simulator, token, send, tail, history, trace, config, completion):
     app.command(command.NAME)(command.run)
 app.add_typer(users.app, name=users.NAME)
 
@@ -45,8 +45,8 @@ def about(
     """Chat4All: a messaging hub. Try it: chat4all dev
 
     Every command shows an example with --help. Every command but completion takes --json: JSON is then all that is on
-    standard output, an object or, for lists, an array; dev, demo and tail put out one object a line. What is wrong is
-    then an object {"error", "status"} on standard error, with the HTTP status if there is one.
+    standard output, an object or, for lists, an array; what goes on for longer puts out one object a line. What is
+    wrong is then an object {"error", "status"} on standard error, with the HTTP status if there is one.
 
     Exit codes: 0 done; 1 refused or failed; 2 no such command, argument or option.
     """

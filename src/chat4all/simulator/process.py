@@ -1,0 +1,161 @@
+"""The simulator's process."""
+
+import asyncio
+import contextlib
+import fcntl
+import functools
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from chat4all.simulator import app as web
+from chat4all.simulator.clock import Clock
+from chat4all.simulator.faults.script import Script
+from chat4all.simulator.http.connection import Connection
+from chat4all.simulator.http.exchange import Answer, Request
+from chat4all.simulator.journal import Journal, JournalError
+from chat4all.simulator.provider import Provider
+from chat4all.simulator.settings import SimulatorSettings
+from chat4all.simulator.telegram.provider import Telegram
+
+
+class StartError(Exception):
+    """It cannot start; the text says why and what to do."""
+
+
+class Reception:
+    """Sends requests to the provider whose path it is. See `chat4all.simulator.http.exchange.Desk`."""
+
+    def __init__(self, providers: Sequence[Provider], journal: Journal) -> None:
+        self._providers = providers
+        self._journal = journal
+
+    def serves(self, target: bytes) -> bool:
+        """See Desk."""
+        return any(provider.serves(target) for provider in self._providers)
+
+    def handle(self, request: Request) -> Answer | Awaitable[Answer]:
+        """See Desk."""
+        return next(one for one in self._providers if one.serves(request.target)).handle(request)
+
+    def flush(self) -> None:
+        """See Desk."""
+        self._journal.flush()
+
+    def left(self, connection: str) -> None:
+        """See Desk."""
+        self._journal.note("closed", connection=connection)
+
+
+class Simulator:
+    """Everything, on one data folder."""
+
+    def __init__(self, settings: SimulatorSettings) -> None:
+        self.clock = Clock()
+        self.journal = Journal(settings.data / "log.jsonl", self.clock)
+        self.script = Script(self.journal, settings.seed)
+        self.providers: list[Provider] = [Telegram(settings, self.journal, self.script, self.clock)]
+        self._hosts = settings.hosts
+
+    async def serve(self, listening: socket.socket) -> None:
+        """Take up what the log tells, and serve until told to stop. Raises StartError if the log cannot be written."""
+        self._replay()
+        run = secrets.token_hex(3)
+        self.journal.note("started", run=run)
+        for provider in self.providers:
+            provider.start()
+        app = web.build(self.providers, self.journal, self.script, self.clock, self._hosts)
+        desk = Reception(self.providers, self.journal)
+        config = uvicorn.Config(
+            app,
+            http=functools.partial(Connection, desk, run),  # type: ignore[arg-type] # called as the class would be
+            ws="none",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,  # streams do not end by themselves
+        )
+        server = uvicorn.Server(config)
+        broken = asyncio.create_task(self.journal.broken.wait())
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        await asyncio.wait({broken, serving}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+        broken.cancel()
+        for provider in self.providers:
+            await provider.stop()
+        await self._close()
+
+    def _replay(self) -> None:
+        for entry in self.journal.load():
+            if entry["what"] == "clock":
+                self.clock.ahead = entry["ahead"]
+            self.script.replay(entry)
+            for provider in self.providers:
+                provider.replay(entry)
+
+    async def _close(self) -> None:
+        if self.journal.broken.is_set():
+            path = self.journal.path
+            raise StartError(f"The log {path} could not be written, so nothing more was answered. Is the disk full?")
+        with contextlib.suppress(JournalError):
+            self.journal.close()
+
+
+def listen(settings: SimulatorSettings) -> socket.socket:
+    """A bound socket. Raises StartError."""
+    try:
+        bound = socket.create_server((settings.host, settings.port), backlog=2048)
+    except OSError as error:
+        raise StartError(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Is a simulator running already? "
+            "Another port: CHAT4ALL_SIMULATOR__PORT=8021"
+        ) from error
+    bound.setblocking(False)
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+    return bound
+
+
+def run(settings: SimulatorSettings, welcome: Callable[[str, Path], None], *, fresh: bool = False) -> None:
+    """Run until SIGINT or SIGTERM; `welcome` is told the address and the log when both are ours. Raises StartError."""
+    os.umask(0o077)  # what is kept is for this user alone
+    with listen(settings) as listening, _claimed(settings.data) as folder:
+        if fresh:
+            _clear(folder)
+        try:
+            simulator = Simulator(settings)
+        except JournalError as error:
+            raise StartError(str(error)) from error
+        host, port = listening.getsockname()[:2]
+        welcome(f"http://{'localhost' if host == '127.0.0.1' else host}:{port}", simulator.journal.path)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(simulator.serve(listening))
+
+
+@contextlib.contextmanager
+def _claimed(folder: Path) -> Iterator[Path]:
+    """The folder is this process's alone, until it ends, however it ends. Raises StartError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StartError(f"{folder} cannot be used: {error.strerror}. Another folder: --data") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield folder
+    except BlockingIOError as error:
+        raise StartError(f"Another simulator runs on {folder}. Stop it, or take another folder: --data") from error
+    finally:
+        os.close(lock)
+
+
+def _clear(folder: Path) -> None:
+    for name in ("log.jsonl", "telegram.json"):
+        (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,42 @@
+"""How the simulator is set."""
+
+from pathlib import Path
+
+import pydantic
+
+
+class SimulatorSettings(pydantic.BaseModel):
+    """The providers' stand-in, for development and proofs."""
+
+    host: str = pydantic.Field(
+        "127.0.0.1", description="Address to listen on. It asks for no password: leave it on loopback."
+    )
+    port: int = pydantic.Field(
+        8020,
+        ge=0,
+        le=65_535,
+        json_schema_extra={"unit": "TCP port"},
+        description="Port to listen on; 0: any that is free.",
+    )
+    hosts: list[str] = pydantic.Field(
+        ["localhost", "127.0.0.1", "[::1]"],
+        description="Names under which its page and control API may be called; * allows any.",
+    )
+    data: Path = pydantic.Field(Path("data/simulator"), description="Folder of its log and the bots' tokens.")
+    strict: bool = pydantic.Field(
+        False, description="Refuse webhooks as the cloud does: https only, four ports, public addresses."
+    )
+    seed: int = pydantic.Field(1, description="Where chance in faults starts, unless a script sets another.")
+    messages_kept: int = pydantic.Field(
+        10_000,
+        ge=10,
+        json_schema_extra={"unit": "messages"},
+        description="How many of a chat are kept; older ones are not found any more.",
+    )
+    retry_seconds: float = pydantic.Field(
+        2.0,
+        gt=0,
+        le=60,
+        json_schema_extra={"unit": "s"},
+        description="The second wait before a webhook is tried again (the first try is at once); it doubles.",
+    )

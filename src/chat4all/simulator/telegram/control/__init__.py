@@ -1,0 +1,1 @@
+"""/control/telegram: bots, phones, groups and limits."""

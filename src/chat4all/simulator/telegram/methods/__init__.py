@@ -1,0 +1,1 @@
+"""The Bot API's methods, by topic: https://core.telegram.org/bots/api#available-methods"""

@@ -1,0 +1,165 @@
+"""From the parameters of a call to the text and the entities of a message."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from chat4all.simulator.telegram.objects import Entity, User
+from chat4all.simulator.telegram.parameters import Parameters
+from chat4all.simulator.telegram.refusals import bad
+from chat4all.simulator.telegram.strict import FieldError, integer, text_of
+from chat4all.simulator.telegram.text import found, html, markdown, markdown2
+from chat4all.simulator.telegram.text.marked import Marked, units
+
+LONGEST: Final = 4096  # UTF-16 code units of a message
+_LARGEST: Final = 32_768  # bytes before parsing
+_MOST: Final = 100  # entities
+
+_MODES: Final[dict[str, Callable[[str], Marked]]] = {
+    "markdown": markdown.parse,
+    "markdownv2": markdown2.parse,
+    "html": html.parse,
+}
+_FOUND: Final = {"mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number", "bank_card_number"}
+_PLAIN: Final = {
+    "bold", "italic", "underline", "strikethrough", "spoiler", "code", "pre", "blockquote", "expandable_blockquote",
+    "text_link", "text_mention", "custom_emoji",
+}  # fmt: skip
+_MERGED: Final = {"bold", "italic", "underline", "strikethrough", "spoiler"}
+_BLANK: Final = {chr(one): " " for one in (*range(10), 11, 12, *range(14, 33))}
+_GONE: Final = {"\r", *map(chr, range(0x2028, 0x202F))}
+
+
+def read(parameters: Parameters) -> tuple[str, list[Entity]]:
+    """Parsed, not yet trimmed. Raises RefusedError."""
+    text = parameters.text("text")
+    if not text:
+        raise bad("message text is empty")
+    if len(text.encode("utf-8", "replace")) > _LARGEST:
+        raise bad("text is too long")
+    mode = parameters.text("parse_mode").lower()
+    if mode not in {"", "none"}:
+        if mode not in _MODES:
+            raise bad("unsupported parse_mode")
+        marked = _MODES[mode](text)
+        return "".join(marked.parts), marked.entities
+    given = parameters.text("entities")
+    return text, _given(given) if given else []
+
+
+def finish(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
+    """As it is sent: checked, cleaned, trimmed, limited, with what is found by itself. Raises RefusedError."""
+    for entity in entities:
+        _check(entity, text)
+    entities = sorted((one for one in entities if one.length), key=lambda one: (one.offset, -one.length))
+    text, entities = _trimmed(*_cleaned(text, _merged(entities)))
+    if not text:
+        raise bad("text must be non-empty")
+    if units(text) > LONGEST:
+        raise bad("message is too long")
+    more = [one for one in found.find(text) if not any(_crosses(one, each) for each in entities)]
+    return text, sorted([*entities, *more], key=lambda one: (one.offset, -one.length))[:_MOST]
+
+
+def _given(source: str) -> list[Entity]:
+    """What is no list is ignored, as the server does."""
+    try:
+        values = msgspec.json.decode(source)
+    except msgspec.DecodeError:
+        return []
+    if not isinstance(values, list):
+        return []
+    try:
+        return [one for one in map(_entity, values) if one is not None]
+    except FieldError as error:
+        raise bad(f"can't parse MessageEntity: {error}") from None
+
+
+def _entity(value: Any) -> Entity | None:
+    if not isinstance(value, dict):
+        raise FieldError("expected an Object")
+    offset, length, kind = integer(value, "offset"), integer(value, "length"), text_of(value, "type")
+    if not kind:
+        raise FieldError("Type is not specified")
+    if kind in _FOUND:
+        return None
+    if kind not in _PLAIN:
+        raise FieldError("Unsupported type specified")
+    url = text_of(value, "url") if kind == "text_link" else ""
+    user = (
+        User(integer(value["user"], "id")) if kind == "text_mention" and isinstance(value.get("user"), dict) else None
+    )
+    language = text_of(value, "language", required=False) if kind == "pre" else ""
+    emoji = text_of(value, "custom_emoji_id") if kind == "custom_emoji" else ""
+    return Entity(offset, length, kind, url, user, language, emoji)
+
+
+def _check(entity: Entity, text: str) -> None:
+    if not 0 <= entity.offset <= 1_000_000:
+        raise bad(f"receive an entity with incorrect offset {entity.offset}")
+    if not 0 <= entity.length <= 1_000_000:
+        raise bad(f"receive an entity with incorrect length {entity.length}")
+    if not entity.length:
+        return
+    begins, ends = entity.offset, entity.offset + entity.length
+    borders = {0, *itertools.accumulate(units(char) for char in text)}
+    if begins >= max(borders):
+        raise bad(f"entity begins after the end of the text at UTF-16 offset {begins}")
+    if begins not in borders:
+        raise bad(f"entity begins in a middle of a UTF-16 symbol at byte offset {_octets(text, begins)}")
+    where = f"entity beginning at UTF-16 offset {begins} ends"
+    if ends > max(borders):
+        raise bad(f"{where} after the end of the text at UTF-16 offset {ends}")
+    if ends not in borders:
+        raise bad(f"{where} in a middle of a UTF-16 symbol at byte offset {_octets(text, ends)}")
+
+
+def _octets(text: str, offset: int) -> int:
+    """Where the character that begins behind a UTF-16 offset begins in UTF-8."""
+    upto = next(i for i in range(len(text) + 1) if units(text[:i]) >= offset)
+    return len(text[:upto].encode())
+
+
+def _merged(entities: list[Entity]) -> list[Entity]:
+    """Of one kind, those that touch are one; inside code there is nothing."""
+    kept: list[Entity] = []
+    for one in entities:
+        if any(each.type in {"code", "pre"} and _crosses(one, each) for each in kept):
+            continue
+        last = next((each for each in reversed(kept) if each.type == one.type), None)
+        if last is not None and one.type in _MERGED and one.offset <= last.offset + last.length:
+            end = max(last.offset + last.length, one.offset + one.length)
+            kept[kept.index(last)] = msgspec.structs.replace(last, length=end - last.offset)
+        else:
+            kept.append(one)
+    return kept
+
+
+def _crosses(one: Entity, other: Entity) -> bool:
+    return one.offset < other.offset + other.length and other.offset < one.offset + one.length
+
+
+def _cleaned(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
+    if text.isprintable():
+        return text, entities
+    gone = [units(text[:i]) for i, char in enumerate(text) if char in _GONE]
+    cleaned = "".join(_BLANK.get(char, char) for char in text if char not in _GONE)
+    return cleaned, [_moved(one, lambda at: at - sum(each < at for each in gone)) for one in entities]
+
+
+def _trimmed(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
+    """Spaces at the end go, and those at the beginning up to the first entity."""
+    kept = text.rstrip(" \n")
+    first = min((one.offset for one in entities), default=len(kept))
+    left = min(len(kept) - len(kept.lstrip(" \n")), first)
+    kept = kept[left:]
+    end = units(kept)
+    moved = [_moved(one, lambda at: min(at - left, end)) for one in entities]
+    return kept, [one for one in moved if one.length]
+
+
+def _moved(entity: Entity, to: Callable[[int], int]) -> Entity:
+    offset = to(entity.offset)
+    return msgspec.structs.replace(entity, offset=offset, length=to(entity.offset + entity.length) - offset)

@@ -1,0 +1,277 @@
+"""What comes in an unlucky order: answers that are late, lines that die, clicks that come twice."""
+
+import asyncio
+import re
+from typing import Final
+
+import pytest
+from playwright.async_api import Route, WebSocketRoute, expect
+from tests.browser.hub import PASSWORD, Hub
+from tests.browser.keys import Keys
+from tests.browser.test_connection import MESSAGES
+from tests.browser.windows import DOWN, REFUSED, Desk, Window
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LIST: Final = re.compile(r"/v1/conversations\?")
+HISTORY: Final = re.compile(r"/v1/conversations/[^/]+/messages\?")
+DRAWN: Final = 330  # articles at once, at most
+
+
+class Held:
+    """Requests that are answered when the test says so; what the server said stays what it was then."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.released = asyncio.Event()
+
+    async def __call__(self, route: Route) -> None:
+        answer = await route.fetch()
+        self.asked.set()
+        await self.released.wait()
+        await route.fulfill(response=answer)
+
+
+async def pair(hub: Hub, desk: Desk, *said: str) -> tuple[Window, str, str]:
+    """Somebody's window, the other one, and their conversation, in which the other has said this."""
+    me, other = await hub.newcomers("me", "other")
+    conversation = await hub.conversation(me, other)
+    for text in said:
+        await hub.say(other, conversation, text)
+    return await (await desk.window(hub)).log_in(me), other, conversation
+
+
+async def test_what_is_said_before_the_list_knows_of_its_conversation_is_not_lost(hub, desk):
+    me, other = await hub.newcomers("me", "other")
+    window = await (await desk.window(hub)).log_in(me)
+    await expect(window.page.get_by_text(window.words.no_conversations)).to_be_visible()
+    await window.status_becomes(me, "online")
+    held = Held()
+    await window.page.route(LIST, held)
+    conversation = await hub.conversation(other, me)
+    await hub.say(other, conversation, "first")
+    await held.asked.wait()
+    heard = asyncio.ensure_future(window.lines[-1].wait_for_event("framereceived", lambda data: "second" in str(data)))
+    await hub.say(other, conversation, "second")
+    await heard
+    held.released.set()
+    await expect(window.entry(other)).to_contain_text("second")
+    await expect(window.entry(other)).to_contain_text("2 unread messages")
+    await window.open(other)
+    await expect(window.log.locator(".text")).to_have_text(["first", "second"])
+
+
+async def test_what_was_discarded_by_logging_out_is_never_sent(hub, desk):
+    window, other, conversation = await pair(hub, desk, "hello")
+    await window.open(other)
+    await window.page.route(MESSAGES, lambda route: asyncio.sleep(0))  # no answer, ever
+    await window.say("not to be sent")
+    await expect(window.message("not to be sent")).to_be_visible()
+    await window.page.get_by_role("button", name=window.words.log_out).click()
+    await window.dialog.get_by_role("button", name=window.words.log_out).click()
+    await expect(window.page.get_by_label(window.words.password)).to_be_visible()
+    await window.page.unroute_all(behavior="ignoreErrors")
+    await window.log_in(window.username)
+    await window.open(other)
+    await window.say("after it")
+    await expect(window.state("after it", window.words.sent)).to_be_visible()
+    assert await hub.contents(window.username, conversation) == ["hello", "after it"]
+
+
+async def test_accepted_without_an_answer_and_loaded_again_it_is_shown_once(hub, desk):
+    window, other, conversation = await pair(hub, desk, "hello")
+    await window.open(other)
+    accepted, left, again = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def answered_late(route: Route) -> None:
+        answer = await route.fetch()
+        if not left.is_set():
+            accepted.set()  # and no answer: the page is left
+            return
+        await again.wait()
+        await route.fulfill(response=answer)
+
+    await window.page.route(MESSAGES, answered_late)
+    await window.say("only once")
+    await accepted.wait()
+    left.set()
+    await window.page.reload()
+    await expect(window.message("only once")).to_have_count(1)
+    again.set()
+    await expect(window.state("only once", window.words.sent)).to_be_visible()
+    await window.page.wait_for_function(
+        "() => Object.values(sessionStorage).every((one) => !one.includes('only once'))"
+    )
+    await expect(window.message("only once")).to_have_count(1)
+    assert await hub.contents(window.username, conversation) == ["hello", "only once"]
+
+
+async def test_a_double_click_on_a_person_begins_one_conversation(hub, desk):
+    me, other = await hub.newcomers("me", "other")
+    window = await (await desk.window(hub)).log_in(me)
+    await window.page.get_by_role("button", name=window.words.new_conversation).click()
+    await window.dialog.get_by_label(window.words.username).fill(other)
+    await window.dialog.get_by_role("button", name=window.words.chat_with.format(other), exact=True).dblclick()
+    await expect(window.heading(other)).to_be_visible()
+    assert len((await hub.client(me).call("GET", "/v1/conversations")).json()) == 1
+
+
+async def test_a_conversation_whose_making_was_not_answered_is_made_once(hub, desk):
+    me, other = await hub.newcomers("me", "other")
+    window = await (await desk.window(hub)).log_in(me)
+    window.bears("Failed to load resource")
+    making = re.compile(r"/v1/conversations$")
+
+    lost: list[str] = []
+
+    async def lose(route: Route) -> None:
+        if route.request.method != "POST" or lost:
+            await route.continue_()
+            return
+        lost.append((await route.fetch()).url)
+        await route.abort()
+
+    await window.page.route(making, lose)
+    await window.page.get_by_role("button", name=window.words.new_conversation).click()
+    await window.dialog.get_by_label(window.words.username).fill(other)
+    chat = window.dialog.get_by_role("button", name=window.words.chat_with.format(other), exact=True)
+    await chat.click()
+    await expect(window.dialog.get_by_role("status")).to_contain_text("does not answer")
+    await chat.click()
+    await expect(window.heading(other)).to_be_visible()
+    assert len((await hub.client(me).call("GET", "/v1/conversations")).json()) == 1
+
+
+async def test_escape_pressed_again_and_again_does_not_do_away_with_logging_in_again(starts, desk):
+    hub = await starts(CHAT4ALL_ACCOUNTS__TOKEN_SECONDS="5")
+    me = await hub.newcomer("me")
+    window = await (await desk.window(hub)).log_in(me)
+    window.bears(REFUSED.format(401))
+    again = window.page.get_by_role("dialog").filter(has_text=window.words.again)
+    await expect(again).to_be_visible()
+    for _ in range(4):
+        await window.page.keyboard.press("Escape")
+    await expect(again).to_be_visible()
+    await again.get_by_label(window.words.password).fill(PASSWORD)
+    await again.get_by_role("button", name=window.words.log_in, exact=True).click()
+    await expect(again).to_have_count(0)
+    await window.status_becomes(me, "online")
+
+
+async def test_what_was_read_on_a_dying_line_is_said_again_on_the_next(hub, desk):
+    me, other = await hub.newcomers("me", "other")
+    conversation = await hub.conversation(me, other)
+    window = await desk.window(hub)
+    window.bears(*DOWN)
+    lines: list[WebSocketRoute] = []
+
+    def dying(line: WebSocketRoute) -> None:
+        server, dies = line.connect_to_server(), not lines
+        lines.append(line)
+        line.on_message(lambda said: None if dies and '"read"' in str(said) else server.send(said))
+
+    await window.page.route_web_socket(re.compile(r"/ws\b"), dying)
+    await window.log_in(me)
+    message = await hub.say(other, conversation, "did you see it?")
+    await window.open(other)
+    await expect(window.entry(other)).not_to_contain_text("unread")
+    assert await state(hub, other, message) != "read", "the server has not heard of it"
+    await lines[0].close(code=3000)
+    async with asyncio.timeout(30):
+        while await state(hub, other, message) != "read":
+            await asyncio.sleep(0.05)
+
+
+async def test_a_conversation_whose_newest_rows_are_edits_only_is_not_empty(hub, desk):
+    window, other, conversation = await pair(hub, desk, *(f"message {number}" for number in range(30)))
+    (row,) = await hub.page(other, conversation, after=29)
+    for number in range(110):
+        path = f"/v1/messages/{row['message_id']}"
+        await hub.client(other).call("PATCH", path, {"content": f"edit {number}"})
+    async with asyncio.timeout(30):
+        while len(await hub.rows(other, conversation)) < 140:
+            await asyncio.sleep(0.05)
+    await window.page.reload()
+    await window.open(other)
+    await expect(window.message("edit 109")).to_be_visible()
+    await expect(window.message("message 0")).to_have_count(1)
+
+
+async def test_going_elsewhere_while_an_old_page_is_on_its_way_leaves_no_hole(hub, desk):
+    window, other, conversation = await pair(hub, desk, "the first")
+    await hub.flood(other, conversation, 999)
+    third = await hub.newcomer("third")
+    await hub.say(third, await hub.conversation(third, window.username), "hello")
+    await window.open(other)
+    await expect(window.log.locator("article[data-seq='1000']")).to_be_visible()
+    for _ in range(12):  # far enough up for what is loaded to be let go of
+        await window.log.evaluate("(log) => { log.scrollTop = 0; }")
+        await asyncio.sleep(0.05)
+    held = Held()
+    await window.page.route(HISTORY, held)
+    async with asyncio.timeout(30):
+        while not held.asked.is_set():
+            await window.log.evaluate("(log) => { log.scrollTop = 0; }")
+            await asyncio.sleep(0.05)
+    await window.open(third)
+    await window.open(other)
+    held.released.set()
+    seen: set[int] = set()
+    async with asyncio.timeout(60):
+        while 1 not in seen:
+            seen |= set(await window.seqs())
+            await window.log.evaluate("(log) => { log.scrollTop = 0; }")
+            await asyncio.sleep(0.05)
+    assert seen == set(range(1, 1001))
+
+
+async def test_a_quote_that_is_looked_for_while_one_goes_elsewhere_leads_nowhere(hub, desk):
+    window, other, conversation = await pair(hub, desk)
+    first = await hub.say(other, conversation, "the quoted one")
+    await hub.flood(other, conversation, 300)
+    await hub.say(other, conversation, "the answer", reply_to=first)
+    third = await hub.newcomer("third")
+    await hub.say(third, await hub.conversation(third, window.username), "hello")
+    await window.open(other)
+    quote = window.message("the answer").get_by_role("button").filter(has_text="the quoted one")
+    await expect(quote).to_be_visible()
+    held = Held()
+    await window.page.route(HISTORY, held)
+    await quote.click()
+    await held.asked.wait()
+    await window.open(third)
+    held.released.set()
+    await window.page.unroute_all(behavior="wait")
+    await expect(window.log.locator(".text")).to_have_text(["hello"])
+
+
+async def test_one_who_reads_a_little_above_the_end_does_not_grow_the_page(hub, desk):
+    window, other, conversation = await pair(hub, desk, *(f"message {number}" for number in range(40)))
+    await window.open(other)
+    await window.log.evaluate("(log) => { log.scrollTop -= 300; }")
+    await expect(window.page.get_by_role("button", name="To the newest message")).to_be_visible()
+    await hub.flood(other, conversation, 600)
+    await expect(window.page.get_by_role("button", name="600 new messages")).to_be_visible()
+    assert len(await window.seqs()) <= DRAWN
+    await window.page.get_by_role("button", name="600 new messages").click()
+    await expect(window.log.locator("article[data-seq='640']")).to_be_in_viewport()
+
+
+async def test_the_focus_stays_on_a_link_in_a_message_while_that_is_read(keys: Keys, hub: Hub, desk: Desk) -> None:
+    window = keys.window
+    await keys.write("see https://example.org/here")
+    await keys.press("Enter")
+    await keys.to_message("see https://example.org/here")
+    await keys.press("Tab")
+    link = window.page.get_by_role("link", name="https://example.org/here", exact=True)
+    await expect(link).to_be_focused()
+    second = await (await desk.window(hub)).log_in(keys.other)
+    await second.open(keys.title)
+    await second.say("I see")
+    await expect(window.message("I see")).to_be_visible()
+    await expect(link).to_be_focused()
+
+
+async def state(hub: Hub, sender: str, message: str) -> str:
+    """How far a message is, as its sender is told."""
+    return str((await hub.client(sender).call("GET", f"/v1/messages/{message}")).json()["status"])
