@@ -1,4 +1,4 @@
-"""The simulator's process, whole and real, and what stands in it. A module shares one; each test has a bot of its own."""
+"""The simulator's process, whole and real. A module shares one; each test has a bot of its own."""
 
 import contextlib
 import itertools
@@ -64,7 +64,8 @@ class Simulator:
         """The entries after a number."""
         found: list[dict[str, Any]] = []
         while True:
-            page = self.client.get("/control/log", params={"after": after, "limit": 10_000, **wanted}).json()
+            given = {name: value for name, value in wanted.items() if value is not None}
+            page = self.client.get("/control/log", params={"after": after, "limit": 10_000, **given}).json()
             found += page["entries"]
             after = page["next"]
             if not page["entries"] or after >= page["last"]:
@@ -127,7 +128,7 @@ class Bot:
 
     def log(self, *what: str) -> list[dict[str, Any]]:
         """The entries that name it."""
-        return self.simulator.log(bot=self.name, **({"what": what} if what else {}))
+        return self.simulator.log(bot=self.name, what=what or None)
 
 
 class Phone:

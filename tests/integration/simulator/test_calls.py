@@ -10,7 +10,6 @@ from tests.integration.simulator.calls import CALLS, RAW, STRICT_CALLS, Call, Ra
 from tests.integration.simulator.conftest import Bot, Simulator, simulating
 
 PLACE = re.compile(r"<([a-z_]+)>")
-SENT = {"Content-Type": "application/x-www-form-urlencoded"}
 DAYS = 3 * 86_400
 
 
@@ -20,18 +19,13 @@ def strict(tmp_path_factory):
         yield running
 
 
-@pytest.fixture(scope="module")
-def places(simulator):
-    """Names of what the calls are about. `world` makes anew what calls change."""
-    return {"nobody": 4_000_000_000}
-
-
 def world(simulator: Simulator, used: set[str], ages: bool) -> tuple[Bot, dict[str, Any]]:
     """A bot with everything that a call speaks of, and their ids by placeholder."""
     bot = simulator.bot()
     bruno = simulator.phone("Bruno", last_name="", language_code="pt")
     bruno.write(bot, "/start")
-    found: dict[str, Any] = {"chat": bruno.id, "nobody": 4_000_000_000, "unknown": 999_999, "token": bot.token}
+    found: dict[str, Any] = {"chat": bruno.id, "username": bruno.name, "token": bot.token}
+    found |= {"nobody": 4_000_000_000, "unknown": 999_999}
     if ages:
         found["old"] = bot.call("sendMessage", chat_id=bruno.id, text="of three days ago")["message_id"]
         ahead = simulator.client.get("/control").json()["ahead"]
@@ -60,7 +54,6 @@ def world(simulator: Simulator, used: set[str], ages: bool) -> tuple[Bot, dict[s
         found["supergroup"] = simulator.control("POST", f"/telegram/groups/{found['migrated']}/migrate", by)["id"]
     if "other_bot" in used:
         found["other_bot"] = simulator.bot().id
-    bot.bruno = bruno.name  # type: ignore[attr-defined]
     return bot, found
 
 
@@ -98,9 +91,7 @@ def sent(simulator: Simulator, bot: Bot, call: Call, given: dict[str, Any]) -> h
     path = f"{bot.path}/{call.method}"
     if call.encoding == "json":
         return simulator.client.post(path, json=given)
-    texts = {
-        key: json.dumps(one) if isinstance(one, dict | list | bool) else str(one) for key, one in given.items()
-    }
+    texts = {key: json.dumps(one) if isinstance(one, dict | list | bool) else str(one) for key, one in given.items()}
     match call.encoding:
         case "form":
             return simulator.client.post(path, data=texts)
@@ -139,7 +130,7 @@ def test_in_strict_mode_a_webhook_is_taken_as_the_cloud_takes_it(strict, call):
 
 @pytest.mark.parametrize("raw", RAW, ids=[raw.name for raw in RAW])
 def test_a_request_that_is_hardly_one_is_answered_as_telegram_answers_it(simulator, raw: Raw):
-    bot, found = world(simulator, named([raw.path, raw.body.decode("latin-1")]), False)
+    _, found = world(simulator, named([raw.path, raw.body.decode("latin-1")]), False)
     url = httpx.URL(simulator.url).copy_with(raw_path=filled(raw.path, found).encode())
     body = filled(raw.body.decode("latin-1"), found).encode("latin-1")
     answer = simulator.client.request(raw.verb, url, headers=raw.headers, content=body)

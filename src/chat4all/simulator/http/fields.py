@@ -4,7 +4,9 @@ JSON is read as the Bot API's server reads it: a string as its text, every other
 JSON breaks off, what came before counts: Query and HttpReader of https://github.com/tdlib/td/tree/master/tdnet
 """
 
+import json
 import re
+import zlib
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -21,6 +23,7 @@ LARGEST: Final = 1 << 20  # bytes of parameters together
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text = msgspec.json.Decoder(str).decode
 _PAIR: Final = re.compile(rb'\s*("(?:[^"\\]|\\.)*")\s*:\s*')
+_BEGIN: Final = re.compile(rb"\s*\{")
 _SEPARATOR: Final = re.compile(rb"\s*,")
 
 
@@ -40,47 +43,74 @@ def read(request: Request) -> Fields:
         raise FieldsError(413)
     _, _, query = request.target.partition(b"?")
     kind = request.header(b"content-type")
-    if not query and kind == "application/json":  # nearly all
-        return _json(request.body)
-    found = dict(reversed(parse_qsl(query.decode("latin-1"), keep_blank_values=True)))
-    return {**_body(request, kind), **found}
+    body = _body(request, kind)
+    return {**body, **_pairs(query.decode("ascii", "surrogateescape"))} if query else body
 
 
 def _body(request: Request, kind: str) -> Fields:
-    lowered = kind.lower()
-    if not request.body:
+    lowered, body = kind.lower(), _unpacked(request)
+    if not body:
         return {}
     if "multipart/form-data" in lowered:
-        return _multipart(request.body, kind)
-    if len(request.body) > LARGEST:
+        return _multipart(body, kind)
+    if len(body) > LARGEST:
         raise FieldsError(413)
     if "application/x-www-form-urlencoded" in lowered:
-        return dict(reversed(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True)))
-    return _json(request.body) if "application/json" in lowered else {}
+        return _pairs(body.decode("utf-8", "surrogateescape"))
+    return _json(body) if "application/json" in lowered else {}
 
 
-def _json(body: bytearray) -> Fields:
+def _pairs(source: str) -> Fields:
+    return dict(reversed(parse_qsl(source, keep_blank_values=True, errors="surrogateescape")))
+
+
+def _unpacked(request: Request) -> bytes | bytearray:
+    packed = request.header(b"content-encoding").lower()
+    if packed in {"", "identity"}:
+        return request.body
+    if packed not in {"gzip", "deflate"}:
+        raise FieldsError(415)
+    unpacking = zlib.decompressobj(zlib.MAX_WBITS | (16 if packed == "gzip" else 0))
+    try:
+        body = unpacking.decompress(request.body, LARGEST + 1)
+    except zlib.error as error:
+        raise FieldsError(400) from error
+    if len(body) > LARGEST:
+        raise FieldsError(413)
+    return body
+
+
+def _json(body: bytes | bytearray) -> Fields:
     if len(body) > LARGEST:
         raise FieldsError(413)
     try:
-        return {name: _plain(bytes(value)) for name, value in _decode(body).items()}
+        found = {name: _plain(bytes(value)) for name, value in _decode(body).items()}
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _until_it_breaks(bytes(body))
+    if any(body.count(b'"%b"' % name.encode()) > 1 for name in found):  # a name may be there twice
+        return _until_it_breaks(bytes(body))
+    return found
 
 
 def _plain(value: bytes) -> str:
-    return _text(value) if value[:1] == b'"' else value.decode("utf-8", "replace")
+    if value[:1] != b'"':
+        return value.decode("utf-8", "surrogateescape")
+    try:
+        return _text(value)
+    except msgspec.DecodeError:  # half of a surrogate pair, which Python's own reader lets through
+        return str(json.loads(value))
 
 
 def _until_it_breaks(body: bytes) -> Fields:
-    """The pairs of a broken object that are whole."""
+    """The pairs of a broken object that are whole; the first of two of one name."""
     found: Fields = {}
-    at = body.find(b"{") + 1
+    begin = _BEGIN.match(body)
+    at = begin.end() if begin else 0
     while at and (pair := _PAIR.match(body, at)):
         end = _end_of_value(body, pair.end())
         if end is None:
             break
-        found.setdefault(_text(pair[1]), _plain(body[pair.end() : end].strip()))
+        found.setdefault(_plain(pair[1]), _plain(body[pair.end() : end].strip()))
         separator = _SEPARATOR.match(body, end)
         at = separator.end() if separator else 0
     return found
@@ -90,14 +120,14 @@ def _end_of_value(body: bytes, at: int) -> int | None:
     """Where the longest value that is JSON and stands before a comma or brace ends."""
     for end in re.finditer(rb"[,}]", body[at:]):
         try:
-            msgspec.json.decode(body[at : at + end.start()])
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            json.loads(body[at : at + end.start()].decode("utf-8", "surrogateescape"))
+        except ValueError:
             continue
         return at + end.start()
     return None
 
 
-def _multipart(body: bytearray, kind: str) -> Fields:
+def _multipart(body: bytes | bytearray, kind: str) -> Fields:
     """Parts without a file name; a part with one is a file, and files are nothing that text chats need."""
     found: Fields = {}
     boundary = parse_options_header(kind)[1].get(b"boundary")
@@ -105,8 +135,8 @@ def _multipart(body: bytearray, kind: str) -> Fields:
         raise FieldsError(400)
 
     def keep(part: Field) -> None:
-        name = (part.field_name or b"").decode("utf-8", "replace")
-        found.setdefault(name, (part.value or b"").decode("utf-8", "replace"))
+        name = (part.field_name or b"").decode("utf-8", "surrogateescape")
+        found.setdefault(name, (part.value or b"").decode("utf-8", "surrogateescape"))
 
     parser = FormParser("multipart/form-data", keep, None, boundary=boundary)
     try:

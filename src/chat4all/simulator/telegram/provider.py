@@ -20,12 +20,13 @@ from chat4all.simulator.settings import SimulatorSettings
 from chat4all.simulator.telegram.control import routes
 from chat4all.simulator.telegram.limits import Limits
 from chat4all.simulator.telegram.methods import chats
+from chat4all.simulator.telegram.methods.absent import ABSENT
 from chat4all.simulator.telegram.methods.call import Call, Described, Method
-from chat4all.simulator.telegram.methods.table import ABSENT, BY_LOWER_NAME, LIMITED, METHODS
+from chat4all.simulator.telegram.methods.table import BY_LOWER_NAME, LIMITED, METHODS
 from chat4all.simulator.telegram.parameters import Parameters
 from chat4all.simulator.telegram.phones import Phones
 from chat4all.simulator.telegram.polling import Polling
-from chat4all.simulator.telegram.refusals import RefusedError, too_many
+from chat4all.simulator.telegram.refusals import RefusedError, bad, too_many
 from chat4all.simulator.telegram.secrets import Secrets
 from chat4all.simulator.telegram.setting import Setting
 from chat4all.simulator.telegram.updates import NAME, Updates
@@ -142,8 +143,8 @@ class Telegram:
         parts = unquote_to_bytes(path).decode("utf-8", "replace").split("/", 2)
         if not parts[1].startswith("bot") or len(parts) < 3:
             raise RefusedError(404, "Not Found")
-        bot = self._bot(parts[1].removeprefix("bot"))
         lowered = (parts[2] or given.get("method", "")).lower()
+        bot = self._bot(parts[1].removeprefix("bot"), lowered)
         name = BY_LOWER_NAME.get(lowered)
         if name is None and lowered in ABSENT:
             raise RefusedError(501, f"Not Implemented: the simulator does not answer {lowered}")
@@ -153,7 +154,7 @@ class Telegram:
             self._known[path] = bot, name
         return bot, name
 
-    def _bot(self, token: str) -> int:
+    def _bot(self, token: str, method: str) -> int:
         number, colon, secret = token.partition(":")
         invalid = RefusedError(401, "Unauthorized: invalid token specified")
         if not colon or not number or token.startswith("0") or len(token.encode()) > 80:
@@ -167,14 +168,19 @@ class Telegram:
         if not 0 < bot < 1 << 54:
             raise invalid
         if not _TOKEN.fullmatch(secret) or self._secrets.bot(token) != bot or bot not in self.world.bots:
-            raise RefusedError(401, "Unauthorized")
+            raise bad("the bot has already been closed") if method == "close" else RefusedError(401, "Unauthorized")
         return bot
 
     def _received(self, request: Request, bot: str, method: str, chat: int | None, given: fields.Fields) -> int:
         if "secret_token" in given:
             given = {**given, "secret_token": _HIDDEN}
         told: dict[str, Any] = {"provider": NAME, "connection": request.connection, "verb": request.verb}
-        return self._journal.note("received", **told, bot=bot, method=method, chat=chat, parameters=given)
+        told |= {"bot": bot, "method": method, "chat": chat}
+        try:
+            return self._journal.note("received", **told, parameters=given)
+        except UnicodeEncodeError:  # it did not come as UTF-8
+            shown = {name: text.encode("utf-8", "replace").decode() for name, text in given.items()}
+            return self._journal.note("received", **told, parameters=shown)
 
     def _answered(self, number: int, answer: Answer, fault: CallFault | None) -> Answer:
         """In the log stands what leaves; where less than all leaves, `manner` says so."""

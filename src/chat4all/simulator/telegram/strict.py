@@ -11,11 +11,11 @@ def integer(value: dict[str, Any], name: str) -> int:
     """A number, or a text that is one. Raises FieldError."""
     found = _required(value, name)
     if isinstance(found, bool) or not isinstance(found, int | float | str):
-        raise FieldError(f'field "{name}" must be a Number')
+        raise FieldError(f'Field "{name}" must be a Number')
     try:
         return int(str(found))
     except ValueError:
-        raise FieldError(f'field "{name}" must be a valid Number') from None
+        raise FieldError(f'Field "{name}" must be a valid Number') from None
 
 
 def text_of(value: dict[str, Any], name: str, *, required: bool = True) -> str:
@@ -24,7 +24,7 @@ def text_of(value: dict[str, Any], name: str, *, required: bool = True) -> str:
         return ""
     found = _required(value, name)
     if isinstance(found, bool) or not isinstance(found, int | float | str):
-        raise FieldError(f'field "{name}" must be of type String')
+        raise FieldError(f'Field "{name}" must be of type String')
     return str(found)
 
 
@@ -32,7 +32,7 @@ def truth(value: dict[str, Any], name: str) -> bool:
     """No, if it is not there. Raises FieldError."""
     found = value.get(name, False)
     if not isinstance(found, bool):
-        raise FieldError(f'field "{name}" must be of type Boolean')
+        raise FieldError(f'Field "{name}" must be of type Boolean')
     return found
 
 

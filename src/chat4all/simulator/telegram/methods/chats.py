@@ -25,10 +25,16 @@ def number(call: Call) -> int | None:
 
 def found(call: Call, *, missing: str = "chat_id is empty") -> Chat:
     """The chat, of a person the bot has heard of or of a group it was in. Raises RefusedError."""
-    given, world = call.parameters.text("chat_id"), call.world
+    given = call.parameters.text("chat_id")
     if not given:
         raise bad(missing)
-    chat = number(call) or 0
+    return named(call, given)
+
+
+def named(call: Call, given: str) -> Chat:
+    """The chat of an id as a call has it. Raises RefusedError."""
+    world, digits = call.world, _NUMBER.match(given)
+    chat = int(digits[0]) if digits else 0
     if not given.startswith("@"):
         if chat in world.groups and call.bot.user.id in world.groups[chat].known:
             return world.groups[chat].chat

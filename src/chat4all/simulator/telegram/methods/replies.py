@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from chat4all.simulator.telegram.methods import chats
 from chat4all.simulator.telegram.methods.call import Call
 from chat4all.simulator.telegram.objects import Chat, Message, Quote
 from chat4all.simulator.telegram.parameters import Parameters
@@ -19,6 +20,7 @@ class Wanted(NamedTuple):
     optional: bool = False
     quote: str = ""
     position: int = 0
+    chat: str = ""  # another one
 
 
 def read(parameters: Parameters) -> Wanted:
@@ -34,7 +36,8 @@ def read(parameters: Parameters) -> Wanted:
         message_id = integer(value, "message_id")
         position = integer(value, "quote_position") if "quote_position" in value else 0
         quote = text_of(value, "quote", required=False)
-        return Wanted(max(message_id, 0), truth(value, "allow_sending_without_reply"), quote, position)
+        optional = truth(value, "allow_sending_without_reply")
+        return Wanted(max(message_id, 0), optional, quote, position, text_of(value, "chat_id", required=False))
     except FieldError as error:
         raise bad(str(error)) from None
 
@@ -43,11 +46,15 @@ def found(call: Call, chat: Chat, wanted: Wanted) -> Message | None:
     """The message that is answered, itself without what it answers. Raises RefusedError."""
     if not wanted.message_id:
         return None
+    if wanted.chat and wanted.chat != str(chat.id):
+        chat = chats.named(call, wanted.chat)
     message = call.world.dialog(call.bot.user.id, chat.id).messages.get(wanted.message_id)
     if message is None:
         if wanted.optional:
             return None
         raise bad("message to be replied not found")
+    if wanted.chat and wanted.chat != call.parameters.text("chat_id"):
+        return None  # an external reply, of which the simulator tells nothing more
     return msgspec.structs.replace(message, reply_to_message=None, quote=None)
 
 

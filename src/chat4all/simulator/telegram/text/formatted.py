@@ -23,10 +23,11 @@ _MODES: Final[dict[str, Callable[[str], Marked]]] = {
     "html": html.parse,
 }
 _FOUND: Final = {"mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number", "bank_card_number"}
-_PLAIN: Final = {
+_PLAIN: Final = (
     "bold", "italic", "underline", "strikethrough", "spoiler", "code", "pre", "blockquote", "expandable_blockquote",
     "text_link", "text_mention", "custom_emoji",
-}  # fmt: skip
+)  # fmt: skip
+_ORDER: Final = (*_PLAIN, *sorted(_FOUND))
 _MERGED: Final = {"bold", "italic", "underline", "strikethrough", "spoiler"}
 _BLANK: Final = {chr(one): " " for one in (*range(10), 11, 12, *range(14, 33))}
 _GONE: Final = {"\r", *map(chr, range(0x2028, 0x202F))}
@@ -37,12 +38,14 @@ def read(parameters: Parameters) -> tuple[str, list[Entity]]:
     text = parameters.text("text")
     if not text:
         raise bad("message text is empty")
-    if len(text.encode("utf-8", "replace")) > _LARGEST:
+    if len(text.encode("utf-8", "surrogatepass")) > _LARGEST:
         raise bad("text is too long")
     mode = parameters.text("parse_mode").lower()
     if mode not in {"", "none"}:
         if mode not in _MODES:
             raise bad("unsupported parse_mode")
+        if not _is_whole(text):
+            raise bad("text must be encoded in UTF-8")
         marked = _MODES[mode](text)
         return "".join(marked.parts), marked.entities
     given = parameters.text("entities")
@@ -51,16 +54,32 @@ def read(parameters: Parameters) -> tuple[str, list[Entity]]:
 
 def finish(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
     """As it is sent: checked, cleaned, trimmed, limited, with what is found by itself. Raises RefusedError."""
+    if not _is_whole(text):
+        raise bad("strings must be encoded in UTF-8")
     for entity in entities:
         _check(entity, text)
-    entities = sorted((one for one in entities if one.length), key=lambda one: (one.offset, -one.length))
-    text, entities = _trimmed(*_cleaned(text, _merged(entities)))
+    entities = sorted((one for one in entities if one.length), key=_place)
+    text, entities = _trimmed(*_cleaned(text, _split(_merged(entities))))
     if not text:
         raise bad("text must be non-empty")
     if units(text) > LONGEST:
         raise bad("message is too long")
     more = [one for one in found.find(text) if not any(_crosses(one, each) for each in entities)]
-    return text, sorted([*entities, *more], key=lambda one: (one.offset, -one.length))[:_MOST]
+    return text, sorted([*entities, *more], key=_place)[:_MOST]
+
+
+def _is_whole(text: str) -> bool:
+    """Whether it came as UTF-8; what did not is held as half surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _place(entity: Entity) -> tuple[int, int, int]:
+    """The order in which they are told: the outer ones first."""
+    return entity.offset, -entity.length, _ORDER.index(entity.type)
 
 
 def _given(source: str) -> list[Entity]:
@@ -124,9 +143,10 @@ def _octets(text: str, offset: int) -> int:
 
 def _merged(entities: list[Entity]) -> list[Entity]:
     """Of one kind, those that touch are one; inside code there is nothing."""
+    code = [one for one in entities if one.type in {"code", "pre"}]
     kept: list[Entity] = []
     for one in entities:
-        if any(each.type in {"code", "pre"} and _crosses(one, each) for each in kept):
+        if one not in code and any(_crosses(one, each) for each in code):
             continue
         last = next((each for each in reversed(kept) if each.type == one.type), None)
         if last is not None and one.type in _MERGED and one.offset <= last.offset + last.length:
@@ -135,6 +155,17 @@ def _merged(entities: list[Entity]) -> list[Entity]:
         else:
             kept.append(one)
     return kept
+
+
+def _split(entities: list[Entity]) -> list[Entity]:
+    """Where looks lie over each other, each is in pieces that lie over each other whole."""
+    looks = [one for one in entities if one.type in _MERGED]
+    borders = sorted({at for one in looks for at in (one.offset, one.offset + one.length)})
+    pieces = [one for one in entities if one.type not in _MERGED]
+    for one in looks:
+        inside = [at for at in borders if one.offset <= at <= one.offset + one.length]
+        pieces += [msgspec.structs.replace(one, offset=a, length=b - a) for a, b in itertools.pairwise(inside)]
+    return sorted(pieces, key=_place)
 
 
 def _crosses(one: Entity, other: Entity) -> bool:

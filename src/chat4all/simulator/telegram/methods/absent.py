@@ -1,0 +1,36 @@
+"""The Bot API's methods that are not answered here, so that they are told from those that it has not."""
+
+from typing import Final
+
+ABSENT: Final = frozenset({
+    "getmycommands", "setmycommands", "deletemycommands", "getmydefaultadministratorrights",
+    "setmydefaultadministratorrights", "getmyname", "setmyname", "getmydescription", "setmydescription",
+    "getmyshortdescription", "setmyshortdescription", "getchatmenubutton", "setchatmenubutton",
+    "getuserprofilephotos", "sendanimation", "sendaudio", "senddice", "senddocument", "sendphoto", "sendsticker",
+    "sendvideo", "sendvideonote", "sendvoice", "sendgame", "sendinvoice", "sendlocation", "sendvenue",
+    "sendcontact", "sendpoll", "stoppoll", "copymessage", "copymessages", "forwardmessage", "forwardmessages",
+    "sendmediagroup", "editmessagelivelocation", "stopmessagelivelocation", "editmessagemedia",
+    "editmessagecaption", "editmessagereplymarkup", "createinvoicelink", "getstartransactions", "refundstarpayment",
+    "setgamescore", "getgamehighscores", "answerwebappquery", "answerinlinequery", "answershippingquery",
+    "answerprecheckoutquery", "exportchatinvitelink", "createchatinvitelink", "editchatinvitelink",
+    "revokechatinvitelink", "getbusinessconnection", "setchatphoto", "deletechatphoto", "setchattitle",
+    "setchatpermissions", "setchatdescription", "pinchatmessage", "unpinchatmessage", "unpinallchatmessages",
+    "setchatstickerset", "deletechatstickerset", "getforumtopiciconstickers", "createforumtopic", "editforumtopic",
+    "closeforumtopic", "reopenforumtopic", "deleteforumtopic", "unpinallforumtopicmessages",
+    "editgeneralforumtopic", "closegeneralforumtopic", "reopengeneralforumtopic", "hidegeneralforumtopic",
+    "unhidegeneralforumtopic", "unpinallgeneralforumtopicmessages", "getchatmember", "getchatadministrators",
+    "getchatmembercount", "getchatmemberscount", "leavechat", "promotechatmember",
+    "setchatadministratorcustomtitle", "banchatmember", "kickchatmember", "restrictchatmember", "unbanchatmember",
+    "banchatsenderchat", "unbanchatsenderchat", "approvechatjoinrequest", "declinechatjoinrequest",
+    "getuserchatboosts", "getstickerset", "getcustomemojistickers", "uploadstickerfile", "createnewstickerset",
+    "addstickertoset", "replacestickerinset", "setstickersettitle", "setstickersetthumb", "setstickersetthumbnail",
+    "setcustomemojistickersetthumbnail", "deletestickerset", "setstickerpositioninset", "deletestickerfromset",
+    "setstickeremojilist", "setstickerkeywords", "setstickermaskposition", "setpassportdataerrors",
+    "sendcustomrequest", "answercustomquery", "getfile", "sendpaidmedia", "createchatsubscriptioninvitelink",
+    "editchatsubscriptioninvitelink", "setuseremojistatus", "savepreparedinlinemessage", "getavailablegifts",
+    "sendgift", "giftpremiumsubscription", "verifyuser", "verifychat", "removeuserverification",
+    "removechatverification", "readbusinessmessage", "deletebusinessmessages", "setbusinessaccountname",
+    "getmystarbalance", "edituserstarsubscription", "poststory", "editstory", "deletestory", "sendchecklist",
+    "editmessagechecklist", "approvesuggestedpost", "declinesuggestedpost", "sendmessagedraft", "getusergifts",
+    "getchatgifts", "repoststory", "close", "logout",
+})  # fmt: skip
