@@ -1,0 +1,178 @@
+// A chat as a phone shows it: bubbles, what answers what, and a line to write on.
+
+import { element } from "/page/element.js";
+import { formatted } from "/page/formatted.js";
+
+const TYPING = 5000; // ms that "typing" is shown: https://core.telegram.org/bots/api#sendchataction
+
+export class Chat {
+  constructor(phone, one, place, attempt) {
+    this.phone = phone;
+    this.id = one.chat.id;
+    this.isGroup = one.chat.type !== "private";
+    this.key = this.isGroup ? String(one.chat.id) : one.chat.username;
+    this.blocked = one.blocked;
+    this.attempt = attempt;
+    this.messages = new Map();
+    this.answering = null; // a message
+    this.editing = null; // a message
+    this.build(place, one.chat.title || one.chat.first_name);
+  }
+
+  build(place, title) {
+    this.list = element("ol", { class: "bubbles", tabindex: "0", "aria-label": "Messages" });
+    this.typing = element("p", { class: "typing", "aria-live": "polite" });
+    this.context = element("p", { class: "context" });
+    this.text = element("textarea", {
+      rows: 2,
+      maxlength: 4096,
+      dir: "auto",
+      "aria-label": "Message",
+      placeholder: "Message",
+      onkeydown: (event) => this.key_down(event),
+    });
+    this.blocking = element("button", { onclick: () => this.block() });
+    this.form = element(
+      "form",
+      { onsubmit: (event) => this.send(event) },
+      this.context,
+      this.text,
+      element("button", { type: "submit" }, "Send"),
+    );
+    const head = element("header", {}, element("h2", {}, element("bdi", {}, title)), this.isGroup ? null : this.blocking);
+    place.replaceChildren(head, this.list, this.typing, this.form);
+    this.show_block();
+  }
+
+  async load() {
+    const messages = await this.phone.messages(this.key);
+    this.messages = new Map(messages.map((one) => [one.message_id, one]));
+    this.list.replaceChildren(...messages.map((one) => this.bubble(one)));
+    this.to_end();
+  }
+
+  /** Something has happened in this chat. */
+  take(event) {
+    if (event.what === "message") {
+      this.show_typing("");
+      this.messages.set(event.message.message_id, event.message);
+      this.list.append(this.bubble(event.message));
+      this.to_end();
+    } else if (event.what === "edited") {
+      this.messages.set(event.message.message_id, event.message);
+      this.find(event.message.message_id)?.replaceWith(this.bubble(event.message));
+    } else if (event.what === "deleted") {
+      for (const id of event.message_ids) {
+        this.messages.delete(id);
+        this.find(id)?.remove();
+      }
+    } else if (event.what === "typing") {
+      this.show_typing(event.action === "cancel" ? "" : event.action.replace("_", " "));
+    } else if (event.what === "blocked") {
+      this.blocked = event.blocked;
+      this.show_block();
+    }
+  }
+
+  bubble(message) {
+    const own = message.from.id === this.phone.id;
+    const service = served(message);
+    if (service) return element("li", { class: "service", "data-id": message.message_id }, service);
+    const time = new Date(message.date * 1000);
+    const answered = message.reply_to_message;
+    return element(
+      "li",
+      { class: own ? "own" : "other", "data-id": message.message_id },
+      this.isGroup && !own ? element("strong", {}, element("bdi", {}, message.from.first_name)) : null,
+      answered
+        ? element("blockquote", { dir: "auto" }, message.quote?.text ?? answered.text ?? "")
+        : null,
+      element("div", { class: "text", dir: "auto" }, ...formatted(message.text ?? "", message.entities ?? [])),
+      element(
+        "footer",
+        {},
+        message.edit_date ? "edited " : "",
+        element("time", { datetime: time.toISOString() }, time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })),
+        element("button", { onclick: () => this.answer(message) }, "Reply"),
+        own ? element("button", { onclick: () => this.edit(message) }, "Edit") : null,
+        element("button", { onclick: () => this.attempt(() => this.phone.remove(this.key, message.message_id)) }, "Delete"),
+      ),
+    );
+  }
+
+  answer(message) {
+    const chosen = String(getSelection()).trim();
+    this.editing = null;
+    this.answering = { message, quote: chosen && message.text?.includes(chosen) ? chosen : "" };
+    this.context.textContent = `Reply to: ${this.answering.quote || message.text}`;
+    this.text.focus();
+  }
+
+  edit(message) {
+    this.answering = null;
+    this.editing = message;
+    this.context.textContent = "Edit your message";
+    this.text.value = message.text;
+    this.text.focus();
+  }
+
+  async send(event) {
+    event?.preventDefault();
+    const text = this.text.value;
+    if (!text.trim()) return;
+    const { answering, editing } = this;
+    const done = await this.attempt(() =>
+      editing
+        ? this.phone.edit(this.key, editing.message_id, text)
+        : this.phone.write(this.key, text, answering?.message.message_id ?? 0, answering?.quote ?? ""),
+    );
+    if (!done) return;
+    this.text.value = "";
+    this.forget();
+  }
+
+  forget() {
+    this.answering = null;
+    this.editing = null;
+    this.context.textContent = "";
+  }
+
+  block() {
+    this.attempt(() => this.phone.block(this.key, !this.blocked));
+  }
+
+  key_down(event) {
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.send(event);
+    if (event.key === "Escape") this.forget();
+  }
+
+  show_block() {
+    this.blocking.textContent = this.blocked ? "Unblock" : "Block";
+    this.form.hidden = this.blocked;
+  }
+
+  show_typing(action) {
+    clearTimeout(this.clock);
+    this.typing.textContent = action ? `${action} …` : "";
+    if (action) this.clock = setTimeout(() => this.show_typing(""), TYPING);
+  }
+
+  find(id) {
+    return this.list.querySelector(`[data-id="${Number(id)}"]`);
+  }
+
+  to_end() {
+    this.list.scrollTop = this.list.scrollHeight;
+  }
+}
+
+/** What a group says of itself. */
+function served(message) {
+  const by = message.from.first_name;
+  if (message.group_chat_created) return `${by} made the group`;
+  if (message.new_chat_members) return `${by} brought in ${message.new_chat_members.map((one) => one.first_name).join(", ")}`;
+  if (message.left_chat_member) return `${message.left_chat_member.first_name} is gone`;
+  if (message.migrate_to_chat_id) return "This group has become a supergroup";
+  if (message.migrate_from_chat_id) return "This was a group before";
+  return "";
+}
