@@ -100,6 +100,7 @@ class Bot:
         self.id: int = told["id"]
         self.name: str = told["username"]
         self.token: str = told["token"]
+        self._turn = 0
 
     @property
     def path(self) -> str:
@@ -120,6 +121,11 @@ class Bot:
         """getUpdates."""
         found: list[dict[str, Any]] = self.call("getUpdates", **parameters)
         return found
+
+    def pending(self, **parameters: Any) -> list[dict[str, Any]]:
+        """All that waits; nothing is confirmed. Telegram slows down who asks again from one offset: two take turns."""
+        self._turn = 1 - self._turn
+        return self.updates(offset=self._turn, **parameters)
 
     def fails(self, **rule: Any) -> None:
         """Something goes wrong with it from now on: `id` and `on` are added."""

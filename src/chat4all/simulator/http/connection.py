@@ -8,6 +8,7 @@ https://github.com/encode/uvicorn/blob/main/uvicorn/protocols/http/httptools_imp
 
 import asyncio
 import itertools
+import logging
 from collections import deque
 from collections.abc import Awaitable
 from http import HTTPStatus
@@ -18,6 +19,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from chat4all.simulator.http.exchange import Answer, Desk, Request
 
 LARGEST: Final = 50 * 1024 * 1024  # bytes of a body; the limit of an upload that the documentation gives
+
+_log = logging.getLogger(__name__)
 
 _numbers = itertools.count(1)
 _STATUS: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
@@ -105,7 +108,11 @@ class Connection(HttpToolsProtocol):
             if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
                 return
             request = self._waiting.popleft()
-            answer = self._desk.handle(request)
+            try:
+                answer = self._desk.handle(request)
+            except Exception:  # noqa: BLE001 - else httptools would take it for a request that cannot be read
+                self._fail()
+                return
             if isinstance(answer, Answer) and answer.manner is None:
                 self._send(answer, request)
             else:
@@ -113,7 +120,11 @@ class Connection(HttpToolsProtocol):
                 self.flow.pause_reading() if self._waiting else None
 
     async def _finish(self, waited: Answer | Awaitable[Answer], request: Request) -> None:
-        answer = waited if isinstance(waited, Answer) else await waited
+        try:
+            answer = waited if isinstance(waited, Answer) else await waited
+        except Exception:  # noqa: BLE001 - whatever it is, the line is cut and the log says why
+            self._fail()
+            return
         manner = answer.manner
         if manner is not None and manner.held is not None:
             await manner.held
@@ -125,8 +136,16 @@ class Connection(HttpToolsProtocol):
         self.flow.resume_reading()
         self._serve()
 
+    def _fail(self) -> None:
+        _log.exception("A request on line %s could not be answered", self._id)
+        self.transport.abort()
+
     def _send(self, answer: Answer, request: Request) -> None:
-        self._desk.flush()
+        try:
+            self._desk.flush()
+        except Exception:  # noqa: BLE001 - nothing leaves that is not in the log
+            self._fail()
+            return
         manner = answer.manner
         if manner is not None and manner.silent:
             self._silent = True
@@ -149,7 +168,7 @@ def _serialized(answer: Answer, request: Request) -> bytes:
     if not request.keep_alive:
         more += b"Connection: close\r\n"
     head = b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b\r\n" % (
-        _STATUS[answer.status],
+        _STATUS.get(answer.status) or b"HTTP/1.1 %d \r\n" % answer.status,
         answer.kind,
         len(body),
         more,

@@ -12,8 +12,8 @@ class User(msgspec.Struct, omit_defaults=True, frozen=True):
     """A person or a bot."""
 
     id: int
-    is_bot: bool = msgspec.field(default=False)
-    first_name: str = ""
+    is_bot: bool
+    first_name: str
     last_name: str = ""
     username: str = ""
     language_code: str = ""

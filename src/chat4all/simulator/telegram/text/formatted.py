@@ -107,12 +107,17 @@ def _entity(value: Any) -> Entity | None:
     if kind not in _PLAIN:
         raise FieldError("Unsupported type specified")
     url = text_of(value, "url") if kind == "text_link" else ""
-    user = (
-        User(integer(value["user"], "id")) if kind == "text_mention" and isinstance(value.get("user"), dict) else None
-    )
+    user = _mentioned(value) if kind == "text_mention" else None
     language = text_of(value, "language", required=False) if kind == "pre" else ""
     emoji = text_of(value, "custom_emoji_id") if kind == "custom_emoji" else ""
     return Entity(offset, length, kind, url, user, language, emoji)
+
+
+def _mentioned(value: dict[str, Any]) -> User:
+    of = value.get("user")
+    if not isinstance(of, dict):
+        raise FieldError('Field "user" must be of type Object' if "user" in value else 'Can\'t find field "user"')
+    return User(integer(of, "id"), False, text_of(of, "first_name", required=False))
 
 
 def _check(entity: Entity, text: str) -> None:
