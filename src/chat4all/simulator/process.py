@@ -6,6 +6,7 @@ import fcntl
 import functools
 import os
 import secrets
+import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -52,6 +53,25 @@ class Reception:
         self._journal.note("closed", connection=connection)
 
 
+class Stop:
+    """SIGTERM and SIGINT, before uvicorn listens to them and after: it raises them again at its end, before what is
+    ours is closed: capture_signals in https://github.com/encode/uvicorn/blob/main/uvicorn/server.py"""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._server: uvicorn.Server | None = None
+
+    def watch(self, server: uvicorn.Server) -> None:
+        """End this one when asked; at once if it was asked before."""
+        self._server = server
+        server.should_exit = self._asked
+
+    def __call__(self, *_: object) -> None:
+        self._asked = True
+        if self._server is not None:
+            self._server.should_exit = True
+
+
 class Simulator:
     """Everything, on one data folder."""
 
@@ -62,7 +82,7 @@ class Simulator:
         self.providers: list[Provider] = [Telegram(settings, self.journal, self.script, self.clock)]
         self._hosts = settings.hosts
 
-    async def serve(self, listening: socket.socket) -> None:
+    async def serve(self, listening: socket.socket, stop: Stop) -> None:
         """Take up what the log tells, and serve until told to stop. Raises StartError if the log cannot be written."""
         self._replay()
         run = secrets.token_hex(3)
@@ -83,6 +103,7 @@ class Simulator:
             timeout_graceful_shutdown=1,  # streams do not end by themselves
         )
         server = uvicorn.Server(config)
+        stop.watch(server)
         broken = asyncio.create_task(self.journal.broken.wait())
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         await asyncio.wait({broken, serving}, return_when=asyncio.FIRST_COMPLETED)
@@ -134,9 +155,21 @@ def run(settings: SimulatorSettings, welcome: Callable[[str, Path], None], *, fr
         except JournalError as error:
             raise StartError(str(error)) from error
         host, port = listening.getsockname()[:2]
-        welcome(f"http://{'localhost' if host == '127.0.0.1' else host}:{port}", simulator.journal.path)
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(simulator.serve(listening))
+        with _stoppable() as stop:
+            welcome(f"http://{'localhost' if host == '127.0.0.1' else host}:{port}", simulator.journal.path)
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(simulator.serve(listening, stop))
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[Stop]:
+    stop = Stop()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -183,5 +183,7 @@ def read(entry: dict[str, Any]) -> Change | None:
     """The change that an entry of the log tells of; None: it tells of none."""
     if entry["what"] not in _NAMES:
         return None
+    if "update" in entry:  # kept as it was written, for that is how it is sent
+        entry = {**entry, "update": msgspec.Raw(msgspec.json.encode(entry["update"]))}
     change: Change = msgspec.convert(entry, Change)
     return change
