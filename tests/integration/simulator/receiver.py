@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.integration.simulator.conftest import until
+from tests.integration.simulator.world import until
 
 Answers = Callable[[dict[str, Any], int], int]  # of an update and how often it came: a status; 0 cuts the line
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.integration.simulator.calls import CALLS, RAW, STRICT_CALLS, Call, Raw
-from tests.integration.simulator.conftest import Bot, Simulator, simulating
+from tests.integration.simulator.world import Bot, Simulator, simulating
 
 PLACE = re.compile(r"<([a-z_]+)>")
 DAYS = 3 * 86_400

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.integration.simulator.conftest import DEADLINE, Bot, Phone, Simulator, simulating
+from tests.integration.simulator.world import DEADLINE, Bot, Phone, Simulator, simulating
 
 
 @pytest.fixture

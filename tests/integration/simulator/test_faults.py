@@ -8,9 +8,9 @@ from collections import Counter
 
 import httpx
 import pytest
-from tests.integration.simulator.conftest import Bot, Phone, Simulator, until
 from tests.integration.simulator.receiver import Receiver
 from tests.integration.simulator.test_updates import ids, texts
+from tests.integration.simulator.world import Bot, Phone, Simulator, until
 
 SEND = {"on": {"method": "sendMessage"}}
 

@@ -12,7 +12,7 @@ from telegram import MessageEntity, ReplyParameters, Update
 from telegram.constants import ChatAction, ParseMode
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, RetryAfter
 from telegram.ext import Application, ApplicationBuilder, TypeHandler
-from tests.integration.simulator.conftest import DEADLINE, Bot, Phone, until
+from tests.integration.simulator.world import DEADLINE, Bot, Phone, until
 
 
 @contextlib.asynccontextmanager

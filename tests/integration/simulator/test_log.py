@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.simulator.conftest import DEADLINE, Bot, Phone, Simulator, simulating, until
 from tests.integration.simulator.receiver import Receiver
+from tests.integration.simulator.world import DEADLINE, Bot, Phone, Simulator, simulating, until
 
 
 @pytest.fixture

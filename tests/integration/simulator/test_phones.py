@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.simulator.conftest import DEADLINE, Bot, Phone, Simulator, until
 from tests.integration.simulator.test_updates import texts
+from tests.integration.simulator.world import DEADLINE, Bot, Phone, Simulator, until
 
 
 def refused(simulator: Simulator, verb: str, path: str, body: object = None) -> tuple[int, str]:

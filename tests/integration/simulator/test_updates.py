@@ -4,8 +4,8 @@ import concurrent.futures
 import time
 
 import pytest
-from tests.integration.simulator.conftest import Bot, Phone, Simulator, until
 from tests.integration.simulator.receiver import Receiver
+from tests.integration.simulator.world import Bot, Phone, Simulator, until
 
 SET = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
 OTHER = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"

@@ -132,6 +132,7 @@ export class Chat {
   }
 
   forget() {
+    if (this.editing) this.text.value = "";
     this.answering = null;
     this.editing = null;
     this.context.textContent = "";
