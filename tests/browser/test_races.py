@@ -70,6 +70,7 @@ async def test_what_was_discarded_by_logging_out_is_never_sent(hub, desk):
     await window.page.get_by_role("button", name=window.words.log_out).click()
     await window.dialog.get_by_role("button", name=window.words.log_out).click()
     await expect(window.page.get_by_label(window.words.password)).to_be_visible()
+    await window.page.unroute_all(behavior="ignoreErrors")
     await window.log_in(window.username)
     await window.open(other)
     await window.say("after it")
