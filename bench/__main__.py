@@ -15,7 +15,7 @@ from typing import Any, Final
 import uvloop
 from rich.console import Console
 
-from bench import accepts, delivery, fanout, machine, memory, page, process, resume
+from bench import accepts, delivery, fanout, machine, memory, page, process, resume, simulator
 from bench.measurement import FaultError, Measurement, Occasion, Run
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -28,6 +28,7 @@ MEASUREMENTS: Final = {
         delivery.MEASUREMENT,
         fanout.MEASUREMENT,
         resume.MEASUREMENT,
+        simulator.MEASUREMENT,
         memory.MEASUREMENT,
     )
 }

@@ -15,6 +15,7 @@ from bench.tally import Tally
 
 _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length: "
+_LENGTH_TOO: Final = b"Content-Length: "
 
 
 def request(port: int, token: str, conversation_id: str, content: str) -> bytes:
@@ -33,10 +34,12 @@ def content(number: int, size: int = 200) -> str:
 
 
 class Poster(asyncio.Protocol):
-    """One connection. `answered` is called with the seconds and the body of each 202; anything else is a fault."""
+    """One connection. `answered` is called with the seconds and the body of each answer with the status that is wanted;
+    anything else is a fault."""
 
-    def __init__(self, answered: "Callable[[Poster, float, bytes], None]") -> None:
+    def __init__(self, answered: "Callable[[Poster, float, bytes], None]", status: int) -> None:
         self._answered = answered
+        self._wanted = b"HTTP/1.1 %d" % status
         self._posted: deque[float] = deque()
         self._buffer = b""
         self._closing = False
@@ -73,6 +76,8 @@ class Poster(asyncio.Protocol):
         """The body of the first whole answer."""
         head_end = self._buffer.find(_HEAD_END)
         length_at = self._buffer.find(_LENGTH, 0, head_end)
+        if length_at < 0:
+            length_at = self._buffer.find(_LENGTH_TOO, 0, head_end)
         if head_end < 0 or length_at < 0:
             return None
         start = head_end + len(_HEAD_END)
@@ -80,17 +85,21 @@ class Poster(asyncio.Protocol):
         if len(self._buffer) < start + length:
             return None
         answer, self._buffer = self._buffer[: start + length], self._buffer[start + length :]
-        if not answer.startswith(b"HTTP/1.1 202"):
+        if not answer.startswith(self._wanted):
             raise FaultError(f"a post was not accepted: {answer.decode(errors='replace')}")
         return answer[start:]
 
 
 class Crowd:
-    """Several connections to one server; keeps how long each post took, and each answer's body."""
+    """Several connections to one server; keeps how long each post took, and each answer's body.
 
-    def __init__(self) -> None:
+    `status`: what every answer has to have.
+    """
+
+    def __init__(self, status: int = 202) -> None:
         self.seconds: list[float] = []
-        self._bodies: list[bytes] = []
+        self.bodies: list[bytes] = []
+        self._status = status
         self._posters: list[Poster] = []
         self._turns: Iterator[Poster] = iter(())
         self._waiting: Iterator[bytes] = iter(())
@@ -99,7 +108,7 @@ class Crowd:
     async def open(self, port: int, connections: int) -> None:
         loop = asyncio.get_running_loop()
         for _ in range(connections):
-            _, poster = await loop.create_connection(lambda: Poster(self._answered), "127.0.0.1", port)
+            _, poster = await loop.create_connection(lambda: Poster(self._answered, self._status), "127.0.0.1", port)
             self._posters.append(poster)
         self._turns = itertools.cycle(self._posters)
 
@@ -110,7 +119,7 @@ class Crowd:
     def expect(self, count: int) -> None:
         """Forget what was; so many posts will come."""
         self.seconds.clear()
-        self._bodies.clear()
+        self.bodies.clear()
         self._answers = Tally(count, "posts answered")
 
     def post(self, request: bytes) -> float:
@@ -137,22 +146,22 @@ class Crowd:
 
     def check_ids(self) -> None:
         """Raises FaultError if two posts got the same id."""
-        ids = {json.loads(body)["message_id"] for body in self._bodies}
-        if len(ids) != len(self._bodies):
-            raise FaultError(f"{len(self._bodies)} posts were accepted under {len(ids)} ids")
+        ids = {json.loads(body)["message_id"] for body in self.bodies}
+        if len(ids) != len(self.bodies):
+            raise FaultError(f"{len(self.bodies)} posts were accepted under {len(ids)} ids")
 
     def _answered(self, poster: Poster, seconds: float, body: bytes) -> None:
         self.seconds.append(seconds)
-        self._bodies.append(body)
+        self.bodies.append(body)
         self._answers.add()
         if (request := next(self._waiting, None)) is not None:
             poster.post(request)
 
 
 @contextlib.asynccontextmanager
-async def crowd(port: int, connections: int) -> AsyncIterator[Crowd]:
+async def crowd(port: int, connections: int, status: int = 202) -> AsyncIterator[Crowd]:
     """A crowd with its connections open."""
-    made = Crowd()
+    made = Crowd(status)
     try:
         await made.open(port, connections)
         yield made

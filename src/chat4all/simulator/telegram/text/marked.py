@@ -11,7 +11,7 @@ SPACES: Final = " \t\r\n\0\v"
 
 def units(text: str) -> int:
     """Its length in UTF-16 code units, in which the Bot API counts."""
-    return len(text) + sum(one > "\uffff" for one in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def octets(text: str) -> int:
