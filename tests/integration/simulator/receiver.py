@@ -17,6 +17,7 @@ class Receiver:
 
     def __init__(self, answers: Answers = lambda _update, _times: 200, **headers: str) -> None:
         self.posts: list[dict[str, Any]] = []
+        self.bodies: list[bytes] = []
         self.secrets: list[str | None] = []
         self.headers: list[dict[str, str]] = []
         self.at: list[float] = []
@@ -30,8 +31,8 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                update = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                status = received.take(update, dict(self.headers))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status = received.take(body, dict(self.headers))
                 if status == 0:
                     self.close_connection = True
                     self.connection.close()
@@ -51,9 +52,11 @@ class Receiver:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
-    def take(self, update: dict[str, Any], headers: dict[str, str]) -> int:
+    def take(self, body: bytes, headers: dict[str, str]) -> int:
         """Keep what came; the answer."""
+        update = json.loads(body)
         with self._lock:
+            self.bodies.append(body)
             self._now += 1
             self.most = max(self.most, self._now)
             self.posts.append(update)

@@ -1,0 +1,59 @@
+"""Telegram by a bot: https://core.telegram.org/bots/api"""
+
+from typing import Final, Literal
+
+import pydantic
+
+from chat4all.channels.kit.manifest import Capabilities, Manifest
+from chat4all.limits.port import Rate
+
+
+class Credentials(pydantic.BaseModel):
+    """What the Secret holds. Two secrets of webhooks are taken, so that one can be changed without losing updates."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    bot_token: pydantic.SecretStr = pydantic.Field(alias="botToken", description="From @BotFather.")
+    webhook_secret: pydantic.SecretStr | None = pydantic.Field(
+        None, alias="webhookSecret", description="Proves that an update comes from Telegram. Made up if there is none."
+    )
+    webhook_secret_previous: pydantic.SecretStr | None = pydantic.Field(
+        None, alias="webhookSecretPrevious", description="The one before, taken as well."
+    )
+
+
+class Config(pydantic.BaseModel):
+    """What spec.config may hold."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+    base_url: pydantic.HttpUrl = pydantic.Field(
+        pydantic.HttpUrl("https://api.telegram.org"), alias="baseURL", description="The Bot API, or a server like it."
+    )
+    mode: Literal["Webhook", "Polling"] | None = pydantic.Field(
+        None, description="How updates come. Unset: Webhook where a public URL is known, else Polling."
+    )
+    parse_mode: Literal["Markdown", "MarkdownV2", "HTML"] | None = pydantic.Field(
+        None, alias="parseMode", description="How texts are marked. What cannot be parsed is sent as it stands."
+    )
+
+
+MANIFEST: Final = Manifest(
+    name="telegram",
+    title="Telegram",
+    implementation="chat4all.channels.telegram.channel:TelegramChannel",
+    credentials=Credentials,
+    config=Config,
+    capabilities=Capabilities(
+        max_text=4096,
+        unit="utf16",
+        # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
+        per_connector=Rate(30, 30),
+        per_chat=Rate(1, 1),
+        per_group=Rate(20 / 60, 20),
+        edits=True,
+        deletes=True,
+        quotes=True,
+    ),
+    redact=("bot_token", "webhook_secret", "webhook_secret_previous"),
+)

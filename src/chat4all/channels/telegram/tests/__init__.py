@@ -1,0 +1,1 @@
+"""What Telegram sends and answers, and what that means."""
