@@ -60,6 +60,20 @@ TIMELINE: Final = Table(
 )
 CURSORS: Final = Table("cursors", ("conversation_id", "user_id"), {"delivered_seq": "INTEGER", "read_seq": "INTEGER"})
 RECEIPTS: Final = Table("receipts", ("conversation_id", "user_id", "what", "seq", "position"), {"moved_at": "INTEGER"})
+DELIVERIES: Final = Table(
+    "deliveries",
+    ("record_id", "recipient", "link", "part", "generation"),
+    {
+        "connector": "TEXT",
+        "destination": "TEXT",
+        "parts": "INTEGER",
+        "sent_at": "INTEGER",
+        "delivered_at": "INTEGER",
+        "read_at": "INTEGER",
+        "failed_at": "INTEGER",
+        "reason": "TEXT",
+    },
+)
 
 TABLES: Final = (MESSAGES, HEADS, INDEX, TIMELINE, CURSORS, RECEIPTS)
 

@@ -1,0 +1,147 @@
+"""The ledger on SQLite, in a file of its own."""
+
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from chat4all.model.outbound import Attempt, Delivery, DeliveryKey, DeliveryWrite, ExternalMessage, Plan, Result
+from chat4all.sqlite import Database
+from chat4all.store import columns
+from chat4all.store.columns import DELIVERIES, Value, Write
+
+_SCHEMA: Final = (
+    DELIVERIES.ddl()
+    + """
+CREATE TABLE IF NOT EXISTS plans (record_id TEXT PRIMARY KEY, plan TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attempts (
+  delivery_id TEXT, n INTEGER, token TEXT NOT NULL, lease INTEGER NOT NULL, result TEXT, uncertain INTEGER NOT NULL,
+  PRIMARY KEY (delivery_id, n)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS external_index (
+  connector TEXT, chat TEXT, external_id TEXT, message TEXT NOT NULL, PRIMARY KEY (connector, chat, external_id)
+) WITHOUT ROWID;
+"""
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+class EmbeddedLedger:
+    """The tables in one file."""
+
+    def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
+        self._database = Database(path, _SCHEMA, engine="store", synchronous=synchronous)
+
+    async def open(self) -> None:
+        """Open or make the file. Raises EngineUnavailableError."""
+        self._database.open()
+
+    async def close(self) -> None:
+        """Finish what is being written and let go of the file."""
+        self._database.close()
+
+    async def plan(self, plans: Sequence[Plan]) -> dict[str, Plan]:
+        def work(connection: sqlite3.Connection) -> dict[str, Plan]:
+            rows = [(one.record_id, _encode(one).decode()) for one in plans]
+            connection.executemany("INSERT INTO plans VALUES (?, ?) ON CONFLICT DO NOTHING", rows)
+            return _plans(connection, [one.record_id for one in plans])
+
+        return await self._database.write(work) if plans else {}
+
+    async def plans(self, record_ids: Collection[str]) -> dict[str, Plan]:
+        return await self._database.read(lambda c: _plans(c, record_ids)) if record_ids else {}
+
+    async def put_deliveries(self, writes: Sequence[DeliveryWrite]) -> None:
+        made = [Write(_place(one.key), _values(one), self.stamp(one.position)) for one in writes]
+        if made:
+            await self._database.write(lambda c: columns.put(c, DELIVERIES, made))
+
+    def stamp(self, position: int) -> int:
+        """The timestamp of a router's write: the record's position, never the time of day."""
+        return position
+
+    async def deliveries(self, record_ids: Collection[str]) -> dict[str, list[Delivery]]:
+        query = (
+            columns.select(DELIVERIES)
+            + " WHERE record_id = ? AND connector IS NOT NULL ORDER BY recipient, link, generation, part"
+        )
+
+        def work(connection: sqlite3.Connection) -> dict[str, list[Delivery]]:
+            read = {one: connection.execute(query, (one,)).fetchall() for one in set(record_ids)}
+            return {one: [_delivery(*row) for row in rows] for one, rows in read.items() if rows}
+
+        return await self._database.read(work) if record_ids else {}
+
+    async def attempts(self, delivery_id: str) -> list[Attempt]:
+        query = "SELECT n, token, lease, result, uncertain FROM attempts WHERE delivery_id = ? ORDER BY n"
+        found = await self._database.read(lambda c: c.execute(query, (delivery_id,)).fetchall())
+        return [_attempt(*row) for row in found]
+
+    async def claim(self, delivery_id: str, n: int, *, token: str, lease: int) -> bool:
+        query = "INSERT INTO attempts VALUES (?, ?, ?, ?, NULL, 0) ON CONFLICT DO NOTHING"
+        return await self._changed(query, (delivery_id, n, token, lease))
+
+    async def settle(self, delivery_id: str, n: int, *, token: str, result: Result) -> bool:
+        query = (
+            "UPDATE attempts SET result = :result WHERE delivery_id = :id AND n = :n AND token = :token"
+            " AND NOT uncertain AND (result IS NULL OR result = :result)"
+        )
+        values = {"result": _encode(result).decode(), "id": delivery_id, "n": n, "token": token}
+        return await self._changed(query, values)
+
+    async def doubt(self, delivery_id: str, n: int, *, token: str, now: int) -> bool:
+        query = (
+            "UPDATE attempts SET uncertain = 1 WHERE delivery_id = :id AND n = :n AND result IS NULL"
+            " AND (uncertain OR token = :token OR lease <= :now)"
+        )
+        return await self._changed(query, {"id": delivery_id, "n": n, "token": token, "now": now})
+
+    async def put_external(self, messages: Sequence[ExternalMessage]) -> None:
+        rows = [(one.connector, one.chat, one.external_id, _encode(one).decode()) for one in messages]
+        query = "INSERT INTO external_index VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        if rows:
+            await self._database.write(lambda c: c.executemany(query, rows))
+
+    async def external(self, connector: str, chat: str, external_ids: Collection[str]) -> dict[str, ExternalMessage]:
+        query = "SELECT message FROM external_index WHERE connector = ? AND chat = ? AND external_id = ?"
+
+        def work(connection: sqlite3.Connection) -> list[ExternalMessage]:
+            asked = (connection.execute(query, (connector, chat, one)).fetchone() for one in set(external_ids))
+            return [msgspec.json.decode(found[0], type=ExternalMessage) for found in asked if found]
+
+        found = await self._database.read(work) if external_ids else []
+        return {one.external_id: one for one in found}
+
+    async def _changed(self, query: str, values: Any) -> bool:
+        """Whether the statement changed its row."""
+        counted: Callable[[sqlite3.Connection], int] = lambda c: c.execute(query, values).rowcount  # noqa: E731
+        return await self._database.write(counted) == 1
+
+
+def _plans(connection: sqlite3.Connection, record_ids: Collection[str]) -> dict[str, Plan]:
+    query = "SELECT plan FROM plans WHERE record_id = ?"
+    asked = {one: connection.execute(query, (one,)).fetchone() for one in set(record_ids)}
+    return {one: msgspec.json.decode(found[0], type=Plan) for one, found in asked.items() if found}
+
+
+def _place(key: DeliveryKey) -> tuple[Value, ...]:
+    return key.record_id, key.recipient, key.link, key.part, key.generation
+
+
+def _values(write: DeliveryWrite) -> dict[str, Value]:
+    values = {name: getattr(write, name) for name in DELIVERIES.columns}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _delivery(record_id: str, recipient: str, link: str, part: int, generation: int, *values: Any) -> Delivery:
+    key = DeliveryKey(record_id=record_id, recipient=recipient, link=link, part=part, generation=generation)
+    named = dict(zip(DELIVERIES.columns, values, strict=True))
+    return Delivery(key=key, **{name: value for name, value in named.items() if value is not None})
+
+
+def _attempt(n: int, token: str, lease: int, result: str | None, uncertain: int) -> Attempt:
+    made = msgspec.json.decode(result, type=Result) if result else None
+    return Attempt(n=n, token=token, lease=lease, result=made, uncertain=bool(uncertain))
