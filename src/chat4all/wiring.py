@@ -25,6 +25,7 @@ from chat4all.conversations.members import Members
 from chat4all.conversations.membership import Membership
 from chat4all.conversations.outbox import Relay
 from chat4all.conversations.presence import Presence
+from chat4all.directory.engine import Sql
 from chat4all.directory.port import AlreadyThereError, LogEpoch, Role, User
 from chat4all.directory.sql import SqlDirectory
 from chat4all.gateway.endpoint import Endpoint
@@ -60,7 +61,8 @@ class Embedded:
         self.metrics = Metrics()
         self.log = EmbeddedLog(data / "log.db")
         self.store = EmbeddedStore(data / "store.db")
-        self.directory = SqlDirectory.in_file(data / "directory.db")
+        self.sql = Sql.in_file(data / "directory.db")
+        self.directory = SqlDirectory(self.sql)
         self.realtime = EmbeddedRealtime()
         self.limits = EmbeddedLimits()
         self.passwords = Passwords()
@@ -78,7 +80,7 @@ class Embedded:
         """Open the engines, start the loops, and at the end undo that in reverse."""
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.passwords.close)
-            for engine in (self.log, self.store, self.directory):
+            for engine in (self.log, self.store, self.sql):
                 await engine.open()
                 stack.push_async_callback(engine.close)
             epoch = await self._topics()

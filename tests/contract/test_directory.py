@@ -19,6 +19,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from chat4all.directory import tables
+from chat4all.directory.engine import Sql
 from chat4all.directory.port import (
     AlreadyThereError,
     Conversation,
@@ -49,9 +50,9 @@ class SqliteTwin:
         self._now += seconds
 
     async def open(self) -> None:
-        directory = SqlDirectory.in_file(self._path, clock=lambda: self._now)
-        await directory.open()
-        self.directory, self.close = directory, directory.close
+        sql = Sql.in_file(self._path)
+        await sql.open()
+        self.directory, self.close = SqlDirectory(sql, clock=lambda: self._now), sql.close
 
 
 TWINS = {"embedded": SqliteTwin}
@@ -499,7 +500,7 @@ async def test_a_closed_directory_is_unavailable(twin: Twin, call: Callable[[Dir
 
 
 async def test_the_migrations_make_the_tables_that_the_code_names(tmp_path: Path) -> None:
-    migrated = SqlDirectory.in_file(tmp_path / "fresh.db", clock=lambda: NOON / 1000)
+    migrated = Sql.in_file(tmp_path / "fresh.db")
     await migrated.open()
     await migrated.close()
     engine = sa.create_engine(f"sqlite:///{tmp_path / 'fresh.db'}")

@@ -1,19 +1,16 @@
-"""The directory on SQL, through SQLAlchemy's blocking drivers behind a bounded pool of threads."""
+"""The directory on SQL: SQLite, PostgreSQL, CockroachDB."""
 
-import asyncio
-import concurrent.futures
 import json
-import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 
-from chat4all.directory import migrations, tables
+from chat4all.directory import tables
+from chat4all.directory.engine import Sql
 from chat4all.directory.port import (
     AlreadyThereError,
     Conversation,
@@ -25,80 +22,46 @@ from chat4all.directory.port import (
     UnknownUsersError,
     User,
 )
-from chat4all.model.errors import EngineUnavailableError
 
-T = TypeVar("T")
-Work = Callable[[sa.Connection], T]
-
-_WAITING: Final = 1000  # requests that may wait for a thread; more are refused
-_ALLOWED: Final = 5.0  # seconds that anyone waits for an answer
 _users, _conversations, _members = tables.users, tables.conversations, tables.members
 _outbox, _leases, _epochs = tables.outbox, tables.leases, tables.log_epoch
-_SQLITE: Final = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    "busy_timeout=4000",
-    "case_sensitive_like=ON",
-)
 _USER_COLUMNS: Final = [_users.c[name] for name in ("username", "role", "email", "password_hash", "last_seen")]
 
 
 class SqlDirectory:
-    """The directory at an SQLAlchemy URL. `clock`: seconds since 1970, for leases."""
+    """The directory in a database. `clock`: seconds since 1970, for leases."""
 
-    def __init__(self, url: str, *, threads: int = 4, clock: Callable[[], float] = time.time) -> None:
-        self._engine = sa.create_engine(url, pool_size=threads, max_overflow=0, pool_timeout=_ALLOWED)
-        self._threads = concurrent.futures.ThreadPoolExecutor(threads, "directory")
+    def __init__(self, sql: Sql, *, clock: Callable[[], float] = time.time) -> None:
+        self._sql = sql
         self._clock = clock
-        self._closed = False
-        self._waiting = 0
-        if self._engine.dialect.name == "sqlite":
-            _prepare_sqlite(self._engine)
-
-    @classmethod
-    def in_file(cls, path: Path, *, clock: Callable[[], float] = time.time) -> "SqlDirectory":
-        """The embedded twin: one SQLite file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return cls(f"sqlite:///{path}", clock=clock)
-
-    async def open(self) -> None:
-        """Bring the schema up to date. Raises EngineUnavailableError."""
-        await self._run(lambda: migrations.upgrade(self._engine))
-
-    async def close(self) -> None:
-        """Close the connections and stop the threads."""
-        self._closed = True
-        self._threads.shutdown()
-        self._engine.dispose()
 
     async def add_user(self, user: User) -> None:
         values = msgspec.structs.asdict(user) | {"created_at": int(self._clock() * 1000)}
         try:
-            await self._write(lambda c: c.execute(sa.insert(_users).values(values)))
+            await self._sql.write(lambda c: c.execute(sa.insert(_users).values(values)))
         except sa.exc.IntegrityError as error:
             raise AlreadyThereError(user.username) from error
 
     async def user(self, username: str) -> User | None:
-        found = await self._all(sa.select(*_USER_COLUMNS).where(_users.c.username == username))
+        found = await self._sql.all(sa.select(*_USER_COLUMNS).where(_users.c.username == username))
         return _user(found[0]) if found else None
 
     async def change_user(self, username: str, *, role: Role | None, password_hash: str | None) -> User | None:
         values = {k: v for k, v in (("role", role), ("password_hash", password_hash)) if v is not None}
         if values:
-            await self._write(lambda c: c.execute(sa.update(_users).where(_users.c.username == username), values))
+            await self._sql.write(lambda c: c.execute(sa.update(_users).where(_users.c.username == username), values))
         return await self.user(username)
 
     async def find_users(self, prefix: str, *, after: str, limit: int) -> list[User]:
         query = sa.select(*_USER_COLUMNS).where(
             _users.c.username.startswith(prefix, autoescape=True), _users.c.username > after
         )
-        return [_user(row) for row in await self._all(query.order_by(_users.c.username).limit(limit))]
+        return [_user(row) for row in await self._sql.all(query.order_by(_users.c.username).limit(limit))]
 
     async def seen(self, username: str, at: int) -> None:
         earlier = sa.or_(_users.c.last_seen.is_(None), _users.c.last_seen < at)
         change = sa.update(_users).where(_users.c.username == username, earlier).values(last_seen=at)
-        await self._write(lambda c: c.execute(change))
+        await self._sql.write(lambda c: c.execute(change))
 
     async def add_conversation(self, conversation: Conversation, notices: Sequence[Notice]) -> None:
         def work(connection: sa.Connection) -> None:
@@ -108,7 +71,7 @@ class SqlDirectory:
             _add_notices(connection, notices)
 
         try:
-            await self._write(work)
+            await self._sql.write(work)
         except sa.exc.IntegrityError as error:
             raise AlreadyThereError(conversation.conversation_id) from error
 
@@ -118,7 +81,7 @@ class SqlDirectory:
     async def conversations_of(self, usernames: Collection[str]) -> dict[str, list[str]]:
         query = sa.select(_members.c.username, _members.c.conversation_id).where(_members.c.username.in_(usernames))
         found: dict[str, list[str]] = {username: [] for username in usernames}
-        for username, conversation_id in await self._all(query):
+        for username, conversation_id in await self._sql.all(query):
             found[username].append(conversation_id)
         return found
 
@@ -130,28 +93,28 @@ class SqlDirectory:
             rows = connection.execute(sa.select(_conversations).where(wanted))
             return {row.conversation_id: _conversation(row, held[row.conversation_id]) for row in rows}
 
-        return await self._read(work) if conversation_ids else {}
+        return await self._sql.read(work) if conversation_ids else {}
 
     async def members(self, conversation_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
-        return dict(await self._read(lambda c: _read_members(c, conversation_ids))) if conversation_ids else {}
+        return dict(await self._sql.read(lambda c: _read_members(c, conversation_ids))) if conversation_ids else {}
 
     async def joined(self, conversation_ids: Collection[str]) -> dict[str, dict[str, int]]:
         query = sa.select(_members.c.conversation_id, _members.c.username, _members.c.added_at).where(
             _members.c.conversation_id.in_(conversation_ids)
         )
         found: dict[str, dict[str, int]] = {conversation_id: {} for conversation_id in conversation_ids}
-        for conversation_id, username, at in await self._all(query.order_by(_members.c.turn)):
+        for conversation_id, username, at in await self._sql.all(query.order_by(_members.c.turn)):
             found[conversation_id][username] = at
         return found
 
     async def is_member(self, conversation_id: str, username: str) -> bool:
-        return bool(await self._all(sa.select(_members.c.turn).where(*_place(conversation_id, username))))
+        return bool(await self._sql.all(sa.select(_members.c.turn).where(*_place(conversation_id, username))))
 
     async def acquaintances(self, username: str, *, limit: int) -> list[str]:
         mine = sa.select(_members.c.conversation_id).where(_members.c.username == username)
         others = sa.select(_members.c.username).distinct().where(_members.c.conversation_id.in_(mine))
         query = others.where(_members.c.username != username).order_by(_members.c.username).limit(limit)
-        return [found for (found,) in await self._all(query)]
+        return [found for (found,) in await self._sql.all(query)]
 
     async def change_members(
         self, conversation_id: str, *, add: Sequence[str], remove: Sequence[str], at: int, notice: MemberNotice
@@ -173,7 +136,7 @@ class SqlDirectory:
             _add_notices(connection, [notice(tuple(new), tuple(gone))])
             return True
 
-        return await self._write(work)
+        return await self._sql.write(work)
 
     async def lease(self, name: str, holder: str, *, seconds: float) -> bool:
         now = self._clock()
@@ -189,81 +152,24 @@ class SqlDirectory:
                 return False
             return True
 
-        return await self._write(work)
+        return await self._sql.write(work)
 
     async def outbox(self, *, limit: int) -> list[OutboxRow]:
-        found = await self._all(sa.select(_outbox).order_by(_outbox.c.number).limit(limit))
+        found = await self._sql.all(sa.select(_outbox).order_by(_outbox.c.number).limit(limit))
         return [OutboxRow(number=n, notice=Notice(topic=topic, key=key, value=value)) for n, topic, key, value in found]
 
     async def outbox_done(self, numbers: Collection[int]) -> None:
-        await self._write(lambda c: c.execute(sa.delete(_outbox).where(_outbox.c.number.in_(numbers))))
+        await self._sql.write(lambda c: c.execute(sa.delete(_outbox).where(_outbox.c.number.in_(numbers))))
 
     async def log_epoch(self, topic: str) -> LogEpoch | None:
-        found = await self._all(sa.select(_epochs).where(_epochs.c.topic == topic))
+        found = await self._sql.all(sa.select(_epochs).where(_epochs.c.topic == topic))
         return LogEpoch(topic=topic, epoch=found[0].epoch, partitions=found[0].partitions) if found else None
 
     async def add_log_epoch(self, epoch: LogEpoch) -> None:
         try:
-            await self._write(lambda c: c.execute(sa.insert(_epochs).values(msgspec.structs.asdict(epoch))))
+            await self._sql.write(lambda c: c.execute(sa.insert(_epochs).values(msgspec.structs.asdict(epoch))))
         except sa.exc.IntegrityError as error:
             raise AlreadyThereError(epoch.topic) from error
-
-    async def _all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        return await self._read(lambda connection: connection.execute(query).all())
-
-    async def _read(self, work: Work[T]) -> T:
-        def run() -> T:
-            with self._engine.connect() as connection:
-                return work(connection)
-
-        return await self._run(run)
-
-    async def _write(self, work: Work[T]) -> T:
-        def run() -> T:
-            with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
-                return work(connection)
-
-        return await self._run(run)
-
-    async def _run(self, call: Callable[[], T]) -> T:
-        if self._closed:
-            raise EngineUnavailableError("directory", "closed")
-        if self._waiting >= _WAITING:
-            raise EngineUnavailableError("directory", "too many requests wait for it")
-        self._waiting += 1
-        waiting = asyncio.get_running_loop().run_in_executor(self._threads, call)
-        waiting.add_done_callback(self._answered)
-        try:
-            return await asyncio.wait_for(asyncio.shield(waiting), _ALLOWED)
-        except sa.exc.IntegrityError:
-            raise
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            raise EngineUnavailableError("directory", str(error.__cause__ or error)) from error
-        except TimeoutError as error:
-            waiting.add_done_callback(lambda late: late.cancelled() or late.exception())
-            raise EngineUnavailableError("directory", f"no answer in {_ALLOWED:.0f} s") from error
-
-    def _answered(self, _: object) -> None:
-        self._waiting -= 1
-
-
-def _prepare_sqlite(engine: sa.Engine) -> None:
-    """Serializable transactions that are on disk when they end, as the distributed database has them.
-
-    https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#serializable-isolation-savepoints-transactional-ddl
-    """
-
-    @sa.event.listens_for(engine, "connect")
-    def _connect(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions of its own
-        for setting in _SQLITE:
-            connection.execute(f"PRAGMA {setting}")
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        # A reader that turned writer would fail under another writer; one that says so at once waits.
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _user(row: sa.Row[Any]) -> User:

@@ -23,6 +23,7 @@ from chat4all.conversations.idempotency import Asked
 from chat4all.conversations.members import Members
 from chat4all.conversations.membership import Membership
 from chat4all.conversations.outbox import Relay
+from chat4all.directory.engine import Sql
 from chat4all.directory.port import Conversation, Role, User
 from chat4all.directory.sql import SqlDirectory
 from chat4all.log.embedded import EmbeddedLog
@@ -129,7 +130,8 @@ class World:
         self.store = store(self._folder / "store.db", synchronous="OFF")
         self.realtime = EmbeddedRealtime(clock=lambda: 0.0)
         shutil.copy(_directory_template(), self._folder / "directory.db")
-        self.directory = SqlDirectory.in_file(self._folder / "directory.db")
+        self._sql = Sql.in_file(self._folder / "directory.db")
+        self.directory = SqlDirectory(self._sql)
         self.metrics = Metrics()
         self.oracle = Oracle()
         self.api = Gates(_nobody)
@@ -173,7 +175,7 @@ class World:
             await asyncio.gather(self._collector, return_exceptions=True)
         await self.log.close()
         await self.store.close()
-        await self.directory.close()
+        await self._sql.close()
         shutil.rmtree(self._folder)
 
     def new_router(self, gates: Gates) -> Router:
@@ -373,8 +375,9 @@ def _directory_template() -> Path:
 
 
 async def _fill(path: Path) -> None:
-    directory = SqlDirectory.in_file(path)
-    await directory.open()
+    sql = Sql.in_file(path)
+    await sql.open()
+    directory = SqlDirectory(sql)
     for who in PEOPLE:
         await directory.add_user(User(username=who))
     for chat in CHATS:
@@ -382,4 +385,4 @@ async def _fill(path: Path) -> None:
             conversation_id=chat, type="group", created_by="ana", created_at=1, metadata={}, members=("ana", "bruno")
         )
         await directory.add_conversation(made, [])
-    await directory.close()
+    await sql.close()
