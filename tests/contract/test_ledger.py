@@ -249,6 +249,19 @@ async def test_a_provider_s_message_is_found_by_connector_chat_and_id(ledger: Le
     assert await ledger.external(new_id(), "7", ["17"]) == {}
 
 
+async def test_a_message_s_first_part_is_found_by_its_id(ledger: Ledger) -> None:
+    usual = {"connector": new_id(), "chat": "7", "conversation_id": new_id(), "message_id": new_id()}
+    parts = [ExternalMessage(external_id=str(17 + n), delivery=key("r", part=n), **usual) for n in (1, 0)]
+    written = ExternalMessage(external_id="30", **{**usual, "message_id": new_id()})
+    await ledger.put_external([*parts, written])
+    assert await ledger.external_of(usual["connector"], "7", usual["message_id"]) == "17"
+    assert await ledger.external_of(usual["connector"], "7", written.message_id) == "30"
+    assert await ledger.external_of(usual["connector"], "8", usual["message_id"]) is None
+    again = ExternalMessage(external_id="40", delivery=key("r", generation=1), **usual)
+    await ledger.put_external([again])
+    assert await ledger.external_of(usual["connector"], "7", usual["message_id"]) == "40", "after a retry"
+
+
 # -- the engine
 
 

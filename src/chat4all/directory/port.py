@@ -21,13 +21,17 @@ class Role(enum.StrEnum):
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A person or a program, by a name that never changes. `password_hash`: argon2id; None: cannot log in."""
+    """A person or a program, by a name that never changes. `password_hash`: argon2id; None: cannot log in.
+
+    `display_name`: what others are shown, where that is not the username.
+    """
 
     username: str
     role: Role = Role.USER
     email: str | None = None
     password_hash: str | None = None
     last_seen: int | None = None
+    display_name: str | None = None
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,7 +25,8 @@ from chat4all.directory.port import (
 
 _users, _conversations, _members = tables.users, tables.conversations, tables.members
 _outbox, _leases, _epochs = tables.outbox, tables.leases, tables.log_epoch
-_USER_COLUMNS: Final = [_users.c[name] for name in ("username", "role", "email", "password_hash", "last_seen")]
+_USER_FIELDS: Final = ("username", "role", "email", "password_hash", "last_seen", "display_name")
+_USER_COLUMNS: Final = [_users.c[name] for name in _USER_FIELDS]
 
 
 class SqlDirectory:

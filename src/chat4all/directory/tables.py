@@ -15,6 +15,7 @@ users: Final = sa.Table(
     sa.Column("password_hash", sa.String(255)),
     sa.Column("last_seen", sa.BigInteger),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("display_name", sa.String(255)),
 )
 
 conversations: Final = sa.Table(
@@ -62,4 +63,54 @@ log_epoch: Final = sa.Table(
     sa.Column("topic", sa.String(255), primary_key=True),
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("partitions", sa.Integer, nullable=False),
+)
+
+connectors: Final = sa.Table(
+    "connectors",
+    metadata,
+    sa.Column("uid", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(128), nullable=False, unique=True),
+    sa.Column("channel", sa.String(32), nullable=False),
+    sa.Column("managed_by", sa.String(64), nullable=False),
+    sa.Column("spec", sa.Text, nullable=False),
+    sa.Column("account", sa.String(128)),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Index("connectors_by_account", "channel", "account", unique=True),
+)
+
+links: Final = sa.Table(
+    "links",
+    metadata,
+    sa.Column("link_id", sa.String(36), primary_key=True),
+    sa.Column("username", sa.String(64), sa.ForeignKey("users.username"), nullable=False),
+    sa.Column("channel", sa.String(32), nullable=False),
+    sa.Column("connector", sa.String(128), nullable=False),
+    sa.Column("external_id", sa.String(128), nullable=False),
+    sa.Column("chat", sa.String(128), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("code", sa.String(64)),
+    sa.Column("reason", sa.String(64)),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Index("links_by_user", "username"),
+    sa.Index("links_by_person", "connector", "external_id"),
+)
+
+inbound_events: Final = sa.Table(
+    "inbound_events",
+    metadata,
+    sa.Column("connector", sa.String(128), primary_key=True),
+    sa.Column("event_id", sa.String(128), primary_key=True),
+    sa.Column("conversation_id", sa.String(36), nullable=False),
+    sa.Column("username", sa.String(64), nullable=False),
+    sa.Column("ambiguous", sa.Boolean, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+
+reach: Final = sa.Table(
+    "reach",
+    metadata,
+    sa.Column("connector", sa.String(128), primary_key=True),
+    sa.Column("chat", sa.String(128), primary_key=True),
+    sa.Column("conversation_id", sa.String(36), primary_key=True),
+    sa.Column("last_at", sa.BigInteger, nullable=False),
 )

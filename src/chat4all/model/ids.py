@@ -9,6 +9,10 @@ import uuid_utils
 
 _KEYED = uuid.UUID("5b1f2c3e-8f0a-5c57-9a3d-0f3f6f2a7c11")  # the namespace of ids made from Idempotency-Keys
 _EFFECT = uuid.UUID("0c9d8a74-52b1-5f0e-8a77-3a1f4a9d2e60")  # the namespace of ids made from a position
+_INBOX = uuid.UUID("c2a7d1b4-6f0e-5d8b-8a55-0d4b1f3e9a60")  # the namespace of inbox conversations' ids
+_CONTACT = uuid.UUID("1b0f6a3e-94c7-5e21-b0a8-7c5e2d8f4a19")  # the namespace of contacts' names
+_INBOUND = uuid.UUID("f3b8e0c1-7a25-5f4d-9c16-2e9d5a0b8c47")  # the namespace of ids of what people write on channels
+_PREFIX = "contact-"
 
 
 def new_id() -> str:
@@ -33,3 +37,23 @@ def keyed_id(sender: str, key: str, digest: str) -> str:
 def effect_id(position: int, what: str) -> str:
     """The id of something that a record caused: the same at every replay of the record."""
     return str(uuid.uuid5(_EFFECT, f"{position}:{what}"))
+
+
+def inbox_id(connector: str, chat: str) -> str:
+    """The id of a chat's conversation where nothing says which other is meant."""
+    return str(uuid.uuid5(_INBOX, json.dumps([connector, chat])))
+
+
+def contact_name(connector: str, external_id: str) -> str:
+    """The username of somebody who wrote on a channel and is nobody's link."""
+    return f"{_PREFIX}{uuid.uuid5(_CONTACT, json.dumps([connector, external_id])).hex[:20]}"
+
+
+def is_contact(username: str) -> bool:
+    """Whether it is such a one's."""
+    return username.startswith(_PREFIX)
+
+
+def inbound_id(connector: str, event_id: str) -> str:
+    """The id of the record of a provider's event: the same however often it is told."""
+    return str(uuid.uuid5(_INBOUND, json.dumps([connector, event_id])))

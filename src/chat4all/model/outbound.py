@@ -148,12 +148,10 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class Send(Outbound, frozen=True, kw_only=True, tag="send"):
-    """A text to be sent, in as many parts as it takes. `answers`: the message it replies to; `answers_external`: that
-    message's id at the provider, where it came from this very chat."""
+    """A text to be sent, in as many parts as it takes. `answers`: the id of the message that it replies to."""
 
     text: str
     answers: str | None = None
-    answers_external: str | None = None
 
 
 class Edit(Outbound, frozen=True, kw_only=True, tag="edit"):

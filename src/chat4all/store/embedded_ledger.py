@@ -23,6 +23,9 @@ CREATE TABLE IF NOT EXISTS attempts (
 CREATE TABLE IF NOT EXISTS external_index (
   connector TEXT, chat TEXT, external_id TEXT, message TEXT NOT NULL, PRIMARY KEY (connector, chat, external_id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS external_by_message (
+  connector TEXT, chat TEXT, message_id TEXT, external_id TEXT NOT NULL, PRIMARY KEY (connector, chat, message_id)
+) WITHOUT ROWID;
 """
 )
 
@@ -101,9 +104,21 @@ class EmbeddedLedger:
 
     async def put_external(self, messages: Sequence[ExternalMessage]) -> None:
         rows = [(one.connector, one.chat, one.external_id, _encode(one).decode()) for one in messages]
-        query = "INSERT INTO external_index VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        firsts = [one for one in messages if one.delivery is None or one.delivery.part == 0]
+        reverse = [(one.connector, one.chat, one.message_id, one.external_id) for one in firsts]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany("INSERT INTO external_index VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows)
+            connection.executemany("INSERT OR REPLACE INTO external_by_message VALUES (?, ?, ?, ?)", reverse)
+
         if rows:
-            await self._database.write(lambda c: c.executemany(query, rows))
+            await self._database.write(work)
+
+    async def external_of(self, connector: str, chat: str, message_id: str) -> str | None:
+        query = "SELECT external_id FROM external_by_message WHERE connector = ? AND chat = ? AND message_id = ?"
+        values = (connector, chat, message_id)
+        found = await self._database.read(lambda c: c.execute(query, values).fetchone())
+        return str(found[0]) if found else None
 
     async def external(self, connector: str, chat: str, external_ids: Collection[str]) -> dict[str, ExternalMessage]:
         query = "SELECT message FROM external_index WHERE connector = ? AND chat = ? AND external_id = ?"

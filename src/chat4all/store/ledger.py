@@ -60,6 +60,10 @@ class Ledger(Protocol):
         """What providers' messages are here; the same again changes nothing."""
         ...
 
+    async def external_of(self, connector: str, chat: str, message_id: str) -> str | None:
+        """The provider's id of our message in that chat, of its first part if it has several; None: it has none."""
+        ...
+
     async def external(self, connector: str, chat: str, external_ids: Collection[str]) -> dict[str, ExternalMessage]:
         """What these are, by the provider's id."""
         ...

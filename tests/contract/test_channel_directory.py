@@ -1,0 +1,325 @@
+"""What every directory must know of channels: the text of directory/channels.py as tests."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from chat4all.directory.channels import (
+    Arrival,
+    ChannelDirectory,
+    Connector,
+    Link,
+    LinkState,
+    NoSuchMembersError,
+    Placement,
+)
+from chat4all.directory.engine import Sql
+from chat4all.directory.port import AlreadyThereError, Conversation, Directory, Notice, User
+from chat4all.directory.sql import SqlDirectory
+from chat4all.directory.sql_channels import SqlChannels
+from chat4all.model.ids import contact_name, inbox_id, is_contact, new_id
+
+NOON = 1_800_000_000_000  # ms
+WEEK = 7 * 86_400_000
+TG = "local.telegram"
+
+
+class SqliteTwin:
+    """SQLite in a file of its own."""
+
+    channels: ChannelDirectory
+    directory: Directory
+
+    def __init__(self, path: Path) -> None:
+        self._path = path / "directory.db"
+
+    async def open(self) -> None:
+        sql = Sql.in_file(self._path)
+        await sql.open()
+        self.channels, self.directory, self.close = SqlChannels(sql), SqlDirectory(sql), sql.close
+
+
+TWINS = {"embedded": SqliteTwin}
+Twin = SqliteTwin
+
+
+@pytest.fixture(params=["embedded"])
+async def twin(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Twin]:
+    made = TWINS[request.param](tmp_path)
+    await made.open()
+    for name in ("ana", "bruno", "clara"):
+        await made.directory.add_user(User(username=name))
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def channels(twin: Twin) -> ChannelDirectory:
+    return twin.channels
+
+
+def link(username: str = "bruno", external_id: str = "7", **more: Any) -> Link:
+    usual = {"channel": "telegram", "connector": TG, "chat": external_id, "created_at": NOON}
+    return Link(**{"link_id": new_id(), "username": username, "external_id": external_id, **usual, **more})
+
+
+def arrival(**more: Any) -> Arrival:
+    usual: dict[str, Any] = {
+        "connector": TG,
+        "channel": "telegram",
+        "event_id": new_id(),
+        "chat": "7",
+        "external_id": "7",
+    }
+    usual |= {"name": "Bruno Silva", "at": NOON, "since": NOON - WEEK, "inbox": ("ana",)}
+    return Arrival(**{**usual, **more})
+
+
+async def conversation(twin: Twin, *members: str) -> str:
+    made = Conversation(
+        conversation_id=new_id(), type="group", created_by=members[0], created_at=NOON, metadata={}, members=members
+    )
+    await twin.directory.add_conversation(made, [])
+    return made.conversation_id
+
+
+# -- connectors
+
+
+def connector(name: str = TG, **more: Any) -> Connector:
+    spec = {"config": {"mode": "Polling"}, "inbox": {"members": ["ana"]}}
+    return Connector(
+        **{"uid": new_id(), "name": name, "channel": "telegram", "managed_by": "file", "spec": spec, **more}
+    )
+
+
+async def test_a_connector_comes_back_as_it_was_put(channels: ChannelDirectory) -> None:
+    one = connector()
+    await channels.put_connector(one)
+    await channels.put_connector(one)
+    assert await channels.connector(one.uid) == one
+    assert await channels.connectors() == [one]
+    assert await channels.connector(new_id()) is None
+
+
+async def test_putting_it_again_changes_its_spec_and_nothing_else(channels: ChannelDirectory) -> None:
+    one = connector()
+    await channels.put_connector(one)
+    assert await channels.claim_account(one.uid, "42")
+    await channels.report(one.uid, {"state": "Running"})
+    changed = msgspec.structs.replace(one, spec={"state": "Paused"})
+    await channels.put_connector(changed)
+    found = await channels.connector(one.uid)
+    assert found == msgspec.structs.replace(changed, account="42", status={"state": "Running"})
+
+
+async def test_a_name_belongs_to_one(channels: ChannelDirectory) -> None:
+    await channels.put_connector(connector())
+    with pytest.raises(AlreadyThereError):
+        await channels.put_connector(connector())
+
+
+async def test_an_account_belongs_to_one_connector_of_a_channel(channels: ChannelDirectory) -> None:
+    first, second, other = connector("a.x"), connector("a.y"), connector("a.z", channel="pigeon")
+    for one in (first, second, other):
+        await channels.put_connector(one)
+    assert await channels.claim_account(first.uid, "42")
+    assert await channels.claim_account(first.uid, "42"), "its own, again"
+    assert not await channels.claim_account(second.uid, "42")
+    assert await channels.claim_account(other.uid, "42"), "another channel's"
+    assert not await channels.claim_account(new_id(), "43"), "nobody's"
+    assert await channels.remove_connector(first.uid)
+    assert await channels.claim_account(second.uid, "42")
+    assert not await channels.remove_connector(first.uid)
+
+
+# -- links
+
+
+async def test_links_come_back_by_user(channels: ChannelDirectory) -> None:
+    first, second = link(), link(external_id="8", created_at=NOON + 1)
+    await channels.add_link(second)
+    await channels.add_link(first)
+    assert await channels.links_of(["bruno", "clara"]) == {"bruno": [first, second], "clara": []}
+    assert await channels.links_of([]) == {}
+
+
+async def test_a_person_is_linked_to_one_user(channels: ChannelDirectory) -> None:
+    await channels.add_link(link())
+    for state in (LinkState.LINKED, LinkState.PENDING):
+        with pytest.raises(AlreadyThereError):
+            await channels.add_link(link("clara", state=state))
+    await channels.add_link(link("clara", connector="local.other"))
+
+
+async def test_of_many_who_link_a_person_one_does(channels: ChannelDirectory) -> None:
+    links = [link(name) for name in ("ana", "bruno", "clara")]
+    done = await asyncio.gather(*(channels.add_link(one) for one in links), return_exceptions=True)
+    assert [type(one) for one in done].count(type(None)) == 1
+
+
+async def test_a_claim_is_nothing_until_it_is_proven_by_the_person_himself(channels: ChannelDirectory) -> None:
+    claim = link(state=LinkState.PENDING, code="CODE42")
+    await channels.add_link(claim)
+    assert await channels.prove_link(TG, "7", "CODE43") is None, "a wrong code"
+    assert await channels.prove_link(TG, "8", "CODE42") is None, "another person"
+    assert await channels.prove_link("local.other", "7", "CODE42") is None, "at another connector"
+    placed = await channels.place(arrival(), None)
+    assert is_contact(placed.username), "whoever has claimed him is not him"
+    proven = msgspec.structs.replace(claim, state=LinkState.LINKED, code=None)
+    assert await channels.prove_link(TG, "7", "CODE42") == proven
+    assert await channels.prove_link(TG, "7", "CODE42") is None, "once"
+    assert (await channels.links_of(["bruno", placed.username])) == {"bruno": [proven], placed.username: []}
+    assert (await channels.place(arrival(), None)).username == "bruno"
+
+
+async def test_who_proves_it_ends_what_others_claim(channels: ChannelDirectory) -> None:
+    await channels.add_link(link("clara", state=LinkState.PENDING, code="WRONG"))
+    await channels.add_link(link("bruno", state=LinkState.PENDING, code="RIGHT"))
+    assert await channels.prove_link(TG, "7", "RIGHT") is not None
+    assert (await channels.links_of(["clara"]))["clara"] == []
+
+
+async def test_the_same_claim_twice_is_refused(channels: ChannelDirectory) -> None:
+    await channels.add_link(link(state=LinkState.PENDING, code="A"))
+    with pytest.raises(AlreadyThereError):
+        await channels.add_link(link(state=LinkState.PENDING, code="B"))
+
+
+async def test_a_link_is_removed_by_its_own_user_only(channels: ChannelDirectory) -> None:
+    one = link()
+    await channels.add_link(one)
+    assert not await channels.remove_link(one.link_id, "clara")
+    assert await channels.remove_link(one.link_id, "bruno")
+    assert not await channels.remove_link(one.link_id, "bruno")
+
+
+async def test_who_cannot_be_reached_is_marked_until_he_can(channels: ChannelDirectory) -> None:
+    one = link()
+    await channels.add_link(one)
+    marked = msgspec.structs.replace(one, state=LinkState.UNREACHABLE, reason="Blocked")
+    assert await channels.set_reachable(TG, "7", reachable=False, reason="Blocked") == [marked]
+    assert await channels.set_reachable(TG, "7", reachable=False, reason="Blocked") == []
+    assert (await channels.links_of(["bruno"]))["bruno"] == [marked]
+    assert await channels.set_reachable(TG, "7", reachable=True, reason="") == [one]
+    await channels.set_reachable(TG, "7", reachable=False, reason="Deactivated")
+    await channels.place(arrival(), None)
+    assert (await channels.links_of(["bruno"]))["bruno"] == [one], "who writes is there"
+
+
+async def test_a_claim_is_not_marked(channels: ChannelDirectory) -> None:
+    await channels.add_link(link(state=LinkState.PENDING, code="A"))
+    assert await channels.set_reachable(TG, "7", reachable=False, reason="Blocked") == []
+
+
+# -- what people write
+
+
+async def test_somebody_unknown_becomes_a_contact_in_the_inbox(twin: Twin) -> None:
+    notice = Notice(topic="events", key="k", value=b"created")
+    placed = await twin.channels.place(arrival(inbox=("ana", "clara")), notice)
+    assert placed == Placement(conversation_id=inbox_id(TG, "7"), username=contact_name(TG, "7"))
+    made = await twin.directory.conversation(placed.conversation_id)
+    assert made is not None
+    assert made.members == (placed.username, "ana", "clara")
+    assert made.metadata == {"channel": "telegram", "connector": TG}
+    user = await twin.directory.user(placed.username)
+    assert user is not None
+    assert (user.display_name, user.password_hash) == ("Bruno Silva", None)
+    assert [row.notice for row in await twin.directory.outbox(limit=10)] == [notice]
+    again = await twin.channels.place(arrival(), notice)
+    assert again == placed, "the same conversation"
+    assert len(await twin.directory.outbox(limit=10)) == 1, "and it was made once"
+
+
+async def test_an_event_is_placed_once_whatever_happens_meanwhile(twin: Twin) -> None:
+    event = arrival()
+    first = await twin.channels.place(event, None)
+    await twin.channels.add_link(link())
+    chat = await conversation(twin, "ana", "bruno")
+    await twin.channels.reached(TG, "7", chat, NOON)
+    again = await twin.channels.place(msgspec.structs.replace(event, quoted=chat), None)
+    assert again == msgspec.structs.replace(first, repeated=True)
+
+
+async def test_of_many_at_once_all_get_the_same(channels: ChannelDirectory) -> None:
+    event = arrival()
+    answers = await asyncio.gather(*(channels.place(event, None) for _ in range(10)))
+    assert {(one.conversation_id, one.username) for one in answers} == {(inbox_id(TG, "7"), contact_name(TG, "7"))}
+    assert [one.repeated for one in answers].count(False) == 1
+
+
+async def test_a_quote_says_which_conversation(twin: Twin) -> None:
+    await twin.channels.add_link(link())
+    first, second = await conversation(twin, "ana", "bruno"), await conversation(twin, "clara", "bruno")
+    await twin.channels.reached(TG, "7", first, NOON)
+    await twin.channels.reached(TG, "7", second, NOON)
+    placed = await twin.channels.place(arrival(quoted=second), None)
+    assert placed == Placement(conversation_id=second, username="bruno")
+
+
+async def test_a_quote_from_a_conversation_that_he_is_not_in_says_nothing(twin: Twin) -> None:
+    await twin.channels.add_link(link())
+    mine, theirs = await conversation(twin, "ana", "bruno"), await conversation(twin, "ana", "clara")
+    await twin.channels.reached(TG, "7", mine, NOON)
+    assert (await twin.channels.place(arrival(quoted=theirs), None)).conversation_id == mine
+
+
+async def test_the_one_that_reached_him_lately_is_meant(twin: Twin) -> None:
+    await twin.channels.add_link(link())
+    old, new, elsewhere = [await conversation(twin, "ana", "bruno") for _ in range(3)]
+    await twin.channels.reached(TG, "7", old, NOON - WEEK - 1)
+    await twin.channels.reached(TG, "7", new, NOON - WEEK)
+    await twin.channels.reached(TG, "8", elsewhere, NOON)
+    await twin.channels.reached("local.other", "7", elsewhere, NOON)
+    assert await twin.channels.place(arrival(), None) == Placement(conversation_id=new, username="bruno")
+
+
+async def test_where_several_did_it_goes_to_the_inbox_and_he_is_told(twin: Twin) -> None:
+    await twin.channels.add_link(link())
+    for _ in range(2):
+        await twin.channels.reached(TG, "7", await conversation(twin, "ana", "bruno"), NOON)
+    placed = await twin.channels.place(arrival(), None)
+    assert placed == Placement(conversation_id=inbox_id(TG, "7"), username="bruno", ambiguous=True)
+
+
+async def test_one_that_he_has_left_is_not_meant(twin: Twin) -> None:
+    await twin.channels.add_link(link())
+    left = await conversation(twin, "ana", "bruno")
+    await twin.channels.reached(TG, "7", left, NOON)
+    none = Notice(topic="t", key="k", value=b"")
+    await twin.directory.change_members(left, add=[], remove=["bruno"], at=NOON, notice=lambda *_: none)
+    assert (await twin.channels.place(arrival(), None)).conversation_id == inbox_id(TG, "7")
+
+
+async def test_reaching_only_moves_forward(twin: Twin) -> None:
+    await twin.channels.add_link(link())
+    chat = await conversation(twin, "ana", "bruno")
+    await twin.channels.reached(TG, "7", chat, NOON)
+    await twin.channels.reached(TG, "7", chat, NOON - 2 * WEEK)
+    assert (await twin.channels.place(arrival(), None)).conversation_id == chat
+
+
+async def test_an_inbox_of_nobody_is_refused_and_nothing_is_kept(twin: Twin) -> None:
+    event = arrival(inbox=("ana", "nobody"))
+    with pytest.raises(NoSuchMembersError) as refused:
+        await twin.channels.place(event, None)
+    assert refused.value.usernames == ("nobody",)
+    assert await twin.directory.user(contact_name(TG, "7")) is None
+    assert not (await twin.channels.place(msgspec.structs.replace(event, inbox=("ana",)), None)).repeated
+
+
+async def test_what_was_written_is_there_after_a_new_start(twin: Twin) -> None:
+    one, event = connector(), arrival()
+    await twin.channels.put_connector(one)
+    await twin.channels.add_link(link("clara", external_id="9"))
+    placed = await twin.channels.place(event, None)
+    await twin.close()
+    await twin.open()
+    assert await twin.channels.connectors() == [one]
+    assert len((await twin.channels.links_of(["clara"]))["clara"]) == 1
+    assert await twin.channels.place(event, None) == msgspec.structs.replace(placed, repeated=True)
