@@ -250,7 +250,7 @@ async def test_a_provider_s_message_is_found_by_connector_chat_and_id(ledger: Le
 
 
 async def test_a_message_s_first_part_is_found_by_its_id(ledger: Ledger) -> None:
-    usual = {"connector": new_id(), "chat": "7", "conversation_id": new_id(), "message_id": new_id()}
+    usual: dict[str, Any] = {"connector": new_id(), "chat": "7", "conversation_id": new_id(), "message_id": new_id()}
     parts = [ExternalMessage(external_id=str(17 + n), delivery=key("r", part=n), **usual) for n in (1, 0)]
     written = ExternalMessage(external_id="30", **{**usual, "message_id": new_id()})
     await ledger.put_external([*parts, written])
