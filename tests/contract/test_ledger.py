@@ -62,7 +62,8 @@ def at(offset: int) -> Position:
 
 
 def target(recipient: str = "bruno", **more: str) -> Target:
-    return Target(**{"recipient": recipient, "link": "l1", "connector": "local.tg", "destination": "7", **more})
+    usual: dict[str, Any] = {"link": "l1", "connector": "local.tg", "destination": "7"}
+    return Target(**{"recipient": recipient, **usual, **more})
 
 
 def key(record_id: str, **more) -> DeliveryKey:
@@ -73,7 +74,7 @@ def key(record_id: str, **more) -> DeliveryKey:
 
 
 async def test_a_plan_comes_back_as_it_was_made(ledger: Ledger) -> None:
-    made = Plan(record_id=new_id(), message_id=new_id(), generation=2, targets=(target(label="Ana"), target("clara")))
+    made = Plan(record_id=new_id(), message_id=new_id(), targets=(target(label="Ana"), target("clara")))
     assert await ledger.plan([made]) == {made.record_id: made}
     assert await ledger.plans([made.record_id, new_id()]) == {made.record_id: made}
 

@@ -18,6 +18,7 @@ _DELIVERY: Final = uuid.UUID("7d2f0b9e-3c51-5c0a-9d68-6a0f1be2c4d3")  # the name
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Who gets it, by which link: at which connector, in which chat. `label`: the sender's name before the text.
 
+    `generation`: of the message's deliveries, which one it makes, or for an edit or a delete which one it changes.
     `reason`: why it does not go, a code of the table of reasons; empty: it goes.
     """
 
@@ -26,18 +27,16 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     connector: str
     destination: str
     label: str = ""
+    generation: int = 0
     reason: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Made once for a record, and never changed. `message_id`: whose deliveries they are; an edit has its own.
-
-    `generation`: nought, and one more with each retry.
-    """
+    """Made once for a record, and never changed. `message_id`: under whose id the deliveries stand; a retry's are the
+    message's, an edit and a delete have their own."""
 
     record_id: str
     message_id: str
-    generation: int = 0
     targets: tuple[Target, ...] = ()
 
 

@@ -15,6 +15,7 @@ from chat4all.channels.kit.http import Client
 from chat4all.channels.kit.manifest import Manifest
 from chat4all.channels.kit.port import Channel, Post
 from chat4all.channels.kit.tables import Asked, Incoming, Outgoing
+from chat4all.model.reasons import REASONS
 
 
 def tables(manifest: Manifest) -> ModuleType:
@@ -133,3 +134,9 @@ def test_its_tables_hold_what_every_channel_meets(manifest: Manifest):
     assert needed | {errors.UnknownOutcomeError} <= kinds
     assert {False, True} <= {case.genuine for case in cases.INCOMING}
     assert errors.MalformedError in {case.error for case in cases.INCOMING}
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=NAMES)
+def test_every_reason_that_it_gives_is_in_the_table(manifest: Manifest):
+    given = {case.attributes["reason"] for case in tables(manifest).OUTGOING if "reason" in case.attributes}
+    assert given <= {*REASONS, "AlreadySo"}
