@@ -40,11 +40,13 @@ def run(
     Example: chat4all phone --as bruno
     """
     try:
-        asyncio.run(_Phone(url.rstrip("/"), username, as_json=as_json).chat(bot, say))
-    except httpx.TransportError as error:
+        well = asyncio.run(_Phone(url.rstrip("/"), username, as_json=as_json).chat(bot, say))
+    except (httpx.TransportError, httpx.InvalidURL) as error:
         raise AnswerError(f"No simulator answers at {url}: {error}. Start one: chat4all simulator") from error
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
+    if not well:
+        raise typer.Exit(1)
 
 
 class _Phone:
@@ -57,19 +59,23 @@ class _Phone:
         self._last = 0  # of the messages that were shown
         self._client = httpx.AsyncClient(timeout=httpx.Timeout(10, read=None), trust_env=False)
 
-    async def chat(self, bot: str, say: str) -> None:
+    async def chat(self, bot: str, say: str) -> bool:
+        """Whether all that was typed was sent; on a terminal one sees what was not."""
         async with self._client:
             await self._pick_up()
             self._chat = bot or await self._only_bot()
             if say:
                 self._show(await self._ask("POST", "/messages", {"text": say}))
-                return
+                return True
+            await self._ask("GET", "", None)  # a bot that is not there ends it here
             if not self._json and sys.stdin.isatty():
                 output.lines().print(_HELP, style="dim", markup=False)
-            async with asyncio.TaskGroup() as group:
-                listening = group.create_task(self._listen())
-                await self._type()
+            listening = asyncio.create_task(self._listen())
+            try:
+                return await self._type() or sys.stdin.isatty()
+            finally:
                 listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
 
     async def _pick_up(self) -> None:
         people = await self._call("GET", "/phones")
@@ -86,7 +92,7 @@ class _Phone:
     async def _listen(self) -> None:
         """Follow what happens, for as long as it takes; a line that is lost is made again."""
         while True:
-            with contextlib.suppress(httpx.TransportError):
+            with contextlib.suppress(httpx.TransportError, AnswerError):
                 async with contextlib.aclosing(self._events()) as events:
                     async for event in events:
                         await self._take(event)
@@ -116,33 +122,36 @@ class _Phone:
             return str(event["chat"]) == self._chat
         return bool(event["chat"] == (await self._call("GET", f"/bots/{self._chat}"))["id"])
 
-    async def _type(self) -> None:
-        """Send every line that is typed, until there are no more."""
+    async def _type(self) -> bool:
+        """Send every line that is typed, until there are no more; whether all were sent."""
         lines: asyncio.Queue[str] = asyncio.Queue()
         loop = asyncio.get_running_loop()
 
         def read() -> None:
-            for line in sys.stdin:
-                loop.call_soon_threadsafe(lines.put_nowait, line)
+            for line in iter(sys.stdin.buffer.readline, b""):
+                loop.call_soon_threadsafe(lines.put_nowait, line.decode("utf-8", "replace"))
             loop.call_soon_threadsafe(lines.put_nowait, "")
 
         # A thread that nothing waits for: what reads a terminal cannot be ended.
         threading.Thread(target=read, daemon=True).start()
+        well = True
         while line := await lines.get():
             try:
                 await self._do(line.strip())
-            except AnswerError as error:
-                output.note(str(error))
+            except (AnswerError, httpx.TransportError) as error:
+                output.note(str(error) or type(error).__name__)
+                well = False
+        return well
 
     async def _do(self, line: str) -> None:
         match line.split(" ", 2):
             case [""]:
                 return
-            case ["/reply", number, text] if number.isdigit():
+            case ["/reply", number, text] if number.isascii() and number.isdigit():
                 await self._ask("POST", "/messages", {"text": text, "reply_to": int(number)})
-            case ["/edit", number, text] if number.isdigit():
+            case ["/edit", number, text] if number.isascii() and number.isdigit():
                 await self._ask("PATCH", f"/messages/{number}", {"text": text})
-            case ["/delete", number] if number.isdigit():
+            case ["/delete", number] if number.isascii() and number.isdigit():
                 await self._ask("DELETE", f"/messages/{number}", None)
             case ["/block" | "/unblock" as order]:
                 await self._ask("PUT", "/blocked", {"blocked": order == "/block"})
@@ -154,11 +163,14 @@ class _Phone:
 
     async def _call(self, verb: str, path: str, body: object = None) -> Any:
         answer = await self._client.request(verb, self._url + path, json=body)
+        if not answer.headers.get("Content-Type", "").startswith("application/json"):
+            raise AnswerError(f"What answers at {self._url} is no simulator.", answer.status_code)
+        told = answer.json()
         if answer.status_code != 200:
-            detail = answer.json().get("detail") if "json" in answer.headers.get("Content-Type", "") else answer.text
+            detail = told.get("detail", "It was refused.")
             said = detail if isinstance(detail, str) else "; ".join(one["msg"] for one in detail)
             raise AnswerError(said, answer.status_code)
-        return answer.json()
+        return told
 
     def _tell(self, event: dict[str, Any]) -> None:
         if event["what"] == "message":

@@ -5,10 +5,12 @@ from importlib.resources import files
 from typing import Final
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chat4all.simulator.clock import Clock
 from chat4all.simulator.control import faults, log
@@ -22,6 +24,7 @@ _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+_LARGEST: Final = 1 << 20  # bytes of a body
 _HEADERS: Final = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -45,6 +48,9 @@ def build(providers: Iterable[Provider], journal: Journal, script: Script, clock
         app.include_router(provider.control, prefix=f"/control/{provider.name}")
         names.append(provider.name)
     app.exception_handler(PhoneError)(_impossible)
+    app.exception_handler(UnicodeEncodeError)(_unreadable)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.add_middleware(_Bounded)
 
     @app.get("/control", tags=["log"])
     async def about() -> dict[str, object]:
@@ -65,6 +71,36 @@ class _Page(StaticFiles):
         response = super().file_response(*args, **options)  # type: ignore[arg-type]
         response.headers.update(_HEADERS)
         return response
+
+
+class _Bounded:
+    """Bodies that are longer than anything that can be said here are refused before they are read."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope.get("headers", ()))
+        length = headers.get(b"content-length", b"0")
+        if scope["type"] == "http" and (
+            b"transfer-encoding" in headers or not length.isdigit() or int(length) > _LARGEST
+        ):
+            answer = JSONResponse({"detail": f"Send at most {_LARGEST} bytes, and their Content-Length."}, 413)
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+async def _unreadable(_: Request, __: Exception) -> JSONResponse:
+    """Half of a surrogate pair is no text."""
+    return JSONResponse({"detail": "A text in it is no text in UTF-8."}, 422)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    """As FastAPI has it, without saying again what was sent."""
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    told = [{"loc": list(map(str, one["loc"])), "msg": one["msg"], "type": one["type"]} for one in found[:20]]
+    return JSONResponse({"detail": told}, 422)
 
 
 async def _impossible(_: Request, error: Exception) -> JSONResponse:

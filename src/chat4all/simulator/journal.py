@@ -52,7 +52,10 @@ class Journal:
                     os.truncate(self.path, self._size)
                     return
                 self._place(len(line))
-                yield msgspec.json.decode(line)
+                try:
+                    yield msgspec.json.decode(line)
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    raise JournalError(f"{self.path}, line {self.last} is damaged: {error}.") from error
 
     def note(self, what: str, **told: Any) -> int:
         """Append an entry; its number."""
@@ -65,6 +68,8 @@ class Journal:
 
     def flush(self) -> None:
         """Write what was noted. Raises JournalError."""
+        if self.broken.is_set():
+            raise JournalError(f"The log {self.path} could not be written before.")
         if not self._waiting:
             return
         lines, self._waiting = b"".join(self._waiting), []

@@ -10,7 +10,9 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 
+import msgspec
 import uvicorn
 import uvloop
 
@@ -72,6 +74,20 @@ class Stop:
             self._server.should_exit = True
 
 
+class _Server(uvicorn.Server):
+    """uvicorn, which tells the streams when it is told to end: they do not end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
+        super().__init__(config)
+        self._closing = closing
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """See uvicorn."""
+        self._loop.call_soon_threadsafe(self._closing.set)
+        super().handle_exit(sig, frame)
+
+
 class Simulator:
     """Everything, on one data folder."""
 
@@ -83,13 +99,17 @@ class Simulator:
         self._hosts = settings.hosts
 
     async def serve(self, listening: socket.socket, stop: Stop) -> None:
-        """Take up what the log tells, and serve until told to stop. Raises StartError if the log cannot be written."""
-        self._replay()
+        """Serve until told to stop. Raises StartError if the log cannot be written, or what it tells cannot be so."""
         run = secrets.token_hex(3)
         self.journal.note("started", run=run)
-        for provider in self.providers:
-            provider.start()
+        try:
+            for provider in self.providers:
+                provider.start()
+        except JournalError as error:
+            raise StartError(str(error)) from error
+        closing = asyncio.Event()
         app = web.build(self.providers, self.journal, self.script, self.clock, self._hosts)
+        app.state.closing = closing
         desk = Reception(self.providers, self.journal)
         config = uvicorn.Config(
             app,
@@ -102,7 +122,7 @@ class Simulator:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=1,  # streams do not end by themselves
         )
-        server = uvicorn.Server(config)
+        server = _Server(config, closing)
         stop.watch(server)
         broken = asyncio.create_task(self.journal.broken.wait())
         serving = asyncio.create_task(server.serve(sockets=[listening]))
@@ -113,6 +133,16 @@ class Simulator:
         for provider in self.providers:
             await provider.stop()
         await self._close()
+
+    def replay(self) -> None:
+        """Take up what the log tells, before serving. Raises StartError."""
+        try:
+            self._replay()
+        except JournalError as error:
+            raise StartError(f"{error} Mend or remove that file, or start clean with --fresh.") from error
+        except (msgspec.ValidationError, KeyError, ValueError) as error:
+            where = f"{self.journal.path}, line {self.journal.last}"
+            raise StartError(f"{where} cannot be taken up: {error}. Start clean with --fresh.") from error
 
     def _replay(self) -> None:
         for entry in self.journal.load():
@@ -133,7 +163,8 @@ class Simulator:
 def listen(settings: SimulatorSettings) -> socket.socket:
     """A bound socket. Raises StartError."""
     try:
-        bound = socket.create_server((settings.host, settings.port), backlog=2048)
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        bound = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
         raise StartError(
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Is a simulator running already? "
@@ -153,8 +184,10 @@ def run(settings: SimulatorSettings, welcome: Callable[[str, Path], None], *, fr
         try:
             simulator = Simulator(settings)
         except JournalError as error:
-            raise StartError(str(error)) from error
+            raise StartError(f"{error} Mend or remove that file, or start clean with --fresh.") from error
+        simulator.replay()
         host, port = listening.getsockname()[:2]
+        host = f"[{host}]" if ":" in host else host
         with _stoppable() as stop:
             welcome(f"http://{'localhost' if host == '127.0.0.1' else host}:{port}", simulator.journal.path)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

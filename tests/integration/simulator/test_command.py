@@ -46,7 +46,7 @@ def test_one_can_chat_from_the_terminal(bot: Bot, phone: Phone, command):
     assert next(shown).strip() == "the bot is blocked"
     assert "There is no message 99" in process.stderr.readline()
     process.stdin.close()
-    assert process.wait(DEADLINE) == 0
+    assert process.wait(DEADLINE) == 1, "one line was refused"
     assert phone.texts(bot)[-1] == "Home!"
 
 

@@ -48,7 +48,8 @@ def test_it_can_be_asked_for_parts(simulator: Simulator, bot: Bot, phone: Phone)
     other = simulator.bot()
     other.call("getMe")
     assert {one["bot"] for one in simulator.log(bot=bot.name)} == {bot.name}
-    assert [one["method"] for one in simulator.log(bot=bot.name, method="getMe")] == ["getMe"]
+    found = [(one["what"], one["method"]) for one in simulator.log(bot=bot.name, method="getMe")]
+    assert found == [("received", "getMe"), ("answered", "getMe")]
     assert {one["what"] for one in simulator.log(what=["received", "posted"])} == {"received"}
     assert {one["chat"] for one in simulator.log(chat=phone.id)} == {phone.id}
     last = simulator.log()[-1]["n"]
@@ -59,9 +60,10 @@ def test_it_can_be_asked_for_parts(simulator: Simulator, bot: Bot, phone: Phone)
 def test_pages_are_bounded_and_go_on(simulator: Simulator, bot: Bot):
     for _ in range(5):
         bot.call("getMe")
+    wanted = {"bot": bot.name, "what": "received"}
     seen, after = [], 0
     while True:
-        page = simulator.client.get("/control/log", params={"after": after, "limit": 2, "bot": bot.name}).json()
+        page = simulator.client.get("/control/log", params={"after": after, "limit": 2, **wanted}).json()
         seen += page["entries"]
         if not page["entries"]:
             break
@@ -84,7 +86,7 @@ def test_it_streams_what_was_and_what_comes(simulator: Simulator, bot: Bot):
     bot.call("getMe")
     begun = bot.log("received")[-1]["n"]
     got: list[dict[str, Any]] = []
-    params = {"after": begun - 1, "bot": bot.name, "method": "getMe"}
+    params = {"after": begun - 1, "bot": bot.name, "method": "getMe", "what": "received"}
 
     def read() -> None:
         with httpx.stream("GET", f"{simulator.url}/control/log/stream", params=params, timeout=DEADLINE) as answer:

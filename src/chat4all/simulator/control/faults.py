@@ -22,7 +22,7 @@ class Ahead(BaseModel):
     """How far the simulator's clock stands before the machine's, in seconds; it never goes back."""
 
     model_config = ConfigDict(extra="forbid")
-    ahead: Annotated[float, Field(ge=0, le=10 * 365 * 86_400)]
+    ahead: Annotated[float, Field(ge=0, le=10 * 365 * 86_400, allow_inf_nan=False)]
 
 
 def router(script: Script, clock: Clock, journal: Journal) -> APIRouter:

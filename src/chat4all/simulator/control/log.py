@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import StreamingResponse
 
 from chat4all.simulator.control import streams
@@ -47,16 +47,17 @@ def router(journal: Journal) -> APIRouter:
 
     @made.get("/log/stream")
     async def stream(
+        request: Request,
         after: After = 0,
         what: What = None,
         bot: Bot = None,
         chat: Chat = None,
         method: Method = None,
-        last_event_id: Annotated[int | None, Header()] = None,
+        last_event_id: Annotated[int | None, Header(ge=0)] = None,
     ) -> StreamingResponse:
         """The same as server-sent events, and then every new one; each has its number as id."""
         start = after if last_event_id is None else last_event_id
-        return streams.response(_entries(journal, start, _wanted(what, bot, chat, method)))
+        return streams.response(request, _entries(journal, start, _wanted(what, bot, chat, method)))
 
     return made
 

@@ -1,6 +1,7 @@
 """What a fault makes of the answer to a call."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
@@ -46,7 +47,8 @@ def spoilt(fault: CallFault | None, answer: Answer, overtaken: Callable[[], Awai
 
 
 async def _at_most(wanted: Awaitable[None], seconds: float) -> None:
-    await asyncio.wait({asyncio.ensure_future(wanted)}, timeout=seconds)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(wanted, seconds)
 
 
 def _page(status: int) -> Answer:

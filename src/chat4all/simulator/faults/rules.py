@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Seconds = Annotated[float, Field(ge=0, le=86_400)]
+Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 When = Literal["before", "after"]
 
 
@@ -109,11 +109,11 @@ CALL_FAULTS = ("too_many_requests", "server_error", "slow", "cut", "half_open", 
 class On(_Strict):
     """What it works on; what is left out may be anything. `method` is for calls, `update` for updates."""
 
-    provider: str | None = None
-    bot: str | None = Field(None, description="Its user name.")
+    provider: Annotated[str, Field(max_length=64)] | None = None
+    bot: Annotated[str, Field(max_length=64, description="Its user name.")] | None = None
     chat: int | None = None
-    method: str | None = Field(None, description="As the provider names it, sendMessage for example.")
-    update: str | None = Field(None, description="The kind of update, message for example.")
+    method: Annotated[str, Field(max_length=64, description="As the provider names it, sendMessage.")] | None = None
+    update: Annotated[str, Field(max_length=64, description="The kind of update, message for example.")] | None = None
 
 
 class Rule(_Strict):
@@ -139,6 +139,10 @@ class Rule(_Strict):
             raise ValueError(f"{self.do.fault} works on calls: give on.method, not on.update")
         if not calls and self.on.method is not None:
             raise ValueError(f"{self.do.fault} works on updates: give on.update, not on.method")
+        if self.nth is not None and (self.first, self.last, self.every) != (1, None, 1):
+            raise ValueError("nth names one: give neither first, last nor every with it")
+        if self.last is not None and self.last < self.first:
+            raise ValueError("last is before first")
         return self
 
     @property

@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chat4all.simulator.http.exchange import Answer, Desk, Request
 
+_HEADERS: Final = 256 * 1024  # bytes
 LARGEST: Final = 50 * 1024 * 1024  # bytes of a body; the limit of an upload that the documentation gives
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,11 @@ class Connection(HttpToolsProtocol):
         self._silent = False
         self._served = False
 
+    def data_received(self, data: bytes) -> None:
+        """See asyncio."""
+        if not self._silent:
+            super().data_received(data)
+
     def on_headers_complete(self) -> None:
         """See httptools."""
         if not self._desk.serves(self.url):
@@ -47,9 +53,13 @@ class Connection(HttpToolsProtocol):
                 return
             super().on_headers_complete()
             return
-        keep = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        verb = self.parser.get_method().decode("ascii")
+        version, verb = self.parser.get_http_version(), self.parser.get_method().decode("ascii")
+        keep = version != "1.0" and self.parser.should_keep_alive()
         self._request = Request(self._id, verb, self.url, self.headers, keep_alive=keep)
+        if version not in {"1.0", "1.1"}:
+            self._request.wrong = 505
+        elif sum(len(name) + len(value) for name, value in self.headers) > _HEADERS:
+            self._request.wrong = 431
         if self.expect_100_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -70,6 +80,8 @@ class Connection(HttpToolsProtocol):
             return
         self._waiting.append(self._request)
         self._request = None
+        if self._task is not None:
+            self.flow.pause_reading()
         self._served = True
         self._serve()
 
@@ -117,7 +129,8 @@ class Connection(HttpToolsProtocol):
                 self._send(answer, request)
             else:
                 self._task = self.loop.create_task(self._finish(answer, request))
-                self.flow.pause_reading() if self._waiting else None
+                if self._waiting:
+                    self.flow.pause_reading()
 
     async def _finish(self, waited: Answer | Awaitable[Answer], request: Request) -> None:
         try:
@@ -148,8 +161,7 @@ class Connection(HttpToolsProtocol):
             return
         manner = answer.manner
         if manner is not None and manner.silent:
-            self._silent = True
-            self.transport.pause_reading()  # not the flow's: nothing takes it back
+            self._silent = True  # what comes is read and thrown away, so that the end of the line is seen
             return
         sent = _serialized(answer, request)
         if manner is not None and manner.cut_at is not None:

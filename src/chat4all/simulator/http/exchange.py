@@ -17,6 +17,7 @@ class Request:
     headers: Headers
     body: bytearray = field(default_factory=bytearray)
     too_large: bool = False  # the body was longer than is read; its rest was thrown away
+    wrong: int = 0  # what HTTP itself says to it, if that is no good
     keep_alive: bool = True
 
     def header(self, name: bytes) -> str:
@@ -43,6 +44,11 @@ class Answer:
     headers: Headers = field(default_factory=list)
     manner: Manner | None = None
     kind: bytes = b"application/json"
+
+    @property
+    def is_json(self) -> bool:
+        """Whether it says so, and there is something."""
+        return self.kind == b"application/json" and bool(self.body)
 
 
 class Desk(Protocol):

@@ -21,10 +21,11 @@ Fields = dict[str, str]
 LARGEST: Final = 1 << 20  # bytes of parameters together
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
 _text = msgspec.json.Decoder(str).decode
-_PAIR: Final = re.compile(rb'\s*("(?:[^"\\]|\\.)*")\s*:\s*')
-_BEGIN: Final = re.compile(rb"\s*\{")
-_SEPARATOR: Final = re.compile(rb"\s*,")
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_DECODER: Final = json.JSONDecoder()
+_FEW: Final = 64  # names; more are looked at one by one for those that come twice
 
 
 class FieldsError(Exception):
@@ -39,12 +40,27 @@ def read(request: Request) -> Fields:
     """Raises FieldsError."""
     if request.verb not in {"GET", "POST"}:
         raise FieldsError(501)
-    if request.too_large:
+    if request.wrong:
+        raise FieldsError(request.wrong)
+    if request.too_large or len(request.target) > LARGEST:
         raise FieldsError(413)
     _, _, query = request.target.partition(b"?")
     kind = request.header(b"content-type")
     body = _body(request, kind)
     return {**body, **_pairs(query.decode("ascii", "surrogateescape"))} if query else body
+
+
+def legible(fields: Fields) -> Fields:
+    """The same where all of it came as UTF-8. Else what did not is replaced, but in `text`, whose reader says so."""
+    try:
+        _encode(fields)
+    except UnicodeEncodeError:
+        return {_replaced(name): text if name == "text" else _replaced(text) for name, text in fields.items()}
+    return fields
+
+
+def _replaced(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _body(request: Request, kind: str) -> Fields:
@@ -84,12 +100,12 @@ def _json(body: bytes | bytearray) -> Fields:
     if len(body) > LARGEST:
         raise FieldsError(413)
     try:
-        found = {name: _plain(bytes(value)) for name, value in _decode(body).items()}
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _until_it_breaks(bytes(body))
-    if any(body.count(b'"%b"' % name.encode()) > 1 for name in found):  # a name may be there twice
-        return _until_it_breaks(bytes(body))
-    return found
+        found = _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _in_order(bytes(body))
+    if len(found) > _FEW or any(body.count(b'"%b"' % name.encode()) > 1 for name in found):
+        return _in_order(bytes(body))  # a name may be there twice
+    return {name: _plain(bytes(value)) for name, value in found.items()}
 
 
 def _plain(value: bytes) -> str:
@@ -101,30 +117,32 @@ def _plain(value: bytes) -> str:
         return str(json.loads(value))
 
 
-def _until_it_breaks(body: bytes) -> Fields:
-    """The pairs of a broken object that are whole; the first of two of one name."""
+def _in_order(body: bytes) -> Fields:
+    """The pairs of an object one after another, until it breaks: the first of two of one name counts."""
+    source = body.decode("utf-8", "surrogateescape")
     found: Fields = {}
-    begin = _BEGIN.match(body)
-    at = begin.end() if begin else 0
-    while at and (pair := _PAIR.match(body, at)):
-        end = _end_of_value(body, pair.end())
-        if end is None:
-            break
-        found.setdefault(_plain(pair[1]), _plain(body[pair.end() : end].strip()))
-        separator = _SEPARATOR.match(body, end)
-        at = separator.end() if separator else 0
+    at = _skip(source, 0)
+    if source[at : at + 1] != "{":
+        return found
+    try:
+        while source[at : at + 1] in {"{", ","}:
+            name, at = _DECODER.raw_decode(source, _skip(source, at + 1))
+            at = _skip(source, at)
+            if source[at : at + 1] != ":" or not isinstance(name, str):
+                break
+            start = _skip(source, at + 1)
+            value, at = _DECODER.raw_decode(source, start)
+            found.setdefault(name, value if isinstance(value, str) else source[start:at])
+            at = _skip(source, at)
+    except (ValueError, RecursionError):
+        return found
     return found
 
 
-def _end_of_value(body: bytes, at: int) -> int | None:
-    """Where the longest value that is JSON and stands before a comma or brace ends."""
-    for end in re.finditer(rb"[,}]", body[at:]):
-        try:
-            json.loads(body[at : at + end.start()].decode("utf-8", "surrogateescape"))
-        except ValueError:
-            continue
-        return at + end.start()
-    return None
+def _skip(source: str, at: int) -> int:
+    """Where the next character that is no space stands."""
+    space = _SPACE.match(source, at)
+    return space.end() if space else at
 
 
 def _multipart(body: bytes | bytearray, kind: str) -> Fields:

@@ -117,6 +117,20 @@ class Queued(Event, frozen=True, tag="update"):
     forged: int = 0
 
 
+class Repeated(Event, frozen=True, tag="repeated"):
+    """Copies of updates that were confirmed were given to the bot."""
+
+    bot: int
+    update_ids: list[int]
+
+
+class Forged(Event, frozen=True, tag="forged"):
+    """An update was posted with a wrong secret, and answered."""
+
+    bot: int
+    update_id: int
+
+
 class Confirmed(Event, frozen=True, tag="confirmed"):
     """By polling: the bot has had the updates below this id."""
 
@@ -133,7 +147,8 @@ class Delivered(Event, frozen=True, tag="delivered"):
 
 
 class WebhookSet(Event, frozen=True, tag="webhook"):
-    """Where updates are posted; an empty url: nowhere, they are polled. Its secret is kept elsewhere."""
+    """Where updates are posted; an empty url: nowhere, they are polled. What is secret in it is hidden here, and kept
+    elsewhere with the secret that goes with each post."""
 
     bot: int
     url: str
@@ -170,6 +185,8 @@ Change = (
     | Deleted
     | Acted
     | Queued
+    | Repeated
+    | Forged
     | Confirmed
     | Delivered
     | WebhookSet

@@ -65,6 +65,7 @@ class Phones:
 
     def delete(self, person: Person, chat: int, message_id: int) -> None:
         """Take a message away for everyone; bots are not told. Raises PhoneError."""
+        self._check_member(person, chat)
         of = self._of(person, chat)
         if message_id not in self._world.dialog(self._side(chat), of.id).messages:
             raise PhoneError(f"There is no message {message_id} in this chat.")
@@ -92,22 +93,26 @@ class Phones:
             return
         if user.id in group.kicked and user.id == by.id:
             raise PhoneError(f"{user.username} was removed from {group.chat.title}; a member has to add him.")
-        was = "kicked" if user.id in group.kicked else "left"
+        was = "kicked" if user.id in group.kicked and group.chat.type == "supergroup" else "left"
         self._world.change(events.Joined(chat, user.id))
         self._service(chat, by, new_chat_members=[user])
         if user.id in self._world.bots:
             self._move(self._world.bots[user.id], group.chat, by, was, "member")
 
     def leave(self, chat: int, user: User, by: User) -> None:
-        """Go out of a group, or be removed by another."""
+        """Go out of a group, or be removed by another member. Raises PhoneError."""
         group = self._world.groups[chat]
         if user.id not in group.members:
             return
+        if by.id not in group.members:
+            raise PhoneError(f"{by.username} is not in {group.chat.title}.")
         kicked = user.id != by.id
         self._service(chat, by, left_chat_member=user)
         self._world.change(events.Left(chat, user.id, kicked))
         if user.id in self._world.bots:
-            self._move(self._world.bots[user.id], group.chat, by, "member", "kicked" if kicked else "left")
+            # Who is removed from a basic group has left it, as the API tells it.
+            becomes = "kicked" if kicked and group.chat.type == "supergroup" else "left"
+            self._move(self._world.bots[user.id], group.chat, by, "member", becomes)
 
     def migrate(self, chat: int, to: int, by: User) -> None:
         """Make a supergroup of a group. Raises PhoneError."""
@@ -130,7 +135,8 @@ class Phones:
                 yield group.chat
 
     def messages(self, person: Person, chat: int) -> list[Message]:
-        """What his phone shows of a chat, oldest first."""
+        """What his phone shows of a chat, oldest first. Raises PhoneError."""
+        self._check_member(person, chat)
         return list(self._world.dialog(self._side(chat), self._of(person, chat).id).messages.values())
 
     def _check_writable(self, person: Person, chat: int) -> None:
@@ -139,11 +145,15 @@ class Phones:
             raise PhoneError(f"The account of {name} is deactivated.")
         if chat in person.blocks:
             raise PhoneError(f"{name} has blocked this bot; unblock it first.")
+        self._check_member(person, chat)
         group = self._world.groups.get(chat)
-        if group is not None and person.user.id not in group.members:
-            raise PhoneError(f"{name} is not in {group.chat.title}.")
         if group is not None and group.migrated_to:
             raise PhoneError(f"{group.chat.title} has become the supergroup {group.migrated_to}.")
+
+    def _check_member(self, person: Person, chat: int) -> None:
+        group = self._world.groups.get(chat)
+        if group is not None and person.user.id not in group.members:
+            raise PhoneError(f"{person.user.username} is not in {group.chat.title}.")
 
     def _side(self, chat: int) -> int:
         """The bot of a private chat; nought for a group."""
@@ -187,9 +197,7 @@ def _is_for(bot: Bot, message: Message) -> bool:
     if message.reply_to_message is not None and message.reply_to_message.from_.id == bot.user.id:
         return True
     command = _COMMAND.match(message.text)
-    if command and (command[1] is None or command[1].lower() == bot.user.username.lower()):
-        return True
-    return f"@{bot.user.username}".lower() in message.text.lower()
+    return command is not None and (command[1] is None or command[1].lower() == bot.user.username.lower())
 
 
 def _quote(answered: Message | None, quote: str) -> Quote | None:

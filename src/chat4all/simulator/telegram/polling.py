@@ -6,15 +6,15 @@ https://github.com/tdlib/telegram-bot-api/blob/master/telegram-bot-api/Client.cp
 
 import asyncio
 import contextlib
-import random
 import time
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
+from chat4all.simulator.faults.script import Script
 from chat4all.simulator.telegram import events
-from chat4all.simulator.telegram.mailbox import KINDS
+from chat4all.simulator.telegram.mailbox import DEFAULT, KINDS
 from chat4all.simulator.telegram.parameters import Parameters
 from chat4all.simulator.telegram.refusals import RefusedError, conflict
 from chat4all.simulator.telegram.world import Bot, World
@@ -22,6 +22,7 @@ from chat4all.simulator.telegram.world import Bot, World
 _PATIENCE: Final = (
     3.0  # seconds: repeated polls from one offset wait so long at least, repeated conflicts are told so late
 )
+_HASTE: Final = 0.5  # seconds: who asks again sooner from one offset gets one update at a time
 _LONGEST: Final = 50  # seconds of one poll
 _AHEAD: Final = 11  # an offset farther ahead of the last update is taken for a mistake
 
@@ -40,11 +41,11 @@ class _Poller:
 
 
 class Polling:
-    """The polls of all bots."""
+    """The polls of all bots. `script`: where its seed comes from."""
 
-    def __init__(self, world: World, chance: random.Random) -> None:
+    def __init__(self, world: World, script: Script) -> None:
         self._world = world
-        self._chance = chance
+        self._script = script
         self._pollers: dict[int, _Poller] = {}
 
     async def updates(self, bot: Bot, parameters: Parameters) -> list[msgspec.Raw]:
@@ -56,14 +57,17 @@ class Polling:
         offset, limit = parameters.integer("offset"), min(max(parameters.integer("limit", 100), 1), 100)
         timeout = float(min(max(parameters.integer("timeout"), 0), _LONGEST))
         now = time.monotonic()
-        if poller.offset == offset and now - poller.began < _PATIENCE and timeout < _PATIENCE:
-            timeout, limit = _PATIENCE, 1 if now - poller.began < 0.5 else limit
+        if poller.offset == offset and now - poller.began < _PATIENCE:
+            timeout, limit = max(timeout, _PATIENCE), 1 if now - poller.began < _HASTE else limit
         poller.offset, poller.began = offset, now
         start = self._confirm(bot, offset)
         if not bot.mailbox.has(start) and timeout:
             self.end(bot, _OTHER)
             await self._wait(poller, bot, start, timeout)
-        return bot.mailbox.answer(start, limit, self._chance)
+        answer = bot.mailbox.answer(start, limit, self._script.seed)
+        if copies := bot.mailbox.copies(limit):
+            self._world.change(events.Repeated(bot.user.id, copies))
+        return answer
 
     def end(self, bot: Bot, reason: str) -> None:
         """A poll that waits is refused."""
@@ -74,24 +78,25 @@ class Polling:
     def allow(self, bot: Bot, parameters: Parameters) -> None:
         """Take over `allowed_updates`; what is no list of texts changes nothing."""
         given = parameters.text("allowed_updates")
-        with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError):
+        with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError, RecursionError):
             if given:
                 names = {name.lower() for name in msgspec.json.decode(given, type=list[str])}
                 kinds: list[str] = [kind for kind in KINDS if kind in names]
-                self._world.change(events.AllowedSet(bot.user.id, kinds or None))
+                if bot.mailbox.allowed != (frozenset(kinds) if kinds else DEFAULT):
+                    self._world.change(events.AllowedSet(bot.user.id, kinds or None))
 
     def _confirm(self, bot: Bot, offset: int) -> int:
         """The bot has had what is below the offset; the id to go on from."""
         mailbox = bot.mailbox
-        for update_id in mailbox.expired(self._world.clock.now()):
-            self._world.change(events.Delivered(bot.user.id, update_id, reason="too old"))
+        self._world.expire(bot)
         if offset < 0:
             start = mailbox.last(-offset)
         elif offset == 0 or offset > mailbox.next_id - 1 + _AHEAD:
             return 0
         else:
             start = offset
-        if mailbox.ids()[:1] and mailbox.ids()[0] < start:
+        first = mailbox.first()
+        if first is not None and first < start:
             self._world.change(events.Confirmed(bot.user.id, start))
         return start
 

@@ -9,20 +9,20 @@ import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from chat4all.simulator.telegram import events
 from chat4all.simulator.telegram.mailbox import DEFAULT, KINDS
 from chat4all.simulator.telegram.parameters import Parameters
 from chat4all.simulator.telegram.polling import Polling
-from chat4all.simulator.telegram.refusals import RefusedError, bad, too_many
+from chat4all.simulator.telegram.refusals import bad, too_many
 from chat4all.simulator.telegram.secrets import Secret, Secrets
+from chat4all.simulator.telegram.urls import complete, literal, split
 from chat4all.simulator.telegram.webhooks import Webhooks
 from chat4all.simulator.telegram.world import Bot, World
 
 _PORTS: Final = (80, 88, 443, 8443)
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]*")
-_HOST: Final = re.compile(r"[a-z0-9.\-_!$,~*'();&+=%]+|[^\x00-\x7f]+|\[[0-9a-f:.]+\]")
 
 
 class Setting:
@@ -42,7 +42,7 @@ class Setting:
         if url:
             self._pace(bot)
         self._polling.allow(bot, parameters)
-        if url == bot.webhook.url and self._is_same(bot, parameters):
+        if url == self._url(bot) and self._is_same(bot, parameters):
             return "Webhook is already set" if url else "Webhook is already deleted"
         if url:
             self._polling.end(bot, "terminated by setWebhook request")
@@ -55,10 +55,9 @@ class Setting:
             return "Webhook was deleted" if had else "Webhook is already deleted"
         self._check(url, parameters)
         secret = self._secrets.of(bot.user.id)
-        self._secrets.put(bot.user.id, Secret(secret.token, parameters.text("secret_token")))
-        connections = self._connections(parameters)
-        address = parameters.text("ip_address")
-        self._world.change(events.WebhookSet(bot.user.id, url, connections, address))
+        self._secrets.put(bot.user.id, Secret(secret.token, parameters.text("secret_token"), url))
+        shown, address = self._secrets.hidden(url), parameters.text("ip_address")
+        self._world.change(events.WebhookSet(bot.user.id, shown, self._connections(parameters), address))
         self._webhooks.start(bot)
         return "Webhook was set"
 
@@ -68,19 +67,24 @@ class Setting:
 
     def info(self, bot: Bot) -> Mapping[str, Any]:
         """WebhookInfo."""
+        self._world.expire(bot)
         webhook, failure = bot.webhook, bot.failure
-        told: dict[str, Any] = {"url": webhook.url, "has_custom_certificate": False}
+        told: dict[str, Any] = {"url": self._url(bot), "has_custom_certificate": False}
         told["pending_update_count"] = len(bot.mailbox)
         if failure is not None:
             told |= {"last_error_date": failure.date, "last_error_message": failure.message}
         if webhook.url:
             told["max_connections"] = webhook.max_connections
-            address = webhook.ip_address or _literal(urlsplit(webhook.url).hostname or "")
+            address = webhook.ip_address or literal(urlsplit(complete(webhook.url)).hostname or "")
             if address:
                 told["ip_address"] = address
         if bot.mailbox.allowed != DEFAULT:
             told["allowed_updates"] = [kind for kind in KINDS if kind in bot.mailbox.allowed]
         return told
+
+    def _url(self, bot: Bot) -> str:
+        """As it was set, whole."""
+        return self._secrets.of(bot.user.id).url if bot.webhook.url else ""
 
     def _pace(self, bot: Bot) -> None:
         now = time.monotonic()
@@ -109,7 +113,7 @@ class Setting:
             self._world.change(events.WebhookSet(bot.user.id, ""))
 
     def _check(self, url: str, parameters: Parameters) -> None:
-        parts, port = _split(url)
+        parts, port = split(url)
         secret = parameters.text("secret_token")
         if len(secret.encode()) > 256:
             raise bad("secret token is too long")
@@ -120,7 +124,7 @@ class Setting:
                 raise bad("bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443")
             if parts.scheme == "http":
                 raise bad("bad webhook: An HTTPS URL must be provided for webhook")
-        self._check_address(parameters.text("ip_address") or _literal(parts.hostname or ""))
+        self._check_address(parameters.text("ip_address") or literal(parts.hostname or ""))
 
     def _check_address(self, address: str) -> None:
         if not address:
@@ -133,26 +137,3 @@ class Setting:
             raise bad("bad webhook: IPv6-only addresses are not allowed")
         if self._strict and not found.is_global:
             raise bad(f"bad webhook: IP address {found} is reserved")
-
-
-def _split(url: str) -> tuple[SplitResult, int]:
-    """Raises RefusedError for what is no URL."""
-    wrong: RefusedError = bad("invalid webhook URL specified")
-    try:
-        parts = urlsplit(url if "://" in url else f"https://{url}")
-        port = parts.port if parts.port is not None else {"http": 80, "https": 443}.get(parts.scheme, 0)
-    except ValueError:
-        raise wrong from None
-    host = parts.netloc.rpartition("@")[2]
-    host = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-    if parts.scheme not in {"http", "https"} or not 0 < port <= 65_535 or not _HOST.fullmatch(host.lower()):
-        raise wrong
-    return parts, port
-
-
-def _literal(host: str) -> str:
-    """The address that a URL names itself; a name is looked up only when it is posted to."""
-    try:
-        return str(ipaddress.ip_address(host))
-    except ValueError:
-        return "127.0.0.1" if host == "localhost" else ""

@@ -12,9 +12,9 @@ from chat4all.simulator.faults.script import Script
 from chat4all.simulator.journal import Entry, Journal
 from chat4all.simulator.telegram.events import Queued
 from chat4all.simulator.telegram.objects import MemberUpdate, Message
+from chat4all.simulator.telegram.witness import NAME
 from chat4all.simulator.telegram.world import Bot, World
 
-NAME: Final = "telegram"
 _KEPT: Final = 86_400  # seconds for which a bot can still fetch an update
 _MOST: Final = 100_000  # updates of one bot
 
@@ -63,7 +63,10 @@ class Updates:
 
     def send(self, bot: Bot, kind: str, payload: Message | MemberUpdate) -> None:
         """Tell the bot, if it wants to hear of this kind."""
-        if kind not in bot.mailbox.allowed or len(bot.mailbox) >= _MOST:
+        if kind not in bot.mailbox.allowed:
+            return
+        if len(bot.mailbox) >= _MOST:
+            self._journal.note("dropped", bot=bot.user.id, kind=kind, reason="too many updates wait")
             return
         chat, date = (
             payload.chat.id,

@@ -113,6 +113,11 @@ class World:
         """The bots of a group."""
         yield from (bot for bot in self.bots.values() if bot.user.id in self.groups[chat].members)
 
+    def expire(self, bot: Bot) -> None:
+        """Let go of the updates that are too old."""
+        for update_id in bot.mailbox.expired(self.clock.now()):
+            self.change(events.Delivered(bot.user.id, update_id, reason="too old"))
+
     def now(self) -> int:
         """As the Bot API gives times."""
         return int(self.clock.now())
@@ -126,7 +131,7 @@ class World:
         user, old = change.user, self.bots.get(change.user.id)
         if old is not None:
             self._names.pop(old.user.username.lower(), None)
-            self.bots[user.id] = replace(old, user=user, privacy=change.privacy)
+            old.user, old.privacy = user, change.privacy  # in place: what posts for it goes on
         else:
             first = random.Random(f"{self._seed}/{user.id}").randrange(100_000_000, 900_000_000)  # noqa: S311
             self.bots[user.id] = Bot(user, change.privacy, Mailbox(first), events.WebhookSet(user.id, ""))
@@ -193,6 +198,14 @@ class World:
     @_apply.register
     def _queued(self, change: events.Queued) -> None:
         self.bots[change.bot].mailbox.put(change)
+
+    @_apply.register
+    def _repeated(self, change: events.Repeated) -> None:
+        self.bots[change.bot].mailbox.repeated(change.update_ids)
+
+    @_apply.register
+    def _forged(self, change: events.Forged) -> None:
+        self.bots[change.bot].mailbox.forged(change.update_id)
 
     @_apply.register
     def _confirmed(self, change: events.Confirmed) -> None:

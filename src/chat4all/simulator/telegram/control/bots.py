@@ -1,6 +1,5 @@
 """/control/telegram/bots and /control/telegram/limits."""
 
-import asyncio
 import re
 import secrets as chance
 from typing import Annotated, Any, Final
@@ -57,8 +56,8 @@ def router(world: World, secrets: Secrets, limits: Limits, journal: Journal) -> 
         bot_id = int(token.partition(":")[0])
         if (old is not None and old.id != bot_id) or (old is None and _is_taken(world, bot_id)):
             raise HTTPException(409, f"The id {bot_id} belongs to another, or {name} has another id.")
-        secret = secrets.of(bot_id).secret_token if old else ""
-        await asyncio.to_thread(secrets.put, bot_id, Secret(token, secret))
+        secret, url = (secrets.of(bot_id).secret_token, secrets.of(bot_id).url) if old else ("", "")
+        secrets.put(bot_id, Secret(token, secret, url))
         user = User(bot_id, True, body.first_name or name, username=name)
         world.change(events.BotMade(user, body.privacy))
         return _told(world.bots[bot_id], secrets)

@@ -1,5 +1,6 @@
 """What the paths of /control/telegram name, and how their answers are made."""
 
+import re
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -59,6 +60,6 @@ def user(world: World, name: str) -> User:
 
 def chat(world: World, name: str) -> int:
     """A bot's or a group's id. Raises HTTPException."""
-    if name.lstrip("-").isdigit():
+    if re.fullmatch(r"-[0-9]{1,18}", name):
         return group(world, int(name)).chat.id
     return bot(world, name).user.id

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
@@ -112,10 +112,10 @@ def router(world: World, phones: Phones) -> APIRouter:
         return body
 
     @made.get("/phones/{name}/stream")
-    async def stream(name: Name) -> StreamingResponse:
+    async def stream(request: Request, name: Name) -> StreamingResponse:
         """What happens on his phone, as server-sent events: `what` is message, edited, deleted, blocked, typing, chats;
         `chat`: the bot's or the group's id; `message`, `message_ids`, `blocked` or `action`."""
-        return streams.response(_events(world, lookup.person(world, name)))
+        return streams.response(request, _events(world, lookup.person(world, name)))
 
     return made
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from chat4all.simulator.telegram.limits import Limits
 from chat4all.simulator.telegram.parameters import Parameters
 from chat4all.simulator.telegram.polling import Polling
 from chat4all.simulator.telegram.setting import Setting
@@ -19,6 +20,7 @@ class Call:
     world: World
     polling: Polling
     setting: Setting
+    limits: Limits
 
 
 @dataclass(frozen=True)

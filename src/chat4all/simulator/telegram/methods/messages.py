@@ -33,6 +33,8 @@ def send(call: Call) -> Message:
         raise bad("message thread not found")
     text, entities = formatted.finish(text, entities)
     chats.check_reachable(call, chat)
+    quote = replies.quoted(answered, wanted)
+    call.limits.take(call.bot.user.id, chat.id)
     dialog = call.world.dialog(call.bot.user.id, chat.id)
     message = Message(
         dialog.next_id,
@@ -40,7 +42,7 @@ def send(call: Call) -> Message:
         chat,
         call.bot.user,
         reply_to_message=answered,
-        quote=replies.quoted(answered, wanted),
+        quote=quote,
         text=text,
         entities=entities,
         has_protected_content=parameters.truth("protect_content"),
@@ -70,6 +72,7 @@ def edit_text(call: Call) -> Message:
     chats.check_reachable(call, chat)
     if (text, entities, keyboard) == (message.text, message.entities, message.reply_markup):
         raise bad(_SAME)
+    call.limits.take(call.bot.user.id, chat.id)
     edited = msgspec.structs.replace(
         message,
         edit_date=call.world.now(),
@@ -103,7 +106,7 @@ def delete_many(call: Call) -> bool:
     given = call.parameters.text("message_ids")
     try:
         ids = msgspec.json.decode(given) if given else []
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise bad("can't parse message_ids JSON object") from None
     if not isinstance(ids, list):
         raise bad("expected an Array of message identifiers")

@@ -17,7 +17,7 @@ def react(call: Call) -> bool:
     given = call.parameters.text("reaction")
     try:
         reactions = msgspec.json.decode(given) if given else []
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise bad("can't parse reaction types JSON object") from None
     if not isinstance(reactions, list):
         raise bad("expected an Array of ReactionType")

@@ -73,7 +73,7 @@ def decoded(source: str, document: str, thing: str) -> dict[str, Any]:
     """An object out of JSON; `document`, `thing`: as the API calls it. Raises RefusedError."""
     try:
         value = msgspec.json.decode(source)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         raise bad(f"can't parse {document}") from None
     if not isinstance(value, dict):
         raise bad(f"object expected as {thing}")

@@ -20,5 +20,4 @@ METHODS: Final[dict[str, Method]] = {
     "setMessageReaction": reactions.react,
     "answerCallbackQuery": reactions.answer_callback,
 }
-LIMITED: Final = {"sendMessage", "editMessageText"}  # that count as something sent
 BY_LOWER_NAME: Final = {name.lower(): name for name in METHODS}

@@ -1,5 +1,6 @@
 """From the parameters of a call to the text and the entities of a message."""
 
+import bisect
 import itertools
 from collections.abc import Callable
 from typing import Any, Final
@@ -15,7 +16,8 @@ from chat4all.simulator.telegram.text.marked import Marked, units
 
 LONGEST: Final = 4096  # UTF-16 code units of a message
 _LARGEST: Final = 32_768  # bytes before parsing
-_MOST: Final = 100  # entities
+_MOST: Final = 100  # entities of a message
+_LOOKED_AT: Final = 500  # so many are given, at most, before some are merged
 
 _MODES: Final[dict[str, Callable[[str], Marked]]] = {
     "markdown": markdown.parse,
@@ -47,7 +49,7 @@ def read(parameters: Parameters) -> tuple[str, list[Entity]]:
         if not _is_whole(text):
             raise bad("text must be encoded in UTF-8")
         marked = _MODES[mode](text)
-        return "".join(marked.parts), marked.entities
+        return "".join(marked.parts), marked.entities[:_LOOKED_AT]
     given = parameters.text("entities")
     return text, _given(given) if given else []
 
@@ -56,8 +58,9 @@ def finish(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
     """As it is sent: checked, cleaned, trimmed, limited, with what is found by itself. Raises RefusedError."""
     if not _is_whole(text):
         raise bad("strings must be encoded in UTF-8")
+    borders = {0, *itertools.accumulate(map(units, text))} if entities else set()
     for entity in entities:
-        _check(entity, text)
+        _check(entity, text, borders)
     entities = sorted((one for one in entities if one.length), key=_place)
     text, entities = _trimmed(*_cleaned(text, _split(_merged(entities))))
     if not text:
@@ -86,12 +89,12 @@ def _given(source: str) -> list[Entity]:
     """What is no list is ignored, as the server does."""
     try:
         values = msgspec.json.decode(source)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return []
     if not isinstance(values, list):
         return []
     try:
-        return [one for one in map(_entity, values) if one is not None]
+        return [one for one in map(_entity, values[:_LOOKED_AT]) if one is not None]
     except FieldError as error:
         raise bad(f"can't parse MessageEntity: {error}") from None
 
@@ -120,7 +123,7 @@ def _mentioned(value: dict[str, Any]) -> User:
     return User(integer(of, "id"), False, text_of(of, "first_name", required=False))
 
 
-def _check(entity: Entity, text: str) -> None:
+def _check(entity: Entity, text: str, borders: set[int]) -> None:
     if not 0 <= entity.offset <= 1_000_000:
         raise bad(f"receive an entity with incorrect offset {entity.offset}")
     if not 0 <= entity.length <= 1_000_000:
@@ -128,13 +131,13 @@ def _check(entity: Entity, text: str) -> None:
     if not entity.length:
         return
     begins, ends = entity.offset, entity.offset + entity.length
-    borders = {0, *itertools.accumulate(units(char) for char in text)}
-    if begins >= max(borders):
+    end = units(text)
+    if begins >= end:
         raise bad(f"entity begins after the end of the text at UTF-16 offset {begins}")
     if begins not in borders:
         raise bad(f"entity begins in a middle of a UTF-16 symbol at byte offset {_octets(text, begins)}")
     where = f"entity beginning at UTF-16 offset {begins} ends"
-    if ends > max(borders):
+    if ends > end:
         raise bad(f"{where} after the end of the text at UTF-16 offset {ends}")
     if ends not in borders:
         raise bad(f"{where} in a middle of a UTF-16 symbol at byte offset {_octets(text, ends)}")
@@ -180,9 +183,10 @@ def _crosses(one: Entity, other: Entity) -> bool:
 def _cleaned(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:
     if text.isprintable():
         return text, entities
-    gone = [units(text[:i]) for i, char in enumerate(text) if char in _GONE]
+    places = itertools.accumulate(map(units, text), initial=0)
+    gone = [at for at, char in zip(places, text, strict=False) if char in _GONE]
     cleaned = "".join(_BLANK.get(char, char) for char in text if char not in _GONE)
-    return cleaned, [_moved(one, lambda at: at - sum(each < at for each in gone)) for one in entities]
+    return cleaned, [_moved(one, lambda at: at - bisect.bisect_left(gone, at)) for one in entities]
 
 
 def _trimmed(text: str, entities: list[Entity]) -> tuple[str, list[Entity]]:

@@ -39,7 +39,11 @@ class Marked:
 
     def since(self, offset: int) -> str:
         """What was written from there on."""
-        return "".join(self.parts).encode("utf-16-le")[2 * offset :].decode("utf-16-le")
+        taken, length = 0, self.length
+        while length > offset:
+            taken += 1
+            length -= units(self.parts[-taken])
+        return "".join(self.parts[len(self.parts) - taken :])
 
     def mark(self, kind: str, offset: int, *, url: str = "", language: str = "", custom_emoji_id: str = "") -> None:
         """An entity from there to here; an empty one is none."""
