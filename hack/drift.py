@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 from chat4all.config import Settings, described
 from chat4all.model.errors import PROBLEMS
+from chat4all.model.reasons import REASONS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 _PIN: Final = re.compile(r"^([a-z0-9._-]+)(?:\[[^]]*])?==([^ ;\\]+)", re.MULTILINE)
@@ -56,7 +57,26 @@ def settings_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES: Final = {"docs/errors.md": errors_page, "docs/settings.md": settings_page}
+def reasons_page() -> str:
+    """docs/reasons.md, from the table in model/reasons.py."""
+    lines = [
+        "# Why something did not reach somebody",
+        "",
+        "A delivery that failed says why. What it says, what can be done, and whether sending it again can make sense.",
+        "Made from model/reasons.py by `make docs`.",
+        "",
+        "| reason | what happened | what to do | retry |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {code} | {r.sentence} | {r.advice} | {'yes' if r.again else 'no'} |" for code, r in REASONS.items()]
+    return "\n".join(lines) + "\n"
+
+
+PAGES: Final = {
+    "docs/errors.md": errors_page,
+    "docs/reasons.md": reasons_page,
+    "docs/settings.md": settings_page,
+}
 
 
 def faults() -> Iterator[str]:

@@ -28,6 +28,7 @@ from chat4all.conversations.presence import Presence
 from chat4all.directory.engine import Sql
 from chat4all.directory.port import AlreadyThereError, LogEpoch, Role, User
 from chat4all.directory.sql import SqlDirectory
+from chat4all.directory.sql_channels import SqlChannels
 from chat4all.gateway.endpoint import Endpoint
 from chat4all.gateway.hub import Gateway
 from chat4all.gateway.ports import Ports
@@ -36,9 +37,11 @@ from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Topic
 from chat4all.model.errors import EngineUnavailableError, StartError
 from chat4all.realtime.embedded import EmbeddedRealtime
+from chat4all.routing.dispatch import Dispatch
 from chat4all.routing.router import Router
 from chat4all.runtime import Loops
 from chat4all.store.embedded import EmbeddedStore
+from chat4all.store.embedded_ledger import EmbeddedLedger
 from chat4all.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -46,7 +49,9 @@ _log = logging.getLogger(__name__)
 DEMO_USERS: Final = {"ana": Role.AGENT, "bruno": Role.USER, "admin": Role.ADMIN}
 DEMO_PASSWORD: Final = "demo"  # noqa: S105 - public: it is in the README, and only loopback is listened on
 _KEPT: Final = tuple(
-    f"{name}.db{suffix}" for name in ("log", "store", "directory") for suffix in ("", "-wal", "-shm", "-journal")
+    f"{name}.db{suffix}"
+    for name in ("log", "store", "ledger", "directory")
+    for suffix in ("", "-wal", "-shm", "-journal")
 )
 _HOUR: Final = 3600.0
 
@@ -63,6 +68,8 @@ class Embedded:
         self.store = EmbeddedStore(data / "store.db")
         self.sql = Sql.in_file(data / "directory.db")
         self.directory = SqlDirectory(self.sql)
+        self.channels = SqlChannels(self.sql)
+        self.ledger = EmbeddedLedger(data / "ledger.db")
         self.realtime = EmbeddedRealtime()
         self.limits = EmbeddedLimits()
         self.passwords = Passwords()
@@ -80,7 +87,7 @@ class Embedded:
         """Open the engines, start the loops, and at the end undo that in reverse."""
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.passwords.close)
-            for engine in (self.log, self.store, self.sql):
+            for engine in (self.log, self.store, self.ledger, self.sql):
                 await engine.open()
                 stack.push_async_callback(engine.close)
             epoch = await self._topics()
@@ -140,6 +147,13 @@ class Embedded:
             store=self.store,
             directory=self.directory,
             realtime=self.realtime,
+            dispatch=Dispatch(
+                log=self.log,
+                store=self.store,
+                ledger=self.ledger,
+                directory=self.directory,
+                channels=self.channels,
+            ),
             metrics=self.metrics,
             epoch=epoch,
             settings=self.settings.routing,

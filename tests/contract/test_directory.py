@@ -434,6 +434,16 @@ async def test_a_lease_has_one_holder_until_it_ends(twin: Twin) -> None:
     assert not await directory.lease(name, "one", seconds=10)
 
 
+async def test_users_are_found_by_name_with_what_they_show(directory: Directory) -> None:
+    shown = User(username=new_id(), display_name="Bruno Silva")
+    plain = User(username=new_id())
+    for one in (shown, plain):
+        await directory.add_user(one)
+    asked = [shown.username, plain.username, new_id()]
+    assert await directory.users(asked) == {shown.username: shown, plain.username: plain}
+    assert await directory.users([]) == {}
+
+
 async def test_of_many_who_want_a_lease_one_gets_it(directory: Directory) -> None:
     name = new_id()
     taken = await asyncio.gather(*(directory.lease(name, f"pod-{number}", seconds=60) for number in range(50)))

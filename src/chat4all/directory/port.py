@@ -94,6 +94,10 @@ class Directory(Protocol):
         """The user of exactly this name."""
         ...
 
+    async def users(self, usernames: Collection[str]) -> dict[str, User]:
+        """Those of them who exist."""
+        ...
+
     async def change_user(self, username: str, *, role: Role | None, password_hash: str | None) -> User | None:
         """Change what is not None; the user as it is now, None if there is no such user."""
         ...

@@ -47,6 +47,10 @@ class SqlDirectory:
         found = await self._sql.all(sa.select(*_USER_COLUMNS).where(_users.c.username == username))
         return _user(found[0]) if found else None
 
+    async def users(self, usernames: Collection[str]) -> dict[str, User]:
+        query = sa.select(*_USER_COLUMNS).where(_users.c.username.in_(usernames))
+        return {row.username: _user(row) for row in await self._sql.all(query)} if usernames else {}
+
     async def change_user(self, username: str, *, role: Role | None, password_hash: str | None) -> User | None:
         values = {k: v for k, v in (("role", role), ("password_hash", password_hash)) if v is not None}
         if values:

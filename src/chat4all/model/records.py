@@ -7,6 +7,9 @@ from typing import Annotated, Final
 
 import msgspec
 
+from chat4all.model.delivery import State
+from chat4all.model.outbound import DeliveryKey
+
 VERSION: Final = 1
 
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -67,10 +70,35 @@ class Receipt(Record, frozen=True, kw_only=True, tag="receipt"):
     read_seq: Seq = 0
 
 
-AnyRecord = Message | Edit | Delete | Members | Receipt
+class DeliveryReceipt(Record, frozen=True, kw_only=True, tag="delivery"):
+    """What a connector tells of one part of a delivery. Takes no seq.
+
+    `message_id`: whose timeline it belongs to; `at`: when, milliseconds since 1970; `parts`: in how many parts the text
+    went, nought where that is not known; `reason`: why it failed; `doubts`: how many attempts nobody knows the end of.
+    """
+
+    message_id: str
+    delivery: DeliveryKey
+    connector: str
+    destination: str
+    state: State
+    at: int
+    parts: int = 0
+    reason: str = ""
+    doubts: int = 0
+
+
+class Retry(Record, frozen=True, kw_only=True, tag="retry"):
+    """Somebody wants what has failed of a message to be sent again. Takes no seq."""
+
+    message_id: str
+    user_id: str
+
+
+AnyRecord = Message | Edit | Delete | Members | Receipt | DeliveryReceipt | Retry
 AnySequenced = Message | Edit | Delete | Members
 
-_KINDS: Final = frozenset({"message", "edit", "delete", "members", "receipt"})
+_KINDS: Final = frozenset({"message", "edit", "delete", "members", "receipt", "delivery", "retry"})
 
 
 class UndecodableError(ValueError):

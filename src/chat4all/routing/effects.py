@@ -14,6 +14,7 @@ from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import effect_id
 from chat4all.model.rows import CursorWrite, Row, TimelineEntry
 from chat4all.realtime.port import Push, Realtime
+from chat4all.routing.dispatch import Dispatch
 from chat4all.routing.intake import Arrival
 from chat4all.routing.sequencer import Placed
 from chat4all.store.port import Store
@@ -23,21 +24,27 @@ _log = logging.getLogger(__name__)
 _EVENT_KINDS = {"message": "message.created", "edit": "message.edited", "delete": "message.deleted"}
 
 
+Told = tuple[str, int | None, bytes]  # of which conversation, at which seq if it has one, what frame
+
+
 class Effects:
     """Raises EngineUnavailableError, except for pushes: they are hints, and a sweep makes up for those that failed."""
 
-    def __init__(self, *, log: Log, store: Store, directory: Directory, realtime: Realtime) -> None:
+    def __init__(self, *, log: Log, store: Store, directory: Directory, realtime: Realtime, dispatch: Dispatch) -> None:
         self._log = log
+        self._dispatch = dispatch
         self._store = store
         self._directory = directory
         self._realtime = realtime
         self._sweep_due = False
 
-    async def apply(self, placed: Sequence[Placed], receipts: Sequence[Arrival]) -> None:
+    async def apply(self, placed: Sequence[Placed], notes: Sequence[Arrival]) -> None:
         """All effects of a round, in an order in which each may rely on the ones before."""
         await self._store.put_timeline([entry for one in placed for entry in _timeline(one)])
-        cursors = await self._move_cursors(receipts)
-        await self._push(placed, cursors)
+        cursors = await self._move_cursors([note for note in notes if isinstance(note.record, records.Receipt)])
+        told = await self._dispatch.receive(notes)
+        await self._push(placed, cursors, told)
+        await self._dispatch.send(placed, notes)
         await self._log.append([_event(one) for one in placed])
 
     async def sweep_if_due(self) -> None:
@@ -70,32 +77,30 @@ class Effects:
         await self._store.put_cursors(moved)
         return list(now.values())
 
-    async def _push(self, placed: Sequence[Placed], cursors: Sequence[CursorWrite]) -> None:
-        """One lookup of members, one of gateways, one publish: never one per message."""
+    async def _push(
+        self, placed: Sequence[Placed], cursors: Sequence[CursorWrite], told: Sequence[tuple[str, bytes]]
+    ) -> None:
+        """One lookup of members, one of gateways, one publish: never one per message. `told`: frames beside them."""
         conversations = {one.row.conversation_id for one in placed} | {write.conversation_id for write in cursors}
+        conversations |= {conversation_id for conversation_id, _ in told}
         if not conversations:
             return
         members = await self._directory.members(conversations)
         try:
             places = await self._realtime.gateways({user for held in members.values() for user in held})
             if places:
-                pushes = await self._pushes(placed, cursors, members, places)
-                await self._realtime.publish(pushes)
+                frames_of = await self._frames(placed, cursors)
+                frames_of += [(conversation_id, None, frame) for conversation_id, frame in told]
+                await self._realtime.publish(_pushes(frames_of, members, places))
         except EngineUnavailableError as error:
             if error.engine != "realtime":
                 raise
             _log.warning("Pushes were lost, a sweep will make up for them: %s", error)
             self._sweep_due = True
 
-    async def _pushes(
-        self,
-        placed: Sequence[Placed],
-        cursors: Sequence[CursorWrite],
-        members: Mapping[str, Sequence[str]],
-        places: Mapping[str, frozenset[str]],
-    ) -> list[Push]:
+    async def _frames(self, placed: Sequence[Placed], cursors: Sequence[CursorWrite]) -> list[Told]:
         current = await self._current(placed)
-        told: list[tuple[str, int | None, bytes]] = [
+        told: list[Told] = [
             (seen.row.conversation_id, seen.row.seq, frames.encode(seen.frame()))
             for seen in await history.seen(self._store, current)
         ]
@@ -103,12 +108,7 @@ class Effects:
             (write.conversation_id, None, frames.encode(frames.receipt(*_who(write), write.cursor, write.at)))
             for write in cursors
         ]
-        return [
-            Push(gateway=gateway, users=users, conversation_id=conversation_id, seq=seq, frame=frame)
-            for conversation_id, seq, frame in told
-            for gateway, present in places.items()
-            if (users := tuple(user for user in members[conversation_id] if user in present))
-        ]
+        return told
 
     async def _current(self, placed: Sequence[Placed]) -> list[Row]:
         """The rows as they stand now. A fresh one that nothing in this round changed is what was just written."""
@@ -116,6 +116,18 @@ class Effects:
         stale = {_key(one.row) for one in placed if one.replay or _key(one.row) in changed}
         read = await self._store.rows(stale) if stale else {}
         return [read.get(_key(one.row), one.row) for one in placed]
+
+
+def _pushes(
+    told: Sequence[Told], members: Mapping[str, Sequence[str]], places: Mapping[str, frozenset[str]]
+) -> list[Push]:
+    """To each gateway what concerns those who are there."""
+    return [
+        Push(gateway=gateway, users=users, conversation_id=conversation_id, seq=seq, frame=frame)
+        for conversation_id, seq, frame in told
+        for gateway, present in places.items()
+        if (users := tuple(user for user in members[conversation_id] if user in present))
+    ]
 
 
 def _key(row: Row) -> tuple[str, int]:

@@ -17,9 +17,10 @@ import pydantic
 from chat4all.directory.port import Directory
 from chat4all.log.port import CONVERSATIONS, Assignment, Batch, Consumer, Log, OffsetOutOfRangeError
 from chat4all.model.errors import EngineUnavailableError
-from chat4all.model.records import Receipt
+from chat4all.model.records import Sequenced
 from chat4all.realtime.port import Realtime
 from chat4all.routing import sequencer
+from chat4all.routing.dispatch import Dispatch
 from chat4all.routing.effects import Effects
 from chat4all.routing.heads import HeadCaches
 from chat4all.routing.intake import Intake, Stop, take_in
@@ -62,7 +63,8 @@ class Round:
 
 
 class Router:
-    """One consumer of the conversations. `epoch`: of the topic, as the directory has it."""
+    """One consumer of the conversations. `dispatch`: what leaves the app; `epoch`: of the topic, as the directory has
+    it."""
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class Router:
         store: Store,
         directory: Directory,
         realtime: Realtime,
+        dispatch: Dispatch,
         metrics: Metrics,
         epoch: int,
         settings: RoutingSettings,
@@ -82,7 +85,7 @@ class Router:
         self._settings = settings
         self._consumer: Consumer = log.consumer(GROUP, CONVERSATIONS)
         self._heads = HeadCaches(store)
-        self._effects = Effects(log=log, store=store, directory=directory, realtime=realtime)
+        self._effects = Effects(log=log, store=store, directory=directory, realtime=realtime, dispatch=dispatch)
         self._stopped: dict[Assignment, str] = {}
         self._reported: set[str] = set()
         self._failures = 0
@@ -166,8 +169,8 @@ class Router:
         await self._store.put_heads([head for part in round_.sequenced.values() for head in part.heads.values()])
 
     async def _tell(self, round_: Round) -> None:
-        receipts = [receipt for part in round_.sequenced.values() for receipt in part.receipts]
-        await self._effects.apply(round_.placed, receipts)
+        notes = [note for part in round_.sequenced.values() for note in part.notes]
+        await self._effects.apply(round_.placed, notes)
 
     async def _commit(self, round_: Round) -> None:
         offsets = {}
@@ -188,7 +191,8 @@ class Router:
                 self._metrics.route_seconds.observe(max(0.0, now - one.row.created_at / 1000))
         for part in round_.sequenced.values():
             self._metrics.skipped_repeats.inc(part.repeats)
-            self._metrics.routed.labels("receipt").inc(len(part.receipts))
+            for note in part.notes:
+                self._metrics.routed.labels(str(note.record.__struct_config__.tag)).inc()
 
     def _stop_where_due(self, round_: Round) -> None:
         for intake in round_.intakes:
@@ -231,4 +235,4 @@ class Router:
 
 
 def _conversations(intake: Intake) -> set[str]:
-    return {a.record.conversation_id for a in intake.arrivals if not isinstance(a.record, Receipt)}
+    return {a.record.conversation_id for a in intake.arrivals if isinstance(a.record, Sequenced)}

@@ -27,11 +27,11 @@ class Placed:
 
 @dataclasses.dataclass(slots=True)
 class Sequenced:
-    """What is to be written and told. `heads`: only those that moved."""
+    """What is to be written and told. `heads`: only those that moved; `notes`: records that take no seq."""
 
     placed: list[Placed] = dataclasses.field(default_factory=list)
     changes: list[Change] = dataclasses.field(default_factory=list)
-    receipts: list[Arrival] = dataclasses.field(default_factory=list)
+    notes: list[Arrival] = dataclasses.field(default_factory=list)
     heads: dict[str, Head] = dataclasses.field(default_factory=dict)
     repeats: int = 0
     stop: Stop | None = None
@@ -42,7 +42,7 @@ def ids_to_look_up(arrivals: Sequence[Arrival], heads: Mapping[str, Head]) -> se
     wanted = set()
     for arrival in arrivals:
         record = arrival.record
-        if isinstance(record, records.Receipt):
+        if not isinstance(record, records.Sequenced):
             continue
         if record.keyed or _behind(arrival, heads.get(record.conversation_id)):
             wanted.add(record.id)
@@ -61,8 +61,8 @@ def sequence(arrivals: Sequence[Arrival], heads: Mapping[str, Head], index: Mapp
     result = Sequenced()
     known = dict(index)
     for arrival in arrivals:
-        if isinstance(arrival.record, records.Receipt):
-            result.receipts.append(arrival)
+        if not isinstance(arrival.record, records.Sequenced):
+            result.notes.append(arrival)
             continue
         record = arrival.record
         head = result.heads.get(record.conversation_id) or heads.get(record.conversation_id)

@@ -26,7 +26,11 @@ class SimulatorSettings(pydantic.BaseModel):
     strict: bool = pydantic.Field(
         False, description="Refuse webhooks as the cloud does: https only, four ports, public addresses."
     )
-    seed: int = pydantic.Field(1, description="Where chance in faults starts, unless a script sets another.")
+    seed: int = pydantic.Field(
+        1,
+        json_schema_extra={"unit": "any integer"},
+        description="Where chance in faults starts, unless a script sets another.",
+    )
     messages_kept: int = pydantic.Field(
         10_000,
         ge=10,

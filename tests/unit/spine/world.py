@@ -26,13 +26,16 @@ from chat4all.conversations.outbox import Relay
 from chat4all.directory.engine import Sql
 from chat4all.directory.port import Conversation, Role, User
 from chat4all.directory.sql import SqlDirectory
+from chat4all.directory.sql_channels import SqlChannels
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Entry, Topic
 from chat4all.model.delivery import Cursor
 from chat4all.model.errors import EngineUnavailableError, Refusal
 from chat4all.realtime.embedded import EmbeddedRealtime
+from chat4all.routing.dispatch import Dispatch
 from chat4all.routing.router import Router, RoutingSettings
 from chat4all.store.embedded import EmbeddedStore
+from chat4all.store.embedded_ledger import EmbeddedLedger
 from chat4all.telemetry.metrics import Metrics
 
 CHATS = ("chat-a", "chat-b", "chat-c")
@@ -132,6 +135,8 @@ class World:
         shutil.copy(_directory_template(), self._folder / "directory.db")
         self._sql = Sql.in_file(self._folder / "directory.db")
         self.directory = SqlDirectory(self._sql)
+        self.channels = SqlChannels(self._sql)
+        self.ledger = EmbeddedLedger(self._folder / "ledger.db", synchronous="OFF")
         self.metrics = Metrics()
         self.oracle = Oracle()
         self.api = Gates(_nobody)
@@ -149,6 +154,7 @@ class World:
         """Engines, topics, people, conversations."""
         await self.log.open()
         await self.store.open()
+        await self.ledger.open()
         topics = [Topic(name, self._partitions, 1e9) for name in (CONVERSATIONS, EVENTS, DEAD_LETTERS)]
         await self.log.create(topics)
         await self.realtime.register(GATEWAY, {f"session-{who}": who for who in PEOPLE})
@@ -175,16 +181,27 @@ class World:
             await asyncio.gather(self._collector, return_exceptions=True)
         await self.log.close()
         await self.store.close()
+        await self.ledger.close()
         await self._sql.close()
         shutil.rmtree(self._folder)
 
     def new_router(self, gates: Gates) -> Router:
         """A router process that has just started."""
+        log, store = Gated(self.log, "log", gates), Gated(self.store, "store", gates)
+        directory = Gated(self.directory, "directory", gates)
+        dispatch = Dispatch(
+            log=log,
+            store=store,
+            ledger=Gated(self.ledger, "store", gates),
+            directory=directory,
+            channels=Gated(self.channels, "directory", gates),
+        )
         return self._router_class(
-            log=Gated(self.log, "log", gates),
-            store=Gated(self.store, "store", gates),
-            directory=Gated(self.directory, "directory", gates),
+            log=log,
+            store=store,
+            directory=directory,
             realtime=Gated(self.realtime, "realtime", gates),
+            dispatch=dispatch,
             metrics=self.metrics,
             epoch=1,
             settings=SETTINGS,

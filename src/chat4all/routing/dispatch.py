@@ -1,0 +1,256 @@
+"""What leaves the app: plans, delivery rows, outbound records; and what connectors tell of them.
+
+All of it may run again: a plan that is there is taken as it is, rows are written under the same positions, and a
+connector knows what it has sent.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from chat4all.directory.channels import ChannelDirectory, Link
+from chat4all.directory.port import Directory, Role
+from chat4all.log.port import Entry, Log, Topic
+from chat4all.model import frames, outbound, records
+from chat4all.model.delivery import State
+from chat4all.model.outbound import DeliveryKey, DeliveryWrite, Plan, Target
+from chat4all.model.positions import Position
+from chat4all.model.rows import Row, TimelineEntry, iso
+from chat4all.routing.intake import Arrival
+from chat4all.routing.planning import APP, Labels, Party, plan_change, plan_message, plan_retry
+from chat4all.routing.sequencer import Placed
+from chat4all.store.ledger import Ledger
+from chat4all.store.port import Store
+
+PARTITIONS: Final = 6
+RETENTION: Final = 30 * 86_400.0  # seconds
+
+_COLUMNS: Final = {
+    State.SENT: "sent_at",
+    State.DELIVERED: "delivered_at",
+    State.READ: "read_at",
+    State.FAILED: "failed_at",
+}
+
+_encode = msgspec.json.Encoder().encode
+
+
+def topic_of(connector: str) -> Topic:
+    """Where a connector finds what it has to send."""
+    return Topic(f"chat4all.outbound.{connector}", PARTITIONS, RETENTION)
+
+
+class Dispatch:
+    """`labels`: how each connector names the sender. Raises EngineUnavailableError."""
+
+    def __init__(
+        self, *, log: Log, store: Store, ledger: Ledger, directory: Directory, channels: ChannelDirectory
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._ledger = ledger
+        self._directory = directory
+        self._channels = channels
+        self.labels = Labels()
+
+    async def send(self, placed: Sequence[Placed], notes: Sequence[Arrival]) -> None:
+        """Plan what leaves the app, keep the plans, and hand over what they say."""
+        made = await self._plan_messages([one for one in placed if _leaves(one.row)])
+        made |= await self._plan_changes([one for one in placed if one.target is not None])
+        orders = [one for one in placed if one.row.message_id in made]
+        entries = [entry for one in orders for entry in _entries(one, made[one.row.message_id])]
+        writes = [
+            write for one in orders for write in _rows(made[one.row.message_id], one.row.position, one.row.created_at)
+        ]
+        retries = [note for note in notes if isinstance(note.record, records.Retry)]
+        if retries:
+            more, written = await self._retry(retries)
+            entries, writes = entries + more, writes + written
+        await self._ledger.put_deliveries(writes)
+        if entries:
+            await self._append(entries)
+
+    async def receive(self, notes: Sequence[Arrival]) -> list[tuple[str, bytes]]:
+        """Keep what connectors tell; the frames for those who look, by conversation."""
+        receipts = [(note, note.record) for note in notes if isinstance(note.record, records.DeliveryReceipt)]
+        await self._ledger.put_deliveries([_write(note.position, record) for note, record in receipts])
+        await self._store.put_timeline([_timeline(note, record) for note, record in receipts])
+        return [(record.conversation_id, frames.encode(_frame(record))) for _, record in receipts]
+
+    async def _plan_messages(self, placed: Sequence[Placed]) -> dict[str, Plan]:
+        if not placed:
+            return {}
+        members = await self._directory.members({one.row.conversation_id for one in placed})
+        people = {username for held in members.values() for username in held}
+        links = await self._channels.links_of(people)
+        named = any(set(one.row.channels) - {APP, "all"} for one in placed)
+        if not named and not any(links.values()):
+            return {}
+        parties = await self._parties(people, links)
+        plans = []
+        for one in placed:
+            there = [parties[username] for username in members[one.row.conversation_id] if username in parties]
+            plan = plan_message(one.row.message_id, one.row.sender_id, one.row.channels, there, self.labels)
+            if plan.targets:
+                plans.append(plan)
+        return await self._ledger.plan(plans)
+
+    async def _parties(self, people: Iterable[str], links: Mapping[str, Sequence[Link]]) -> dict[str, Party]:
+        users = await self._directory.users(list(people))
+        return {
+            username: Party(
+                username=username,
+                role=Role(user.role),
+                name=user.display_name or username,
+                links=links.get(username, ()),
+            )
+            for username, user in users.items()
+        }
+
+    async def _plan_changes(self, placed: Sequence[Placed]) -> dict[str, Plan]:
+        targets = {one.row.message_id: one.target.message_id for one in placed if one.target is not None}
+        originals = await self._ledger.plans(set(targets.values()))
+        if not originals:
+            return {}
+        deliveries = await self._ledger.deliveries(originals.keys())
+        plans = [
+            plan_change(record_id, originals[message_id], deliveries.get(message_id, []))
+            for record_id, message_id in targets.items()
+            if message_id in originals
+        ]
+        return await self._ledger.plan([plan for plan in plans if plan.targets])
+
+    async def _retry(self, arrivals: Sequence[Arrival]) -> tuple[list[Entry], list[DeliveryWrite]]:
+        wanted = [(one, one.record) for one in arrivals if isinstance(one.record, records.Retry)]
+        ids = {record.message_id for _, record in wanted}
+        originals, deliveries = await self._ledger.plans(ids), await self._ledger.deliveries(ids)
+        rows = await self._rows_of(originals.keys())
+        plans = [
+            plan_retry(
+                record.id, record.message_id, originals[record.message_id], deliveries.get(record.message_id, [])
+            )
+            for _, record in wanted
+            if record.message_id in rows
+        ]
+        made = await self._ledger.plan([plan for plan in plans if plan.targets])
+        entries: list[Entry] = []
+        writes: list[DeliveryWrite] = []
+        for arrival, record in wanted:
+            if record.id in made:
+                entries += [_sending(rows[record.message_id], made[record.id], one) for one in made[record.id].targets]
+                writes += _rows(made[record.id], arrival.position, arrival.at)
+        return entries, writes
+
+    async def _rows_of(self, message_ids: Iterable[str]) -> dict[str, Row]:
+        """Messages as they stand now; not those that were deleted."""
+        index = await self._store.index(set(message_ids))
+        found = await self._store.rows({(one.conversation_id, one.seq) for one in index.values()})
+        return {row.message_id: row for row in found.values() if row.deleted_at is None}
+
+    async def _append(self, entries: Sequence[Entry]) -> None:
+        try:
+            await self._log.append(entries)
+        except LookupError:  # a connector whose topic is not there yet
+            prefix = topic_of("").name
+            await self._log.create([topic_of(one.topic.removeprefix(prefix)) for one in entries])
+            await self._log.append(entries)
+
+
+def _leaves(row: Row) -> bool:
+    return row.kind == "message" and any(channel != APP for channel in row.channels)
+
+
+def _rows(plan: Plan, position: Position, at: int) -> Iterable[DeliveryWrite]:
+    """A row for each target, so that everyone who was meant is seen from the start."""
+    for target in plan.targets:
+        refused = {"failed_at": at, "reason": target.reason} if target.reason else {}
+        yield DeliveryWrite(
+            key=_key(plan, target),
+            position=position,
+            connector=target.connector,
+            destination=target.destination,
+            **refused,  # type: ignore[arg-type] # mypy sees one value type
+        )
+
+
+def _key(plan: Plan, target: Target) -> DeliveryKey:
+    """An edit and a delete are delivered once; a message once in each generation."""
+    generation = target.generation if plan.record_id != plan.message_id else 0
+    return DeliveryKey(record_id=plan.message_id, recipient=target.recipient, link=target.link, generation=generation)
+
+
+def _entries(one: Placed, plan: Plan) -> Iterable[Entry]:
+    for target in plan.targets:
+        if target.reason:
+            continue
+        if one.target is None:
+            yield _sending(one.row, plan, target)
+        else:
+            yield _changing(one, target, one.target.message_id)
+
+
+def _sending(row: Row, plan: Plan, target: Target) -> Entry:
+    text = f"{target.label}: {row.text}" if target.label else row.text
+    place = _place(row.conversation_id, plan.record_id, row.message_id, target)
+    return _entry(target, outbound.Send(**place, text=text, answers=row.reply_to))  # type: ignore[arg-type] # as above
+
+
+def _changing(one: Placed, target: Target, message_id: str) -> Entry:
+    place = _place(one.row.conversation_id, one.row.message_id, message_id, target)
+    record = one.arrival.record
+    if isinstance(record, records.Edit):
+        text = f"{target.label}: {record.content}" if target.label else record.content
+        return _entry(target, outbound.Edit(**place, text=text))  # type: ignore[arg-type] # as above
+    return _entry(target, outbound.Delete(**place))  # type: ignore[arg-type] # as above
+
+
+def _place(conversation_id: str, record_id: str, message_id: str, target: Target) -> dict[str, object]:
+    return {
+        "record_id": record_id,
+        "message_id": message_id,
+        "conversation_id": conversation_id,
+        "recipient": target.recipient,
+        "link": target.link,
+        "generation": target.generation,
+        "destination": target.destination,
+    }
+
+
+def _entry(target: Target, record: outbound.Outbound) -> Entry:
+    return Entry(topic_of(target.connector).name, target.destination.encode(), _encode(record))
+
+
+def _write(position: Position, record: records.DeliveryReceipt) -> DeliveryWrite:
+    columns: dict[str, object] = {_COLUMNS[record.state]: record.at}
+    if record.parts:
+        columns["parts"] = record.parts
+    if record.reason:
+        columns["reason"] = record.reason
+    place = {"connector": record.connector, "destination": record.destination}
+    return DeliveryWrite(key=record.delivery, position=position, **place, **columns)  # type: ignore[arg-type] # as above
+
+
+def _timeline(note: Arrival, record: records.DeliveryReceipt) -> TimelineEntry:
+    told = [record.connector, record.reason]
+    if record.parts > 1:
+        told.append(f"part {record.delivery.part + 1} of {record.parts}")
+    if record.delivery.generation:
+        told.append(f"retry {record.delivery.generation}")
+    if record.doubts:
+        told.append(f"{record.doubts} attempts in doubt")
+    who, detail = record.delivery.recipient, ", ".join(filter(None, told))
+    return TimelineEntry(record.message_id, note.at, f"{record.state}", who, detail, note.position)
+
+
+def _frame(record: records.DeliveryReceipt) -> dict[str, object]:
+    return {
+        "type": "delivery",
+        "conversation_id": record.conversation_id,
+        "message_id": record.message_id,
+        "recipient": record.delivery.recipient,
+        "connector": record.connector,
+        "state": str(record.state),
+        "reason": record.reason or None,
+        "timestamp": iso(record.at),
+    }
