@@ -171,6 +171,17 @@ async def test_what_is_known_waits_for_the_store(ledger, clock, attempts, monkey
     assert act.asked == 1
 
 
+async def test_a_turn_is_taken_for_an_attempt_only(attempts):
+    delivery, act, turns = new_id(), answers("17"), [2.5, 0.0]
+
+    async def turn() -> float:
+        return turns.pop(0)
+
+    assert await attempts.make(delivery, act, turn) == Later(2.5)
+    assert await attempts.make(delivery, act, turn) == Done(SENT, 1, 0)
+    assert await attempts.make(delivery, act, turn) == Done(SENT, 1, 0), "what is done needs none"
+
+
 # -- two connectors that crash, sleep and are not answered, by chance
 
 

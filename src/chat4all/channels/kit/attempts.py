@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 OnUncertain = Literal["Resend", "Hold"]
 Act = Callable[[], Awaitable[str]]  # asks the provider; gives its id of the message. Raises ChannelError
+Turn = Callable[[], Awaitable[float]]  # takes a turn at a limit: nought, or the seconds until there is one
 
 _PAUSE: Final = 0.5  # seconds between tries while the store is away
 _MARGIN: Final = 2.0  # seconds of a lease that are left when an attempt is given up
@@ -60,8 +61,11 @@ class Attempts:
         self._on_uncertain = on_uncertain
         self._clock = clock
 
-    async def make(self, delivery_id: str, act: Act) -> Done | Later:
-        """Make the delivery if it has not been made, by one more attempt. Raises EngineUnavailableError."""
+    async def make(self, delivery_id: str, act: Act, turn: Turn | None = None) -> Done | Later:
+        """Make the delivery if it has not been made, by one more attempt when it is its turn.
+
+        Raises EngineUnavailableError.
+        """
         while True:
             made = await self._ledger.attempts(delivery_id)
             settled = await self._look(delivery_id, made)
@@ -69,6 +73,8 @@ class Attempts:
                 return settled
             if not settled:
                 continue  # it has changed under our eyes
+            if turn is not None and (seconds := await turn()):
+                return Later(seconds)
             n, token = (made[-1].n if made else 0) + 1, secrets.token_hex(8)
             if await self._ledger.claim(delivery_id, n, token=token, lease=self._now() + int(self._lease * 1000)):
                 return await self._attempt(delivery_id, n, token, act, made)
@@ -107,7 +113,7 @@ class Attempts:
                 return Result(outcome="sent", external_id=await act()), Later(None)
         except errors.ThrottledError as error:
             return Result(outcome="refused", reason="Throttled"), Later(error.retry_after, error)
-        except (errors.RecipientError, errors.RejectedError) as error:
+        except (errors.RecipientError, errors.RejectedError, errors.MovedError) as error:
             return Result(outcome="failed", reason=error.reason), Later(None, error)
         except errors.UnknownOutcomeError as error:
             return None, Later(None, error)

@@ -45,7 +45,9 @@ class RejectedError(ChannelError):
 
 
 class MovedError(ChannelError):
-    """The chat goes on under another id, `to`."""
+    """The chat goes on under another id, `to`; this one is not found any more."""
+
+    reason = "NotFound"
 
     def __init__(self, sentence: str, to: str) -> None:
         super().__init__(sentence)

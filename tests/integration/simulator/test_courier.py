@@ -1,0 +1,227 @@
+"""The courier, Telegram's channel and the simulator: what is handed over arrives, in order, whatever goes wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.simulator.world import Bot, Phone
+
+from chat4all.channels.kit.attempts import Attempts
+from chat4all.channels.kit.courier import Courier
+from chat4all.channels.kit.http import Client
+from chat4all.channels.telegram import MANIFEST, Config, Credentials
+from chat4all.channels.telegram.channel import TelegramChannel
+from chat4all.directory.channels import Link, LinkState
+from chat4all.directory.engine import Sql
+from chat4all.directory.port import User
+from chat4all.directory.sql import SqlDirectory
+from chat4all.directory.sql_channels import SqlChannels
+from chat4all.limits.embedded import EmbeddedLimits
+from chat4all.limits.port import Rate
+from chat4all.log.embedded import EmbeddedLog
+from chat4all.log.port import CONVERSATIONS, Topic
+from chat4all.model import ids, outbound, records
+from chat4all.model.delivery import State
+from chat4all.store.embedded_ledger import EmbeddedLedger
+
+TG = "local.telegram"
+wait = asyncio.to_thread
+
+
+class Desk:
+    """A courier of bruno's, on real engines."""
+
+    def __init__(self, folder: Path, bot: Bot, phone: Phone) -> None:
+        self.log = EmbeddedLog(folder / "log.db", synchronous="OFF")
+        self.ledger = EmbeddedLedger(folder / "ledger.db", synchronous="OFF")
+        self._sql = Sql.in_file(folder / "directory.db")
+        self.directory = SqlChannels(self._sql)
+        self.phone = phone
+        self._bot = bot
+        self._client = Client(bot.simulator.url, answer_seconds=1)
+        self.courier = self.new_courier()
+
+    def new_courier(self, **options: Any) -> Courier:
+        credentials = Credentials.model_validate({"botToken": self._bot.token})
+        return Courier(
+            connector=TG,
+            channel=TelegramChannel(self._client, credentials, Config()),
+            capabilities=MANIFEST.capabilities,
+            attempts=Attempts(self.ledger, lease_seconds=3.0, **options),
+            ledger=self.ledger,
+            log=self.log,
+            directory=self.directory,
+            limits=EmbeddedLimits(),
+            per_second=Rate(1000, 1000),
+        )
+
+    async def open(self) -> None:
+        for engine in (self.log, self.ledger, self._sql):
+            await engine.open()
+        await self.log.create([Topic(CONVERSATIONS, 1, 1e9)])
+        await SqlDirectory(self._sql).add_user(User(username="bruno"))
+        person = str(self.phone.id)
+        link: dict[str, Any] = {"link_id": "l", "username": "bruno", "channel": "telegram", "connector": TG}
+        await self.directory.add_link(Link(**link, external_id=person, chat=person))
+
+    async def close(self) -> None:
+        await self._client.close()
+        for engine in (self.log, self.ledger, self._sql):
+            await engine.close()
+
+    def send(self, text: str, **more: Any) -> outbound.Send:
+        record = more.pop("message_id", ids.new_id())
+        return outbound.Send(record_id=record, message_id=record, text=text, **self._place(), **more)
+
+    def edit(self, of: outbound.Send, text: str) -> outbound.Edit:
+        return outbound.Edit(record_id=ids.new_id(), message_id=of.message_id, text=text, **self._place())
+
+    def delete(self, of: outbound.Send) -> outbound.Delete:
+        return outbound.Delete(record_id=ids.new_id(), message_id=of.message_id, **self._place())
+
+    def _place(self) -> dict[str, Any]:
+        chat = str(self.phone.id)
+        place = {"conversation_id": "c", "recipient": "bruno", "link": "l", "generation": 0}
+        return {**place, "destination": chat}
+
+    async def take(self, record: outbound.AnyOutbound, courier: Courier | None = None) -> None:
+        """As a lane does it, but for the waiting between."""
+        async with asyncio.timeout(30):
+            while (seconds := await (courier or self.courier).take(record)) is not None:
+                await asyncio.sleep(min(seconds, 0.2))
+
+    async def receipts(self) -> list[tuple[State, str, int, int, int]]:
+        consumer = self.log.consumer(ids.new_id(), CONVERSATIONS)
+        found: list[Any] = []
+        while batches := await consumer.poll(max_records=1000, timeout=0.05):
+            found += [records.decode(one.key, one.value) for batch in batches for one in batch.records]
+        await consumer.close()
+        return [(one.state, one.reason, one.delivery.part, one.parts, one.doubts) for one in found]
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, bot: Bot, phone: Phone) -> AsyncIterator[Desk]:
+    made = Desk(tmp_path, bot, phone)
+    await made.open()
+    yield made
+    await made.close()
+
+
+async def shown(desk: Desk, bot: Bot) -> list[str]:
+    return (await wait(desk.phone.texts, bot))[1:]
+
+
+async def test_a_text_arrives_and_is_told_of(desk: Desk, bot: Bot):
+    await desk.take(desk.send("Olá 👋"))
+    assert await shown(desk, bot) == ["Olá 👋"]
+    assert await desk.receipts() == [(State.SENT, "", 0, 1, 0)]
+
+
+async def test_what_comes_again_is_told_again_and_not_sent_again(desk: Desk, bot: Bot):
+    record = desk.send("once")
+    await desk.take(record)
+    await desk.take(record, desk.new_courier())
+    assert await shown(desk, bot) == ["once"]
+    assert await desk.receipts() == [(State.SENT, "", 0, 1, 0)] * 2
+
+
+async def test_a_long_text_goes_in_parts(desk: Desk, bot: Bot):
+    text = "word " * 1800
+    await desk.take(desk.send(text))
+    parts = await shown(desk, bot)
+    assert " ".join(parts) == text.strip()
+    assert len(parts) == 3
+    assert [one[2:4] for one in await desk.receipts()] == [(0, 3), (1, 3), (2, 3)]
+
+
+async def test_an_answer_quotes_what_it_answers(desk: Desk, bot: Bot):
+    question = desk.send("Red or blue?")
+    await desk.take(question)
+    await desk.take(desk.send("Well?", answers=question.message_id))
+    last = (await wait(desk.phone.shows, bot))[-1]
+    assert last["reply_to_message"]["text"] == "Red or blue?"
+
+
+async def test_edits_change_add_and_take_away_parts(desk: Desk, bot: Bot):
+    record = desk.send("short")
+    await desk.take(record)
+    await desk.take(desk.edit(record, "edited"))
+    assert await shown(desk, bot) == ["edited"]
+    await desk.take(desk.edit(record, "edited"))
+    assert (await desk.receipts())[-1] == (State.SENT, "", 0, 1, 0), "it is so already"
+    await desk.take(desk.delete(record))
+    assert await shown(desk, bot) == []
+    long = desk.send("word " * 1800)
+    await desk.take(long)
+    await desk.take(desk.edit(long, "short now"))
+    assert await shown(desk, bot) == ["short now"]
+
+
+async def test_what_was_not_sent_cannot_be_changed(desk: Desk):
+    await desk.take(desk.edit(desk.send("never"), "x"))
+    await desk.take(desk.delete(desk.send("never")))
+    assert await desk.receipts() == [(State.FAILED, "NotSent", 0, 1, 0)] * 2
+
+
+async def test_only_spaces_are_nothing(desk: Desk, bot: Bot):
+    await desk.take(desk.send(" \n "))
+    assert await shown(desk, bot) == []
+    assert await desk.receipts() == [(State.FAILED, "Empty", 0, 1, 0)]
+
+
+async def test_who_has_blocked_us_is_marked(desk: Desk, bot: Bot):
+    await wait(desk.phone.block, bot)
+    await desk.take(desk.send("hello?"))
+    assert await desk.receipts() == [(State.FAILED, "Blocked", 0, 1, 0)]
+    (link,) = (await desk.directory.links_of(["bruno"]))["bruno"]
+    assert (link.state, link.reason) == (LinkState.UNREACHABLE, "Blocked")
+
+
+FAULTS = [
+    ({"fault": "too_many_requests", "retry_after": 1}, 1, 0),
+    ({"fault": "server_error", "status": 500, "when": "before"}, 1, 1),
+    ({"fault": "server_error", "status": 502, "when": "after"}, 2, 1),
+    ({"fault": "cut", "when": "before"}, 1, 1),
+    ({"fault": "cut", "when": "after"}, 2, 1),
+    ({"fault": "half_open", "when": "after"}, 2, 1),
+    ({"fault": "wrong_json"}, 2, 1),
+]
+
+
+@pytest.mark.parametrize(("fault", "copies", "doubts"), FAULTS, ids=[str(one[0]) for one in FAULTS])
+async def test_whatever_goes_wrong_it_arrives_and_doubts_are_told(desk: Desk, bot: Bot, fault, copies, doubts):
+    await wait(lambda: bot.fails(on={"method": "sendMessage"}, nth=1, do=fault))
+    await desk.take(desk.send("hello"))
+    assert await shown(desk, bot) == ["hello"] * copies
+    assert await desk.receipts() == [(State.SENT, "", 0, 1, doubts)]
+    assert copies <= 1 + doubts
+
+
+async def test_or_it_is_held_where_that_is_wanted(desk: Desk, bot: Bot):
+    await wait(lambda: bot.fails(on={"method": "sendMessage"}, nth=1, do={"fault": "cut", "when": "after"}))
+    await desk.take(desk.send("hello"), desk.new_courier(on_uncertain="Hold"))
+    assert await shown(desk, bot) == ["hello"]
+    assert await desk.receipts() == [(State.FAILED, "Uncertain", 0, 1, 1)]
+
+
+async def test_a_wrong_token_is_a_state_and_nothing_is_lost(desk: Desk, bot: Bot):
+    record = desk.send("later")
+    await wait(bot.simulator.control, "PUT", f"/telegram/bots/{bot.name}", {"token": f"{bot.id}:{'C' * 35}"})
+    seconds = await desk.courier.take(record)
+    assert seconds is not None
+    assert seconds >= 15, "slowly"
+    assert desk.courier.problem == "Telegram: Unauthorized"
+    await wait(bot.simulator.control, "PUT", f"/telegram/bots/{bot.name}", {"token": bot.token})
+    await desk.take(record)
+    assert desk.courier.problem == ""
+    assert await shown(desk, bot) == ["later"]
+
+
+async def test_a_chat_gets_one_a_second_as_telegram_wants_it(desk: Desk, bot: Bot):
+    await desk.take(desk.send("first"))
+    wait_for = await desk.courier.take(desk.send("second"))
+    assert wait_for is not None
+    assert 0 < wait_for <= 1
+    assert await shown(desk, bot) == ["first"]
