@@ -296,6 +296,20 @@ async def test_one_that_he_has_left_is_not_meant(twin: Twin) -> None:
     assert (await twin.channels.place(arrival(), None)).conversation_id == inbox_id(TG, "7")
 
 
+async def test_it_is_known_who_a_person_is(channels: ChannelDirectory) -> None:
+    assert await channels.user_of(TG, "7") is None
+    await channels.add_link(link(state=LinkState.PENDING, code="A"))
+    assert await channels.user_of(TG, "7") is None
+    await channels.place(arrival(), None)
+    assert await channels.user_of(TG, "7") == contact_name(TG, "7")
+
+
+async def test_something_happens_for_the_first_time_once(channels: ChannelDirectory) -> None:
+    answers = await asyncio.gather(*(channels.first_time(TG, "group -5", NOON) for _ in range(10)))
+    assert answers.count(True) == 1
+    assert await channels.first_time("local.other", "group -5", NOON)
+
+
 async def test_reaching_only_moves_forward(twin: Twin) -> None:
     await twin.channels.add_link(link())
     chat = await conversation(twin, "ana", "bruno")

@@ -13,12 +13,12 @@ from chat4all.directory.port import Conversation, Role, User
 from chat4all.directory.sql import SqlDirectory
 from chat4all.directory.sql_channels import SqlChannels
 from chat4all.log.embedded import EmbeddedLog
-from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Entry, Topic
+from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Entry, Topic, outbound_topic
 from chat4all.model import ids, outbound, records
 from chat4all.model.delivery import State
 from chat4all.model.outbound import AnyOutbound, DeliveryKey
 from chat4all.realtime.embedded import EmbeddedRealtime
-from chat4all.routing.dispatch import Dispatch, topic_of
+from chat4all.routing.dispatch import Dispatch
 from chat4all.routing.router import Router, RoutingSettings
 from chat4all.store.embedded import EmbeddedStore
 from chat4all.store.embedded_ledger import EmbeddedLedger
@@ -103,9 +103,9 @@ class Hub:
 
     async def out(self) -> list[AnyOutbound]:
         """What the connector finds to be sent, in the order of each chat."""
-        if not await self.log.partitions(topic_of(TG).name):
+        if not await self.log.partitions(outbound_topic(TG).name):
             return []
-        consumer = self.log.consumer(ids.new_id(), topic_of(TG).name)
+        consumer = self.log.consumer(ids.new_id(), outbound_topic(TG).name)
         found: list[AnyOutbound] = []
         while batches := await consumer.poll(max_records=1000, timeout=0.05):
             found += [msgspec.json.decode(one.value, type=AnyOutbound) for batch in batches for one in batch.records]

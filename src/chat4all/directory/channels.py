@@ -150,6 +150,14 @@ class ChannelDirectory(Protocol):
         """
         ...
 
+    async def user_of(self, connector: str, external_id: str) -> str | None:
+        """Who this person is here; None: nobody yet."""
+        ...
+
+    async def first_time(self, connector: str, event_id: str, at: int) -> bool:
+        """Whether this happens for the first time; from now on it does not."""
+        ...
+
     async def reached(self, connector: str, chat: str, conversation_id: str, at: int) -> None:
         """Something of this conversation went to this chat (ms)."""
         ...

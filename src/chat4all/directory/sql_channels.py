@@ -128,6 +128,20 @@ class SqlChannels:
 
         return await self._sql.write(work)
 
+    async def user_of(self, connector: str, external_id: str) -> str | None:
+        linked = _of_person(connector, external_id).where(_links.c.state != LinkState.PENDING.value)
+        found = await self._sql.all(linked)
+        return str(found[0].username) if found else None
+
+    async def first_time(self, connector: str, event_id: str, at: int) -> bool:
+        values = {"connector": connector, "event_id": event_id, "at": at}
+        values |= {"conversation_id": "", "username": "", "ambiguous": False}
+        try:
+            await self._sql.write(lambda c: c.execute(sa.insert(_events).values(values)))
+        except sa.exc.IntegrityError:
+            return False
+        return True
+
     async def reached(self, connector: str, chat: str, conversation_id: str, at: int) -> None:
         key = {"connector": connector, "chat": chat, "conversation_id": conversation_id}
 

@@ -10,6 +10,7 @@ from typing import Protocol
 CONVERSATIONS = "chat4all.conversations"
 EVENTS = "chat4all.events"
 DEAD_LETTERS = "chat4all.dlq"
+OUTBOUND = "chat4all.outbound."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -19,6 +20,11 @@ class Topic:
     name: str
     partitions: int
     retention_seconds: float
+
+
+def outbound_topic(connector: str) -> Topic:
+    """Where a connector finds what it has to send: keyed by the chat, made when the connector is registered."""
+    return Topic(f"{OUTBOUND}{connector}", 6, 30 * 86_400.0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import msgspec
 
 from chat4all.directory.channels import ChannelDirectory, Link
 from chat4all.directory.port import Directory, Role
-from chat4all.log.port import Entry, Log, Topic
+from chat4all.log.port import OUTBOUND, Entry, Log, outbound_topic
 from chat4all.model import frames, outbound, records
 from chat4all.model.delivery import State
 from chat4all.model.outbound import DeliveryKey, DeliveryWrite, Plan, Target
@@ -23,9 +23,6 @@ from chat4all.routing.sequencer import Placed
 from chat4all.store.ledger import Ledger
 from chat4all.store.port import Store
 
-PARTITIONS: Final = 6
-RETENTION: Final = 30 * 86_400.0  # seconds
-
 _COLUMNS: Final = {
     State.SENT: "sent_at",
     State.DELIVERED: "delivered_at",
@@ -34,11 +31,6 @@ _COLUMNS: Final = {
 }
 
 _encode = msgspec.json.Encoder().encode
-
-
-def topic_of(connector: str) -> Topic:
-    """Where a connector finds what it has to send."""
-    return Topic(f"chat4all.outbound.{connector}", PARTITIONS, RETENTION)
 
 
 class Dispatch:
@@ -152,8 +144,7 @@ class Dispatch:
         try:
             await self._log.append(entries)
         except LookupError:  # a connector whose topic is not there yet
-            prefix = topic_of("").name
-            await self._log.create([topic_of(one.topic.removeprefix(prefix)) for one in entries])
+            await self._log.create([outbound_topic(one.topic.removeprefix(OUTBOUND)) for one in entries])
             await self._log.append(entries)
 
 
@@ -218,7 +209,7 @@ def _place(conversation_id: str, record_id: str, message_id: str, target: Target
 
 
 def _entry(target: Target, record: outbound.Outbound) -> Entry:
-    return Entry(topic_of(target.connector).name, target.destination.encode(), _encode(record))
+    return Entry(outbound_topic(target.connector).name, target.destination.encode(), _encode(record))
 
 
 def _write(position: Position, record: records.DeliveryReceipt) -> DeliveryWrite:

@@ -1,0 +1,199 @@
+"""A running connector: what the router hands over goes out in lanes, what people write comes in by polls or posts.
+
+In distributed mode a process has one; embedded, a task has.
+"""
+
+import asyncio
+import dataclasses
+import logging
+from typing import Final, Literal
+
+import msgspec
+
+from chat4all.channels.kit import errors
+from chat4all.channels.kit.courier import Courier
+from chat4all.channels.kit.inbound import Inbound
+from chat4all.channels.kit.lanes import Lanes
+from chat4all.channels.kit.port import Channel, Post
+from chat4all.directory.channels import ChannelDirectory, NoSuchMembersError
+from chat4all.directory.port import Directory
+from chat4all.log.port import (
+    DEAD_LETTERS,
+    Assignment,
+    Batch,
+    Consumer,
+    Entry,
+    Log,
+    OffsetOutOfRangeError,
+    outbound_topic,
+)
+from chat4all.model.errors import EngineUnavailableError
+from chat4all.model.outbound import AnyOutbound
+
+_log = logging.getLogger(__name__)
+
+_BUSY: Final = 32  # chats that are written to at once
+_MOST: Final = 5000  # records that may wait in lanes
+_BATCH: Final = 200
+_POLL: Final = 1.0  # seconds that the outbound side waits for records
+_LONG_POLL: Final = 25.0  # seconds that a provider is asked to wait
+_LEASE: Final = 60.0  # seconds for which nobody else polls
+_AWAY: Final = 1.0  # seconds until it is tried again where an engine is away
+_SLOWLY: Final = 30.0  # seconds until it is tried again where somebody has to mend something first
+_REPAIR: Final = 60.0  # seconds between looks at what the provider has of our webhook
+_DRAIN: Final = 10.0  # seconds in which what is being sent may end
+
+Mode = Literal["Polling", "Webhook"]
+
+_decode = msgspec.json.Decoder(AnyOutbound).decode
+
+
+@dataclasses.dataclass(slots=True)
+class Status:
+    """What it tells of itself. `problem`: a sentence, empty while all is well; `queue`: records that wait."""
+
+    account: str = ""
+    mode: str = ""
+    registered: bool = False
+    problem: str = ""
+    queue: int = 0
+
+
+class Connector:
+    """`uid`, `name`: of its registration; `url`: where the provider is to post, in mode Webhook; `holder`: this
+    process, in leases."""
+
+    def __init__(
+        self,
+        *,
+        uid: str,
+        name: str,
+        channel: Channel,
+        courier: Courier,
+        inbound: Inbound,
+        log: Log,
+        directory: Directory,
+        channels: ChannelDirectory,
+        mode: Mode,
+        holder: str,
+        url: str = "",
+    ) -> None:
+        self.status = Status(mode=mode)
+        self._uid = uid
+        self._name = name
+        self._channel = channel
+        self._courier = courier
+        self._inbound = inbound
+        self._log = log
+        self._directory = directory
+        self._channels = channels
+        self._holder = holder
+        self._url = url
+        self._lanes = Lanes(courier.take, busy=_BUSY, most=_MOST)
+        self._committed: dict[Assignment, int] = {}
+
+    async def run(self) -> None:
+        """Until it is cancelled; then what is being sent comes to its end."""
+        try:
+            await self._introduce()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._send())
+                group.create_task(self._poll() if self.status.mode == "Polling" else self._keep_registered())
+        finally:
+            await self._lanes.stop(seconds=_DRAIN)
+
+    async def receive(self, post: Post) -> None:
+        """A provider has posted; it may be told that we have it when this returns.
+
+        Raises NotGenuineError, MalformedError, EngineUnavailableError, NoSuchMembersError.
+        """
+        self._channel.verify(post)
+        await self._inbound.take(self._channel.parse(post.body))
+
+    async def _introduce(self) -> None:
+        """Learn whose credentials these are, and claim them: two connectors of one account would fight."""
+        while True:
+            try:
+                account = await self._channel.account()
+                if await self._channels.claim_account(self._uid, account.id):
+                    self.status.account, self.status.problem = account.name, ""
+                    return
+                self.status.problem = f"Another connector has the account {account.name}."
+                await asyncio.sleep(_SLOWLY)
+            except (errors.ChannelError, EngineUnavailableError) as error:
+                await self._stand_back(error)
+
+    async def _send(self) -> None:
+        topic = outbound_topic(self._name)
+        consumer = self._log.consumer(f"chat4all.connector.{self._name}", topic.name)
+        try:
+            while not self._lanes.broken.is_set():
+                try:
+                    await self._lanes.room()
+                    for batch in await consumer.poll(max_records=_BATCH, timeout=_POLL):
+                        await self._enqueue(batch)
+                    self._lanes.keep_only(consumer.assignments())
+                    await self._commit(consumer)
+                except LookupError:  # its topic is not there yet
+                    await self._log.create([topic])
+                except (EngineUnavailableError, OffsetOutOfRangeError) as error:
+                    await self._stand_back(error)
+                self.status.queue = self._lanes.waiting
+            raise RuntimeError("A lane ended; the log says which and why.")
+        finally:
+            await consumer.close()
+
+    async def _enqueue(self, batch: Batch) -> None:
+        for record in batch.records:
+            try:
+                self._lanes.put(batch.assignment, record.offset, record.key, _decode(record.value))
+            except (msgspec.DecodeError, ValueError) as error:
+                reason = ("reason", str(error).encode()[:1000])
+                await self._log.append([Entry(DEAD_LETTERS, record.key, record.value, (*record.headers, reason))])
+                self._lanes.skip(batch.assignment, record.offset)
+
+    async def _commit(self, consumer: Consumer) -> None:
+        offsets = {a: offset for a, offset in self._lanes.done().items() if self._committed.get(a) != offset}
+        if offsets:
+            await consumer.commit(offsets)
+            self._committed = {**{a: o for a, o in self._committed.items() if a in offsets}, **offsets}
+
+    async def _poll(self) -> None:
+        """One process polls at a time; the cursor moves only after what came is in the log."""
+        cursor, cleared = "", False
+        while True:
+            try:
+                if not await self._directory.lease(f"poll {self._name}", self._holder, seconds=_LEASE):
+                    await asyncio.sleep(_LEASE / 10)
+                    continue
+                if not cleared:
+                    await self._channel.register("")
+                    cleared = True
+                page = await self._channel.poll(cursor, seconds=_LONG_POLL)
+                await self._inbound.take(page.events)
+                cursor, self.status.registered, self.status.problem = page.cursor, True, self._courier.problem
+            except (errors.ChannelError, EngineUnavailableError, NoSuchMembersError) as error:
+                self.status.registered = False
+                cleared = cleared and not isinstance(error, errors.TakenError)
+                await self._stand_back(error)
+
+    async def _keep_registered(self) -> None:
+        """The provider is told where to post, and told again when it has forgotten."""
+        while True:
+            try:
+                there = await self._channel.registration()
+                if there.url != self._url:
+                    await self._channel.register(self._url)
+                self.status.registered, self.status.problem = True, there.problem or self._courier.problem
+                await asyncio.sleep(_REPAIR)
+            except (errors.ChannelError, EngineUnavailableError) as error:
+                self.status.registered = False
+                await self._stand_back(error)
+
+    async def _stand_back(self, error: Exception) -> None:
+        """A state to be looked at again, never a loop: soon for what passes by itself, slowly for what does not."""
+        self.status.problem = str(error)
+        soon = isinstance(error, EngineUnavailableError | errors.UnreachableError | errors.UnknownOutcomeError)
+        seconds = error.retry_after if isinstance(error, errors.ThrottledError) else _AWAY if soon else _SLOWLY
+        _log.warning("%s waits %.0f s: %s", self._name, seconds, error)
+        await asyncio.sleep(seconds)
