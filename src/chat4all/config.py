@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from chat4all.accounts.settings import AccountsSettings
 from chat4all.api.settings import ApiSettings
+from chat4all.channels.settings import ChannelsSettings
 from chat4all.gateway.settings import GatewaySettings
 from chat4all.log.settings import LogSettings
 from chat4all.model.errors import StartError
@@ -60,6 +61,7 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     gateway: GatewaySettings = GatewaySettings()
     routing: RoutingSettings = RoutingSettings()
+    channels: ChannelsSettings = ChannelsSettings()
     simulator: SimulatorSettings = SimulatorSettings()
 
 

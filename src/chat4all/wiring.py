@@ -19,6 +19,7 @@ from chat4all.accounts.users import Users
 from chat4all.api import app as api
 from chat4all.api.services import Services
 from chat4all.config import Settings
+from chat4all.connecting import Connecting
 from chat4all.conversations.acceptance import Acceptance
 from chat4all.conversations.history import History
 from chat4all.conversations.members import Members
@@ -80,6 +81,7 @@ class Embedded:
         self.relay = Relay(directory=self.directory, log=self.log, holder="embedded")
         self.gateway = Gateway(self.realtime, self._ports())
         self.websockets = Endpoint(self.gateway, self.tokens)
+        self.connecting = Connecting(self, settings.channels, holder="embedded")
         self.router: Router | None = None
 
     @contextlib.asynccontextmanager
@@ -92,6 +94,7 @@ class Embedded:
                 stack.push_async_callback(engine.close)
             epoch = await self._topics()
             await self._demo_users()
+            await self.connecting.register()
             router = self._router(epoch)
             stack.push_async_callback(self.loops.stop)
             self.loops.start("outbox", self.relay.run())
@@ -99,6 +102,7 @@ class Embedded:
             self.loops.start("gateway", self.gateway.run())
             self.loops.start("websockets", self.websockets.run())
             self.loops.start("retention", self._retain())
+            self.loops.start("connectors", self.connecting.run())
             stack.callback(self.gateway.drain)
             self._name_adapters()
             yield api.create(self._services(router))
@@ -147,18 +151,19 @@ class Embedded:
             store=self.store,
             directory=self.directory,
             realtime=self.realtime,
-            dispatch=Dispatch(
-                log=self.log,
-                store=self.store,
-                ledger=self.ledger,
-                directory=self.directory,
-                channels=self.channels,
-            ),
+            dispatch=self._dispatch(),
             metrics=self.metrics,
             epoch=epoch,
             settings=self.settings.routing,
         )
         return self.router
+
+    def _dispatch(self) -> Dispatch:
+        made = Dispatch(
+            log=self.log, store=self.store, ledger=self.ledger, directory=self.directory, channels=self.channels
+        )
+        made.labels = self.connecting.labels
+        return made
 
     def _ports(self) -> Ports:
         return Ports(
@@ -199,6 +204,7 @@ class Embedded:
             metrics=self.metrics,
             ready=ready,
             live=self.loops.live,
+            hooks=self.connecting.receive,
             welcome={
                 "registration": self.settings.accounts.registration,
                 "demo": [{"username": name, "password": DEMO_PASSWORD} for name in DEMO_USERS],

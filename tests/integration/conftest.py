@@ -30,6 +30,7 @@ _GENEROUS: dict[str, dict[str, Any]] = {
     "api": {"posts_per_second": 10_000.0, "post_burst": 10_000},
     "gateway": {},
     "routing": {},
+    "channels": {"folder": "no-connectors"},
 }
 
 

@@ -7,7 +7,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from chat4all import __version__
-from chat4all.api import console, conversations, health, messages, posting, presence, problems, tokens, users
+from chat4all.api import console, conversations, health, hooks, messages, posting, presence, problems, tokens, users
 from chat4all.api.middleware import BodyLimit, Timing
 from chat4all.api.services import Services
 
@@ -18,7 +18,7 @@ def create(services: Services) -> FastAPI:
     """The application over these services."""
     app = FastAPIOffline(title="Chat4All", version=__version__, description=_DESCRIPTION)  # /docs without another host
     app.state.services = services
-    for resource in (tokens, users, conversations, messages, presence):
+    for resource in (tokens, users, conversations, messages, presence, hooks):
         app.include_router(resource.router)
     app.router.routes.extend([posting.ROUTE, *health.ROUTES, *console.ROUTES])
     _complete_document(app)

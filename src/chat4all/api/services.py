@@ -1,7 +1,7 @@
 """What endpoints work with, and how they get it: from the application's state, put there by wiring."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -22,6 +22,7 @@ from chat4all.model.errors import Refusal
 from chat4all.store.port import Store
 from chat4all.telemetry.metrics import Metrics
 
+Hooks = Callable[[str, str, Mapping[str, str], bytes], Awaitable[None]]  # channel, uid, headers, body
 Checks = Callable[[], Mapping[str, str | None]]
 
 
@@ -29,6 +30,7 @@ Checks = Callable[[], Mapping[str, str | None]]
 class Services:
     """`ready` and `live`: checks by name; None is well, a string says what is wrong.
 
+    `hooks`: takes what providers post; raises Refusal.
     `welcome`: what the console says to whoever has not logged in: {"registration", "demo": [{"username", "password"}]}.
     """
 
@@ -47,6 +49,7 @@ class Services:
     ready: Checks
     live: Checks
     welcome: Mapping[str, Any]
+    hooks: Hooks
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -1,0 +1,26 @@
+"""Settings of the channels."""
+
+from pathlib import Path
+
+import pydantic
+
+
+class ChannelsSettings(pydantic.BaseModel):
+    """Channels, where there is no Kubernetes to say which connectors run."""
+
+    folder: Path = pydantic.Field(
+        Path("connectors"), description="Where ChannelConnectors and their Secrets stand, as *.yaml."
+    )
+    public_url: str = pydantic.Field(
+        "", description="Where providers reach this server, as https://hub.example; without it connectors poll."
+    )
+    inbox: list[str] = pydantic.Field(
+        ["ana"], description="Who is in new conversations of the connector that TELEGRAM_TOKEN makes."
+    )
+    attempt_seconds: float = pydantic.Field(
+        20.0,
+        gt=0,
+        le=120,
+        json_schema_extra={"unit": "s"},
+        description="How long an attempt may take; one that a crash left open is waited for so long.",
+    )

@@ -1,0 +1,219 @@
+"""Which connectors run in this process, and what each of them is made of."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import uuid
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from chat4all.channels.kit import errors, files, registry
+from chat4all.channels.kit.attempts import Attempts
+from chat4all.channels.kit.connector import Connector, Mode
+from chat4all.channels.kit.courier import Courier
+from chat4all.channels.kit.http import Client
+from chat4all.channels.kit.inbound import Inbound
+from chat4all.channels.kit.manifest import Manifest
+from chat4all.channels.kit.port import Part, Post
+from chat4all.channels.kit.registration import Registration
+from chat4all.channels.kit.resource import GROUP, ChannelConnector
+from chat4all.channels.settings import ChannelsSettings
+from chat4all.directory.channels import ChannelDirectory, NoSuchMembersError
+from chat4all.directory.port import AlreadyThereError, Directory
+from chat4all.limits.port import Limits, Rate
+from chat4all.log.port import Log
+from chat4all.model.errors import Refusal, StartError
+from chat4all.routing.planning import Labels
+from chat4all.store.ledger import Ledger
+
+_log = logging.getLogger(__name__)
+
+_UID: Final = uuid.UUID("4f6a2d80-3e17-5b9c-a2c4-8d1e5f7b0a36")  # the namespace of uids of connectors from files
+_TOKEN: Final = "TELEGRAM_TOKEN"  # noqa: S105 - the variable's name
+_AGAIN: Final = 5.0  # seconds until a connector that ended by a fault is started again
+_STOPS: Final = 12.0
+
+
+class Engines(Protocol):
+    """What a connector stands on."""
+
+    @property
+    def log(self) -> Log: ...
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def directory(self) -> Directory: ...
+
+    @property
+    def channels(self) -> ChannelDirectory: ...
+
+    @property
+    def limits(self) -> Limits: ...
+
+
+class Connecting:
+    """The connectors of files and of TELEGRAM_TOKEN, each in a task. `holder`: this process, in leases."""
+
+    def __init__(self, engines: Engines, settings: ChannelsSettings, *, holder: str) -> None:
+        self._engines = engines
+        self._settings = settings
+        self._holder = holder
+        self._wanted = wanted(settings)
+        self._running: dict[tuple[str, str], Connector] = {}  # by channel and uid
+
+    @property
+    def labels(self) -> Labels:
+        """How each names the sender."""
+        named = {one.resource.id: one.resource.spec.sender_label for one in self._wanted}
+        return Labels(by_connector=dict(named))
+
+    async def register(self) -> None:
+        """Make them all known, before anything is sent. Raises StartError for what somebody has to mend."""
+        engines = self._engines
+        registration = Registration(log=engines.log, directory=engines.directory, channels=engines.channels)
+        for one in self._wanted:
+            try:
+                await registration.put(uid_of(one.resource.id), one.resource, managed_by="file")
+            except NoSuchMembersError as error:
+                raise StartError(f"The inbox of connector {one.resource.id} names nobody: {error}.") from error
+            except AlreadyThereError as error:
+                raise StartError(f"Connector {one.resource.id} is registered already, not from a file.") from error
+
+    async def run(self) -> None:
+        """Run them until cancelled. One that ends by a fault is started again; the others go on."""
+        tasks = [asyncio.create_task(self._keep(one)) for one in self._wanted if one.resource.spec.state == "Running"]
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks, timeout=_STOPS)
+
+    async def receive(self, channel: str, uid: str, headers: Mapping[str, str], body: bytes) -> None:
+        """A provider has posted. Raises Refusal, EngineUnavailableError."""
+        connector = self._running.get((channel, uid))
+        if connector is None or connector.status.mode != "Webhook":
+            raise Refusal("not-found", "There is no such connector, or it is not posted to.")
+        try:
+            await connector.receive(Post(headers, body))
+        except errors.NotGenuineError as error:
+            raise Refusal("unauthenticated", error.sentence) from error
+        except errors.MalformedError as error:
+            raise Refusal("malformed", error.sentence) from error
+
+    async def _keep(self, one: files.Wanted) -> None:
+        while True:
+            try:
+                await self._run(one)
+            except Exception:  # noqa: BLE001 - one connector's fault must not end the others
+                _log.exception("Connector %s ended, and is started again", one.resource.id)
+                await asyncio.sleep(_AGAIN)
+
+    async def _run(self, one: files.Wanted) -> None:
+        client = Client(str(getattr(one.config, "base_url", "")), answer_seconds=self._settings.attempt_seconds * 0.75)
+        uid = uid_of(one.resource.id)
+        place = one.manifest.name, uid
+        connector = self._running[place] = self._made(one, uid, client)
+        try:
+            await connector.run()
+        finally:
+            self._running.pop(place, None)
+            await client.close()
+
+    def _made(self, one: files.Wanted, uid: str, client: Client) -> Connector:
+        engines, spec, name = self._engines, one.resource.spec, one.resource.id
+        channel = one.manifest.load()(client, one.credentials, one.config)
+        rate = Rate(spec.rate_limit.per_second, max(1, int(spec.rate_limit.per_second))) if spec.rate_limit else None
+
+        async def say(chat: str, text: str) -> None:
+            with contextlib.suppress(errors.ChannelError):
+                await channel.send(Part(chat=chat, text=text))
+
+        courier = Courier(
+            connector=name,
+            channel=channel,
+            capabilities=one.manifest.capabilities,
+            attempts=Attempts(
+                engines.ledger, lease_seconds=self._settings.attempt_seconds, on_uncertain=spec.on_uncertain
+            ),
+            ledger=engines.ledger,
+            log=engines.log,
+            directory=engines.channels,
+            limits=engines.limits,
+            per_second=rate,
+        )
+        inbound = Inbound(
+            connector=name,
+            channel=one.manifest.name,
+            inbox=spec.inbox.members,
+            directory=engines.channels,
+            ledger=engines.ledger,
+            log=engines.log,
+            say=say,
+            told=lambda: None,
+        )
+        mode = self._mode(one)
+        public = self._settings.public_url.rstrip("/")
+        return Connector(
+            uid=uid,
+            name=name,
+            channel=channel,
+            courier=courier,
+            inbound=inbound,
+            log=engines.log,
+            directory=engines.directory,
+            channels=engines.channels,
+            mode=mode,
+            holder=self._holder,
+            url=f"{public}/hooks/{one.manifest.name}/{uid}" if mode == "Webhook" else "",
+        )
+
+    def _mode(self, one: files.Wanted) -> Mode:
+        """Webhook where providers can reach us, unless it says otherwise."""
+        asked: Mode | None = getattr(one.config, "mode", None)
+        return asked or ("Webhook" if self._settings.public_url else "Polling")
+
+
+def uid_of(connector: str) -> str:
+    """The uid of a connector that no Kubernetes has given one."""
+    return str(uuid.uuid5(_UID, connector))
+
+
+def wanted(settings: ChannelsSettings) -> list[files.Wanted]:
+    """What files and TELEGRAM_TOKEN ask for. Raises StartError that names what is wrong."""
+    manifests = registry.installed()
+    try:
+        found = files.read(settings.folder, manifests)
+    except files.FileError as error:
+        raise StartError(str(error)) from error
+    token = os.environ.get(_TOKEN, "")
+    if token:
+        found.append(_of_token(token, settings, manifests["telegram"]))
+    for one in found:
+        if getattr(one.config, "mode", None) == "Webhook" and not settings.public_url:
+            raise StartError(
+                f"Connector {one.resource.id} wants a webhook, and nobody knows where this server is reached: "
+                "set CHAT4ALL_CHANNELS__PUBLIC_URL, or mode: Polling."
+            )
+    return found
+
+
+def _of_token(token: str, settings: ChannelsSettings, manifest: Manifest) -> files.Wanted:
+    resource = {
+        "apiVersion": GROUP,
+        "kind": "ChannelConnector",
+        "metadata": {"name": "telegram"},
+        "spec": {
+            "channel": "telegram",
+            "credentialsSecretRef": {"name": _TOKEN},
+            "inbox": {"members": settings.inbox},
+        },
+    }
+    credentials = manifest.credentials.model_validate({"botToken": token})
+    return files.Wanted(
+        ChannelConnector.model_validate(resource), manifest, credentials, manifest.config.model_validate({})
+    )
