@@ -9,7 +9,7 @@ class ChannelsSettings(pydantic.BaseModel):
     """Channels, where there is no Kubernetes to say which connectors run."""
 
     folder: Path = pydantic.Field(
-        Path("connectors"), description="Where ChannelConnectors and their Secrets stand, as *.yaml."
+        Path("connectors"), description="Where ChannelConnectors and their Secrets stand, in YAML files."
     )
     public_url: str = pydantic.Field(
         "", description="Where providers reach this server, as https://hub.example; without it connectors poll."

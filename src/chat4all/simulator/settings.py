@@ -20,7 +20,7 @@ class SimulatorSettings(pydantic.BaseModel):
     )
     hosts: list[str] = pydantic.Field(
         ["localhost", "127.0.0.1", "[::1]"],
-        description="Names under which its page and control API may be called; * allows any.",
+        description="Names under which its page and control API may be called; an asterisk allows any.",
     )
     data: Path = pydantic.Field(Path("data/simulator"), description="Folder of its log and the bots' tokens.")
     strict: bool = pydantic.Field(
