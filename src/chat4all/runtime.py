@@ -89,6 +89,9 @@ def server_config(app: FastAPI, websockets: Endpoint, settings: ServerSettings) 
         log_config=None,
         access_log=False,
         lifespan="off",
+        # Clients keep an idle line for some seconds, most of them five: whoever closes it first must not be the server,
+        # or a request that is on its way then is lost, and the client cannot know whether it was done.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=settings.drain_seconds,
         server_header=False,
         proxy_headers=False,  # who the client is, his token says; addresses are nobody's business here

@@ -247,8 +247,12 @@ async def test_a_quote_that_is_looked_for_while_one_goes_elsewhere_leads_nowhere
 async def test_one_who_reads_a_little_above_the_end_does_not_grow_the_page(hub, desk):
     window, other, conversation = await pair(hub, desk, *(f"message {number}" for number in range(40)))
     await window.open(other)
-    await window.log.evaluate("(log) => { log.scrollTop -= 300; }")
-    await expect(window.page.get_by_role("button", name="To the newest message")).to_be_visible()
+    await expect(window.log.locator("article[data-seq='40']")).to_be_in_viewport()
+    pill = window.page.get_by_role("button", name="To the newest message")
+    async with asyncio.timeout(30):
+        while not await pill.is_visible():  # what has just been opened goes to its end once it is laid out
+            await window.log.evaluate("(log) => { log.scrollTop = log.scrollHeight - log.clientHeight - 300; }")
+            await asyncio.sleep(0.05)
     await hub.flood(other, conversation, 600)
     await expect(window.page.get_by_role("button", name="600 new messages")).to_be_visible()
     assert len(await window.seqs()) <= DRAWN

@@ -9,6 +9,7 @@ import { Window } from "./window.js";
 
 const NEAR = 800; // pixels to an edge at which more is drawn
 const AT_BOTTOM = 48; // pixels within which one is looking at the newest
+const INNER = "a, button"; // what in a message can have the focus
 const GROUPED = 5 * 60_000; // ms between messages of one sender that stand together
 
 export class Thread {
@@ -170,8 +171,9 @@ export class Thread {
     const anchor = this.#follow ? null : this.#anchor();
     const active = document.activeElement?.closest?.(".rows > article");
     const focused = active?.dataset.key;
+    const inner = active ? [...active.querySelectorAll(INNER)].indexOf(document.activeElement) : -1;
     this.#reconcile([...this.#ofRows(), ...(this.#window.atEnd ? this.#ofOutbox() : [])]);
-    if (focused && !active.isConnected) this.#refocus(focused);
+    if (focused && !active.isConnected) this.#refocus(focused, inner);
     const held = this.#drawn.get(anchor?.key)?.element;
     if (held) this.log.scrollTop += held.getBoundingClientRect().top - anchor.top;
     else if (this.#follow) this.#scrollToEnd();
@@ -180,10 +182,14 @@ export class Thread {
     this.#fill();
   }
 
-  /** What had the focus was made anew; what was being sent has another key now and is one's own newest. */
-  #refocus(key) {
+  /**
+   * What had the focus was made anew; what was being sent has another key now and is one's own newest. A link or button
+   * in it (`inner`: which) has the focus again, if it is there again.
+   */
+  #refocus(key, inner) {
     const now = this.#drawn.get(key)?.element ?? [...this.rows.querySelectorAll("article.mine")].at(-1);
-    now?.focus({ preventScroll: true });
+    const target = now?.querySelectorAll(INNER)[inner] ?? now;
+    target?.focus({ preventScroll: true });
   }
 
   /** Where what is loaded is too little to scroll in, as where a page was edits only, more is loaded. */
