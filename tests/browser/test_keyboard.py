@@ -124,6 +124,8 @@ async def test_the_list_is_walked_with_arrows_and_opened_with_enter(hub, desk):
         await hub.say(other, await hub.conversation(me, other), f"from {other}")
     window = await (await desk.window(hub)).log_in(me)
     keys = Keys(window)
+    for other in others:  # what is not there yet cannot be tabbed to
+        await expect(window.entry(other)).to_be_visible()
     await window.page.get_by_role("button", name=window.words.log_out).focus()
     await keys.press("Tab")
     await expect(window.entry(others[1])).to_be_focused()
