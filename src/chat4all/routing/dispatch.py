@@ -5,7 +5,7 @@ connector knows what it has sent.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -155,13 +155,13 @@ def _leaves(row: Row) -> bool:
 def _rows(plan: Plan, position: Position, at: int) -> Iterable[DeliveryWrite]:
     """A row for each target, so that everyone who was meant is seen from the start."""
     for target in plan.targets:
-        refused = {"failed_at": at, "reason": target.reason} if target.reason else {}
+        refused: dict[str, Any] = {"failed_at": at, "reason": target.reason} if target.reason else {}
         yield DeliveryWrite(
             key=_key(plan, target),
             position=position,
             connector=target.connector,
             destination=target.destination,
-            **refused,  # type: ignore[arg-type] # mypy sees one value type
+            **refused,
         )
 
 
@@ -184,7 +184,7 @@ def _entries(one: Placed, plan: Plan) -> Iterable[Entry]:
 def _sending(row: Row, plan: Plan, target: Target) -> Entry:
     text = f"{target.label}: {row.text}" if target.label else row.text
     place = _place(row.conversation_id, plan.record_id, row.message_id, target)
-    return _entry(target, outbound.Send(**place, text=text, answers=row.reply_to))  # type: ignore[arg-type] # as above
+    return _entry(target, outbound.Send(**place, text=text, answers=row.reply_to))
 
 
 def _changing(one: Placed, target: Target, message_id: str) -> Entry:
@@ -192,11 +192,11 @@ def _changing(one: Placed, target: Target, message_id: str) -> Entry:
     record = one.arrival.record
     if isinstance(record, records.Edit):
         text = f"{target.label}: {record.content}" if target.label else record.content
-        return _entry(target, outbound.Edit(**place, text=text))  # type: ignore[arg-type] # as above
-    return _entry(target, outbound.Delete(**place))  # type: ignore[arg-type] # as above
+        return _entry(target, outbound.Edit(**place, text=text))
+    return _entry(target, outbound.Delete(**place))
 
 
-def _place(conversation_id: str, record_id: str, message_id: str, target: Target) -> dict[str, object]:
+def _place(conversation_id: str, record_id: str, message_id: str, target: Target) -> dict[str, Any]:
     return {
         "record_id": record_id,
         "message_id": message_id,
@@ -213,13 +213,13 @@ def _entry(target: Target, record: outbound.Outbound) -> Entry:
 
 
 def _write(position: Position, record: records.DeliveryReceipt) -> DeliveryWrite:
-    columns: dict[str, object] = {_COLUMNS[record.state]: record.at}
+    columns: dict[str, Any] = {_COLUMNS[record.state]: record.at}
     if record.parts:
         columns["parts"] = record.parts
     if record.reason:
         columns["reason"] = record.reason
-    place = {"connector": record.connector, "destination": record.destination}
-    return DeliveryWrite(key=record.delivery, position=position, **place, **columns)  # type: ignore[arg-type] # as above
+    columns |= {"connector": record.connector, "destination": record.destination}
+    return DeliveryWrite(key=record.delivery, position=position, **columns)
 
 
 def _timeline(note: Arrival, record: records.DeliveryReceipt) -> TimelineEntry:

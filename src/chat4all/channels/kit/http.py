@@ -40,12 +40,14 @@ class Client:
         headers: Mapping[str, str] | None = None,
         seconds: float | None = None,
     ) -> httpx.Response:
-        """Post JSON. Raises UnreachableError where nothing was sent, UnknownOutcomeError where it may have arrived."""
+        """Post JSON; the status and the body of the answer.
+
+        Raises UnreachableError where nothing was sent, UnknownOutcomeError where it may have arrived.
+        """
         timeout = httpx.USE_CLIENT_DEFAULT if seconds is None else httpx.Timeout(seconds, connect=_CONNECT)
         try:
             async with self._client.stream("POST", path, json=body, headers=headers, timeout=timeout) as answer:
-                await _read(answer)
-                return answer
+                return httpx.Response(answer.status_code, content=await _read(answer))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise UnreachableError(f"The provider cannot be reached ({type(error).__name__}).") from None
         except httpx.HTTPError as error:
@@ -56,8 +58,8 @@ class Client:
         await self._client.aclose()
 
 
-async def _read(answer: httpx.Response) -> None:
-    """Raises UnknownOutcomeError for more than anyone needs."""
+async def _read(answer: httpx.Response) -> bytes:
+    """Its body, unpacked. Raises UnknownOutcomeError for more than anyone needs, which aread() has no bound for."""
     length = 0
     pieces = []
     async for piece in answer.aiter_bytes():
@@ -65,4 +67,4 @@ async def _read(answer: httpx.Response) -> None:
         if length > LARGEST:
             raise UnknownOutcomeError("The provider's answer is too long.")
         pieces.append(piece)
-    answer._content = b"".join(pieces)  # noqa: SLF001 - what aread() does, which has no limit
+    return b"".join(pieces)

@@ -1,7 +1,5 @@
 """Registration: the only way in which a connector comes to be. Its row, its topic, its inbox."""
 
-import msgspec
-
 from chat4all.channels.kit.resource import ChannelConnector
 from chat4all.directory.channels import ChannelDirectory, Connector, NoSuchMembersError
 from chat4all.directory.port import Directory
@@ -34,4 +32,4 @@ class Registration:
         )
         await self._log.create([outbound_topic(resource.id)])
         await self._channels.put_connector(connector)
-        return msgspec.structs.replace(await self._channels.connector(uid) or connector)
+        return await self._channels.connector(uid) or connector

@@ -1,13 +1,9 @@
-"""Parameters as the Bot API's server takes them: numbers and truths leniently, JSON strictly."""
+"""Parameters as the Bot API's server takes them: numbers and truths leniently. JSON in them is each method's own."""
 
 import re
-from typing import Any, Final, TypeVar
-
-import msgspec
+from typing import Final
 
 from chat4all.simulator.http.fields import Fields
-
-T = TypeVar("T")
 
 _INTEGER: Final = re.compile(r"-?\d{1,19}")
 _TRUE: Final = {"true", "yes", "1"}
@@ -35,11 +31,3 @@ class Parameters:
         """Everything that does not say yes says no."""
         given = self.fields.get(name)
         return given is not None and given.strip().lower() in _TRUE
-
-    def json(self, name: str, kind: type[T] | Any = Any) -> T | None:
-        """What the JSON says; None: it is not there. Raises msgspec.DecodeError, msgspec.ValidationError."""
-        given = self.fields.get(name, "")
-        if not given:
-            return None
-        found: T = msgspec.json.decode(given, type=kind)
-        return found
