@@ -13,11 +13,13 @@ from typing import Final, TextIO
 from fastapi import FastAPI
 
 from chat4all.accounts.keys import Keyring
+from chat4all.accounts.links import Links
 from chat4all.accounts.passwords import Passwords
 from chat4all.accounts.tokens import Tokens
 from chat4all.accounts.users import Users
 from chat4all.api import app as api
 from chat4all.api.services import Services
+from chat4all.channels.kit import registry
 from chat4all.config import Settings
 from chat4all.connecting import Connecting
 from chat4all.conversations.acceptance import Acceptance
@@ -81,6 +83,7 @@ class Embedded:
         self.relay = Relay(directory=self.directory, log=self.log, holder="embedded")
         self.gateway = Gateway(self.realtime, self._ports())
         self.websockets = Endpoint(self.gateway, self.tokens)
+        self.offered = {name: manifest.offered() for name, manifest in registry.installed().items()}
         self.connecting = Connecting(self, settings.channels, holder="embedded")
         self.router: Router | None = None
 
@@ -192,7 +195,7 @@ class Embedded:
             ),
             tokens=self.tokens,
             acceptance=self.acceptance,
-            history=History(self.store, self.directory),
+            history=History(self.store, self.ledger, self.directory),
             members=Members(
                 directory=self.directory, store=self.store, membership=self.membership, told=self.relay.kick
             ),
@@ -205,6 +208,8 @@ class Embedded:
             ready=ready,
             live=self.loops.live,
             hooks=self.connecting.receive,
+            links=Links(directory=self.directory, channels=self.channels, offered=self.offered),
+            channels=self.offered,
             welcome={
                 "registration": self.settings.accounts.registration,
                 "demo": [{"username": name, "password": DEMO_PASSWORD} for name in DEMO_USERS],

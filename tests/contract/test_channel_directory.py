@@ -177,6 +177,19 @@ async def test_a_claim_is_nothing_until_it_is_proven_by_the_person_himself(chann
     assert (await channels.place(arrival(), None)).username == "bruno"
 
 
+async def test_a_claim_that_names_nobody_is_of_whoever_shows_the_code(channels: ChannelDirectory) -> None:
+    claim = link(external_id="", state=LinkState.PENDING, code="CODE42")
+    await channels.add_link(claim)
+    await channels.add_link(link("clara", external_id="", state=LinkState.PENDING, code="CODE43"))
+    assert await channels.prove_link("local.other", "7", "CODE42") is None
+    proven = msgspec.structs.replace(claim, state=LinkState.LINKED, code=None, external_id="7", chat="7")
+    assert await channels.prove_link(TG, "7", "CODE42") == proven
+    assert await channels.prove_link(TG, "7", "CODE43") is None, "he is bruno already"
+    assert (await channels.place(arrival(), None)).username == "bruno"
+    assert await channels.link(claim.link_id) == proven
+    assert await channels.link(new_id()) is None
+
+
 async def test_who_proves_it_ends_what_others_claim(channels: ChannelDirectory) -> None:
     await channels.add_link(link("clara", state=LinkState.PENDING, code="WRONG"))
     await channels.add_link(link("bruno", state=LinkState.PENDING, code="RIGHT"))

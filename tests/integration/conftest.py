@@ -17,6 +17,7 @@ import pytest_asyncio
 import uvicorn
 from tests.integration.commands import serving
 from tests.integration.people import DEADLINE, System
+from tests.integration.simulator.world import Bot, Simulator, simulating
 
 from chat4all import config, runtime, wiring
 from chat4all.cli.server import Server
@@ -87,6 +88,19 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             return started
 
         yield begin
+
+
+@pytest.fixture(scope="module")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """The simulator that a module shares, without limits."""
+    with simulating(tmp_path_factory.mktemp("simulator") / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def bot(simulator: Simulator) -> Bot:
+    """A bot of the test's own."""
+    return simulator.bot()
 
 
 @pytest.fixture(scope="module")

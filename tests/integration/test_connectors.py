@@ -2,14 +2,13 @@
 
 import asyncio
 import socket
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import pytest_asyncio
+from tests.integration.hooked import connectors
 from tests.integration.people import DEADLINE, System
-from tests.integration.simulator.world import Bot, Simulator, simulating
+from tests.integration.simulator.world import Bot, Simulator
 
 from chat4all.channels.settings import ChannelsSettings
 from chat4all.connecting import uid_of, wanted
@@ -17,42 +16,6 @@ from chat4all.model.errors import StartError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 wait = asyncio.to_thread
-
-FILE = """\
-apiVersion: v1
-kind: Secret
-metadata: {{name: keys}}
-stringData: {{botToken: "{token}", webhookSecret: secret_of_this_test}}
----
-apiVersion: chat4all.io/v1alpha1
-kind: ChannelConnector
-metadata: {{name: support}}
-spec:
-  channel: telegram
-  credentialsSecretRef: {{name: keys}}
-  config: {{baseURL: "{url}"}}
-  inbox: {{members: [{inbox}]}}
-"""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def simulator(tmp_path_factory):
-    with simulating(tmp_path_factory.mktemp("simulator") / "data") as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def bot(simulator: Simulator) -> Bot:
-    return await wait(simulator.bot)
-
-
-def connectors(folder: Path, bot: Bot, inbox: str = "ana") -> dict[str, object]:
-    """The settings under which one runs."""
-    there = folder / "connectors"
-    there.mkdir()
-    text = FILE.format(token=bot.token, url=bot.simulator.url, inbox=inbox)
-    (there / "support.yaml").write_text(text)
-    return {"folder": there, "attempt_seconds": 3.0}
 
 
 async def asked(system: System, path: str) -> list[dict[str, Any]]:

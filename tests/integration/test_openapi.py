@@ -44,6 +44,12 @@ OPERATIONS = (
     "GET /v1/presence/{username}",
     "POST /v1/conversations/{conversation_id}/members",
     "DELETE /v1/conversations/{conversation_id}/members/{username}",
+    "POST /v1/messages/{message_id}/retry",
+    "POST /v1/users/channels",
+    "GET /v1/users/channels",
+    "DELETE /v1/users/channels/{link_id}",
+    "GET /v1/channels",
+    "GET /v1/connectors",
 )
 
 _keys = itertools.count(1)
@@ -53,6 +59,7 @@ class Served(NamedTuple):
     """Where the system listens, and somebody's token with what he has: a conversation, a group, a message."""
 
     url: str
+    username: str
     token: str
     chat: str
     group: str
@@ -90,7 +97,7 @@ async def _serve(role: str, data: Path, started: Future[Served], stop: threading
         group = await person.conversation("bruno", "ana")
         chat = await person.conversation("bruno")
         message = await person.said(chat, "Olá, Bruno!")
-        started.set_result(Served(system.url, person.token or "", chat, group, message["message_id"]))
+        started.set_result(Served(system.url, person.username, person.token or "", chat, group, message["message_id"]))
         await asyncio.to_thread(stop.wait)
 
 
@@ -109,12 +116,15 @@ def about_what_there_is(case: schemathesis.Case[Any], served: Served) -> None:
     if case.meta is None or case.meta.generation.mode is not schemathesis.GenerationMode.POSITIVE:
         return
     chat = served.group if "/members" in case.path else served.chat
-    there = {"conversation_id": chat, "message_id": served.message, "username": "bruno"}
+    there = {"conversation_id": chat, "message_id": served.message, "username": "bruno", "link_id": "none"}
     case.path_parameters.update({name: there[name] for name in case.path_parameters})
+    if case.path.endswith("/users/channels") and "username" in case.query:
+        case.query["username"] = served.username
     if case.headers.get("Idempotency-Key"):
         case.headers["Idempotency-Key"] = f"key-{next(_keys)}"
     if isinstance(case.body, dict):
         known: dict[str, Any] = {"chat_id": chat, "conversation_id": chat, "members": ["bruno"]}
+        known |= {"channel_type": "telegram", "username": served.username, "connector": "", "identifier": "7"}
         if case.body.get("reply_to") is not None:
             known["reply_to"] = served.message
         case.body.update({name: known[name] for name in known.keys() & case.body.keys()})

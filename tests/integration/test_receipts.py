@@ -20,7 +20,14 @@ async def test_a_message_goes_from_sent_to_delivered_to_read(system: System) -> 
     message = await ana.said(chat, "hello")
     assert message["status"] == "sent"
     assert message["recipients"] == [
-        {"username": "bruno", "status": "sent", "delivered_at": None, "read_at": None},
+        {
+            "username": "bruno",
+            "name": "bruno",
+            "status": "sent",
+            "delivered_at": None,
+            "read_at": None,
+            "channels": [],
+        },
     ]
     assert expected(await tell(bruno, message, "delivered"), 200).json() == {"status": "ok"}
     delivered = await ana.becomes(message["message_id"], status="delivered")

@@ -154,7 +154,7 @@ async def test_a_message_goes_to_those_who_are_elsewhere(hub: Hub) -> None:
         message,
         CHAT,
     )
-    assert await hub.states(message) == [("bruno", 0, None, "")]
+    assert await hub.states(message) == [("bruno", 0, State.ACCEPTED, "")]
 
 
 async def test_with_the_sender_s_name_where_several_are(hub: Hub) -> None:
@@ -184,6 +184,8 @@ async def test_who_cannot_be_reached_is_said_at_once(hub: Hub) -> None:
         ("eva", 0, State.FAILED, "NoLink"),
         ("eva", 0, State.FAILED, "Blocked"),
     ]
+    told = [(one.what, one.who, one.detail) for one in await hub.store.timeline(message) if one.what == "failed"]
+    assert sorted(told) == [("failed", "eva", "local.telegram, Blocked"), ("failed", "eva", "whatsapp, NoLink")]
 
 
 async def test_a_reply_says_what_it_answers(hub: Hub) -> None:
@@ -209,7 +211,7 @@ async def test_edits_and_deletes_follow_the_message(hub: Hub) -> None:
     assert isinstance(deleted, outbound.Delete)
     assert (edited.text, edited.record_id, edited.message_id) == ("Hello", edit, message)
     assert (deleted.record_id, deleted.message_id) == (delete, message)
-    assert await hub.states(edit) == [("bruno", 0, None, "")]
+    assert await hub.states(edit) == [("bruno", 0, State.ACCEPTED, "")]
 
 
 async def test_an_edit_of_what_stayed_in_the_app_goes_nowhere(hub: Hub) -> None:
@@ -249,9 +251,10 @@ async def test_a_retry_sends_again_what_has_failed(hub: Hub) -> None:
     assert sends == [("bruno", 0), ("bruno", 1), ("clara", 0)]
     assert await hub.states(message) == [
         ("bruno", 0, State.FAILED, "Rejected"),
-        ("bruno", 1, None, ""),
+        ("bruno", 1, State.ACCEPTED, ""),
         ("clara", 0, State.SENT, ""),
     ]
+    assert [one.who for one in await hub.store.timeline(message) if one.what == "retried"] == ["ana"]
     await hub.told(message, "bruno", State.SENT, generation=1)
     await hub.route()
     assert (await hub.states(message))[1] == ("bruno", 1, State.SENT, "")

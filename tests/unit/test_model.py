@@ -140,7 +140,8 @@ STATES = [
     ([State.READ, State.DELIVERED], State.DELIVERED),
     ([State.READ, State.SENT], State.SENT),
     ([State.FAILED, State.READ], State.FAILED),
-    ([State.FAILED, State.SENT], State.SENT),
+    ([State.FAILED, State.SENT], State.FAILED),
+    ([State.SENT, State.ACCEPTED], State.ACCEPTED),
 ]
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from chat4all.directory.channels import Link, LinkState
 from chat4all.directory.port import Role
+from chat4all.model.ids import contact_name
 from chat4all.model.outbound import Delivery, DeliveryKey, Plan, Target
 from chat4all.model.reasons import REASONS
 from chat4all.routing.planning import Labels, Party, plan_change, plan_message, plan_retry
@@ -25,6 +26,7 @@ BRUNO = party("bruno", link("bruno"))
 CLARA = party("clara", link("clara"), link("clara", "whatsapp"))
 DAVI = party("davi")
 BLOCKED = party("eva", link("eva", state=LinkState.UNREACHABLE, reason="Blocked"))
+CONTACT = party(contact_name("local.telegram", "7"))
 CLAIMED = party("fabio", link("fabio", state=LinkState.PENDING, code="X"))
 
 
@@ -53,6 +55,8 @@ CASES = [
     ("one who has blocked us", ["all"], [ANA, BLOCKED], ["eva local.telegram: Blocked"]),
     ("one who is claimed and not proven", ["all"], [ANA, CLAIMED], []),
     ("the same, by name", ["telegram"], [ANA, CLAIMED], ["fabio telegram: NoLink"]),
+    ("a contact whose link is gone", ["all"], [ANA, CONTACT], [f"{CONTACT.username} all: NoLink"]),
+    ("the same, by name", ["telegram"], [ANA, CONTACT], [f"{CONTACT.username} telegram: NoLink"]),
     (
         "several who are no agents, so that it must be said who writes",
         ["all"],

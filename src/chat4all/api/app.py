@@ -7,7 +7,20 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from chat4all import __version__
-from chat4all.api import console, conversations, health, hooks, messages, posting, presence, problems, tokens, users
+from chat4all.api import (
+    channels,
+    console,
+    conversations,
+    health,
+    hooks,
+    links,
+    messages,
+    posting,
+    presence,
+    problems,
+    tokens,
+    users,
+)
 from chat4all.api.middleware import BodyLimit, Timing
 from chat4all.api.services import Services
 
@@ -18,10 +31,10 @@ def create(services: Services) -> FastAPI:
     """The application over these services."""
     app = FastAPIOffline(title="Chat4All", version=__version__, description=_DESCRIPTION)  # /docs without another host
     app.state.services = services
-    for resource in (tokens, users, conversations, messages, presence, hooks):
+    for resource in (tokens, links, users, channels, conversations, messages, presence, hooks):
         app.include_router(resource.router)
     app.router.routes.extend([posting.ROUTE, *health.ROUTES, *console.ROUTES])
-    _complete_document(app)
+    _complete_document(app, services)
     problems.install(app)
     app.add_middleware(BodyLimit, most=services.settings.body_bytes)
     app.add_middleware(Timing, metrics=services.metrics)
@@ -35,14 +48,14 @@ def create(services: Services) -> FastAPI:
     return app
 
 
-def _complete_document(app: FastAPI) -> None:
+def _complete_document(app: FastAPI, services: Services) -> None:
     """Add to the OpenAPI document what FastAPI does not know of itself: the plain routes, and the form of errors."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = generate()
-            operation, schemas = posting.openapi()
+            operation, schemas = posting.openapi([*services.channels])
             document["paths"][posting.PATH] = {"post": operation}
             problem = problems.ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
             nested = problem.pop("$defs")

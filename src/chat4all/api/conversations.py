@@ -1,5 +1,6 @@
 """/v1/conversations: who talks with whom, what was said, who comes and goes."""
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -12,10 +13,11 @@ from chat4all.api.forms import NO_NUL, ConversationId, IdempotencyKey, Limit, Us
 from chat4all.api.messages import MessageAnswer, RowAnswer, message_answer, row_answer
 from chat4all.api.posting import admit
 from chat4all.api.problems import documented
-from chat4all.api.services import Uses, Who
+from chat4all.api.services import Services, Uses, Who
 from chat4all.directory.port import Conversation
 from chat4all.model.delivery import Cursor
 from chat4all.model.errors import Refusal
+from chat4all.model.ids import is_contact
 from chat4all.model.rows import Head, iso
 from chat4all.realtime.port import Status
 
@@ -46,7 +48,7 @@ class NewMembers(pydantic.BaseModel):
 
 
 class ConversationAnswer(pydantic.BaseModel):
-    """A conversation."""
+    """A conversation. `names`: what members are called who have another name than their username: contacts."""
 
     conversation_id: str
     type: str
@@ -54,6 +56,7 @@ class ConversationAnswer(pydantic.BaseModel):
     metadata: dict[str, str]
     created_by: str
     created_at: str
+    names: dict[str, str] = {}
 
 
 class PreviewAnswer(pydantic.BaseModel):
@@ -87,7 +90,7 @@ async def create(
     """Begin a conversation. With an Idempotency-Key, the same request again answers the same conversation."""
     await admit(uses, who, "conversation")
     asking = await asked(request, who.username, key)
-    return conversation_answer(await uses.members.create(asking, new.type, new.members, new.metadata))
+    return await _named(uses, await uses.members.create(asking, new.type, new.members, new.metadata))
 
 
 @router.get("", responses=documented("unauthenticated", "invalid"))
@@ -117,8 +120,9 @@ async def list_mine(
     cursors = await uses.store.cursors(ids)
     read = {id_: cursors.get(id_, {}).get(who.username, Cursor()).read_seq for id_ in ids}
     unread = await uses.store.unread(who.username, read, limit=_COUNTED)
-    present = await uses.presence.among({member for one in found.values() for member in one.members})
-    return [_listed(found[id_], heads.get(id_), unread, read, present) for id_ in ids if id_ in found]
+    people = {member for one in found.values() for member in one.members}
+    present, names = await uses.presence.among(people), await _names(uses, people)
+    return [_listed(found[id_], heads.get(id_), unread, read, present, names) for id_ in ids if id_ in found]
 
 
 @router.get("/{conversation_id}", responses=documented("unauthenticated", "not-found", "invalid"))
@@ -128,7 +132,7 @@ async def show(uses: Uses, who: Who, conversation_id: ConversationId) -> Convers
     found = await uses.directory.conversation(conversation_id)
     if found is None:
         raise Refusal("not-found", "There is no such conversation, or you are not in it.")
-    return conversation_answer(found)
+    return await _named(uses, found)
 
 
 @router.get("/{conversation_id}/messages", responses=documented("unauthenticated", "not-found", "invalid"))
@@ -172,7 +176,7 @@ async def read_history(
 async def add_members(uses: Uses, who: Who, conversation_id: ConversationId, new: NewMembers) -> ConversationAnswer:
     """Bring people into a group; they see all of its history. Who is in it already stays."""
     await admit(uses, who, "conversation")
-    return conversation_answer(await uses.members.add(conversation_id, who.username, new.members))
+    return await _named(uses, await uses.members.add(conversation_id, who.username, new.members))
 
 
 @router.delete(
@@ -183,10 +187,21 @@ async def remove_member(
     uses: Uses, who: Who, conversation_id: ConversationId, username: UsernamePath
 ) -> ConversationAnswer:
     """Leave a group, or remove someone: its creator, agents and admins may."""
-    return conversation_answer(await uses.members.remove(conversation_id, who.username, who.role, username))
+    return await _named(uses, await uses.members.remove(conversation_id, who.username, who.role, username))
 
 
-def conversation_answer(conversation: Conversation) -> ConversationAnswer:
+async def _named(uses: Services, conversation: Conversation) -> ConversationAnswer:
+    return conversation_answer(conversation, await _names(uses, conversation.members))
+
+
+async def _names(uses: Services, usernames: Collection[str]) -> dict[str, str]:
+    """What contacts are called; nobody else has another name."""
+    contacts = [name for name in usernames if is_contact(name)]
+    users = await uses.directory.users(contacts) if contacts else {}
+    return {name: user.display_name for name, user in users.items() if user.display_name}
+
+
+def conversation_answer(conversation: Conversation, names: Mapping[str, str]) -> ConversationAnswer:
     """A conversation as clients see it."""
     return ConversationAnswer(
         conversation_id=conversation.conversation_id,
@@ -195,6 +210,7 @@ def conversation_answer(conversation: Conversation) -> ConversationAnswer:
         metadata=dict(conversation.metadata),
         created_by=conversation.created_by,
         created_at=iso(conversation.created_at),
+        names={member: names[member] for member in conversation.members if member in names},
     )
 
 
@@ -204,10 +220,11 @@ def _listed(
     unread: dict[str, int],
     read: dict[str, int],
     present: dict[str, Status],
+    names: Mapping[str, str],
 ) -> ListedConversation:
     id_ = conversation.conversation_id
     return ListedConversation(
-        **conversation_answer(conversation).model_dump(),
+        **conversation_answer(conversation, names).model_dump(),
         last_seq=head.last_seq if head else 0,
         last_at=iso(head.last_at if head else conversation.created_at),
         preview=PreviewAnswer(**msgspec.structs.asdict(head.preview)) if head and head.preview else None,

@@ -1,5 +1,6 @@
 """/v1/messages/{id}: one message, what became of it, and changing it. Posting is in posting.py."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -12,8 +13,11 @@ from chat4all.api.problems import documented
 from chat4all.api.services import Uses, Who
 from chat4all.conversations.acceptance import Accepted, message_not_found
 from chat4all.conversations.history import Seen
+from chat4all.conversations.outcomes import Recipient, Way
+from chat4all.directory.port import Role
 from chat4all.model.delivery import Cursor, State, lowest
 from chat4all.model.errors import Refusal
+from chat4all.model.reasons import REASONS
 from chat4all.model.rows import Row, iso
 
 router = APIRouter(prefix="/v1/messages", tags=["messages"], route_class=StrictRoute)
@@ -59,13 +63,29 @@ class RowAnswer(pydantic.BaseModel):
     timestamp: str
 
 
+class WayAnswer(pydantic.BaseModel):
+    """How a message fared on one channel of a person. `reason`: a code (docs/reasons.md); `sentence` and `advice` say
+    it. `retry`: POST /v1/messages/{id}/retry sends it again."""
+
+    channel: str
+    connector: str | None
+    status: State
+    at: str | None
+    reason: str | None = None
+    sentence: str | None = None
+    advice: str | None = None
+    retry: bool = False
+
+
 class RecipientAnswer(pydantic.BaseModel):
-    """What became of a message for one person."""
+    """What became of a message for one person: in the app by the two times, and on each of his channels."""
 
     username: str
+    name: str
     status: State
     delivered_at: str | None
     read_at: str | None
+    channels: list[WayAnswer]
 
 
 class MessageDetail(MessageAnswer):
@@ -107,6 +127,14 @@ class ChangeAnswer(pydantic.BaseModel):
     change_id: str
 
 
+class RetryAnswer(pydantic.BaseModel):
+    """It is in the log. `retried`: on how many channels of people it had failed."""
+
+    status: Literal["accepted"] = "accepted"
+    message_id: str
+    retried: int
+
+
 class StatusAnswer(pydantic.BaseModel):
     """It is noted."""
 
@@ -118,17 +146,13 @@ async def show(uses: Uses, who: Who, message_id: MessageId) -> MessageDetail:
     """One message and what became of it, person by person. `status` is the lowest of theirs."""
     row = await uses.acceptance.own_row(message_id, who.username)
     recipients = await uses.history.recipients(row)
+    people = await uses.directory.users([one.username for one in recipients])
+    known = await uses.links.by_id([way.connector for one in recipients for way in one.ways])
+    channels = {name: connector.channel for name, connector in known.items()}
+    names = {name: user.display_name or name for name, user in people.items()}
     return MessageDetail(
         **message_answer(row, lowest(one.state for one in recipients)).model_dump(),
-        recipients=[
-            RecipientAnswer(
-                username=one.username,
-                status=one.state,
-                delivered_at=_time(one.reached.delivered_at),
-                read_at=_time(one.reached.read_at),
-            )
-            for one in recipients
-        ],
+        recipients=[_recipient(one, names, channels) for one in recipients],
     )
 
 
@@ -172,6 +196,28 @@ async def delete(
     await admit(uses, who)
     asking = await asked(request, who.username, key, has_body=False)
     return _changed(response, message_id, await uses.acceptance.delete(asking, message_id))
+
+
+@router.post("/{message_id}/retry", responses=documented(*_CHANGE_REFUSALS, "conflict"))
+async def retry(
+    uses: Uses,
+    who: Who,
+    request: Request,
+    response: Response,
+    message_id: MessageId,
+    key: IdempotencyKey = None,
+) -> RetryAnswer:
+    """Send again what has failed of a message, on the channels on which it has; its sender or the team may."""
+    await admit(uses, who)
+    asking = await asked(request, who.username, key, has_body=False)
+    row = await uses.acceptance.own_row(message_id, who.username)
+    if row.sender_id != who.username and who.role is Role.USER:
+        raise Refusal("forbidden", "Only its sender or the team may send a message again.")
+    failed = [way for one in await uses.history.recipients(row) for way in one.ways if _again(way)]
+    accepted = await uses.acceptance.retry(asking, row, possible=bool(failed))
+    if accepted.replayed:
+        response.headers["Idempotent-Replay"] = "true"
+    return RetryAnswer(message_id=message_id, retried=len(failed))
 
 
 @router.patch(
@@ -218,6 +264,37 @@ def _changed(response: Response, message_id: str, accepted: Accepted) -> ChangeA
     if accepted.replayed:
         response.headers["Idempotent-Replay"] = "true"
     return ChangeAnswer(message_id=message_id, change_id=accepted.message_id)
+
+
+def _recipient(one: Recipient, names: Mapping[str, str], channels: Mapping[str, str]) -> RecipientAnswer:
+    """`channels`: of each connector."""
+    return RecipientAnswer(
+        username=one.username,
+        name=names.get(one.username, one.username),
+        status=one.state,
+        delivered_at=_time(one.reached.delivered_at),
+        read_at=_time(one.reached.read_at),
+        channels=[_way(way, channels) for way in one.ways],
+    )
+
+
+def _way(way: Way, channels: Mapping[str, str]) -> WayAnswer:
+    """Where there is no link, the connector is the name of a channel."""
+    reason = REASONS.get(way.reason)
+    return WayAnswer(
+        channel=channels.get(way.connector, way.connector),
+        connector=way.connector if way.link else None,
+        status=way.state,
+        at=_time(way.at),
+        reason=way.reason or None,
+        sentence=reason.sentence if reason else None,
+        advice=reason.advice if reason else None,
+        retry=_again(way),
+    )
+
+
+def _again(way: Way) -> bool:
+    return way.state is State.FAILED and bool(way.link)
 
 
 def _time(milliseconds: int | None) -> str | None:

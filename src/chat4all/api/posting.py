@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -16,6 +17,7 @@ from chat4all.api.problems import documented
 from chat4all.api.services import Services, identify, services
 from chat4all.conversations.acceptance import NewMessage
 from chat4all.limits.port import Rate
+from chat4all.model.channels import ALL, APP
 from chat4all.model.errors import EngineUnavailableError, FieldError, Refusal, invalid
 
 # What nobody can see: the white space of Unicode, the separators that Python counts as such, and the byte order mark.
@@ -26,6 +28,7 @@ CONTENT_PATTERN: Final = f"^[^\\u0000]*[^\\u0000{_SEEN}][^\\u0000]*$"  # documen
 PATH: Final = "/v1/messages"
 _KEY: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
 
+_Channel = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[!-~]+\Z")]
 
 
@@ -36,7 +39,7 @@ class PostMessage(msgspec.Struct, frozen=True):
     content: Annotated[
         str, msgspec.Meta(min_length=1, max_length=10_000, extra_json_schema={"pattern": CONTENT_PATTERN})
     ]
-    channels: Annotated[tuple[Literal["all", "app"], ...], msgspec.Meta(min_length=1, max_length=16)] = ("all",)
+    channels: Annotated[tuple[_Channel, ...], msgspec.Meta(min_length=1, max_length=16)] = ("all",)
     reply_to: _Id | None = None
     file_id: None = None
 
@@ -60,6 +63,7 @@ async def post(request: Request) -> Response:
     await admit(uses, who)
     check_type(request, JSON)
     new = _decode(await request.body())
+    _check_channels(uses, new.channels)
     asking = await asked(request, who.username, _key(request))
     message = NewMessage(conversation_id=new.chat_id, content=new.content, channels=new.channels, reply_to=new.reply_to)
     accepted = await uses.acceptance.post(asking, message)
@@ -86,6 +90,13 @@ def check_content(content: str) -> None:
         raise invalid("content", "NUL characters are not text.")
     if not content.strip(BLANK):
         raise invalid("content", "There is nothing in it.")
+
+
+def _check_channels(uses: Services, channels: Sequence[str]) -> None:
+    for i, channel in enumerate(channels):
+        if channel not in (ALL, APP) and channel not in uses.channels:
+            there = ", ".join((ALL, APP, *sorted(uses.channels)))
+            raise invalid(f"channels[{i}]", f"There is no such channel. There is: {there}.")
 
 
 def _decode(body: bytes) -> PostMessage:
@@ -117,11 +128,12 @@ def _key(request: Request) -> str | None:
 ROUTE: Final = PlainRoute(PATH, post, methods=["POST"])
 
 
-def openapi() -> tuple[dict[str, Any], dict[str, Any]]:
-    """The operation and the schemas that it refers to, for the OpenAPI document."""
+def openapi(channels: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The operation and the schemas that it refers to, for the OpenAPI document; `channels`: those installed."""
     made = msgspec.json.schema_components([PostMessage, PostAnswer], ref_template="#/components/schemas/{name}")
     # `$` would let a line end through in Python, and `\Z` is nothing in ECMAScript, which the document is read by.
     (body, answer), schemas = json.loads(json.dumps(made).replace(r"\\Z", "$"))
+    schemas["PostMessage"]["properties"]["channels"]["items"] = {"enum": [ALL, APP, *sorted(channels)]}
     refusals = documented("malformed", "unauthenticated", "not-found", "invalid", "key-reused", "too-many")
     operation = {
         "tags": ["messages"],

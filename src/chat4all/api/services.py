@@ -8,6 +8,7 @@ from fastapi import Depends
 from fastapi.security import OAuth2PasswordBearer
 from starlette.requests import HTTPConnection
 
+from chat4all.accounts.links import Links
 from chat4all.accounts.tokens import Identity, Tokens
 from chat4all.accounts.users import Users
 from chat4all.api.settings import ApiSettings
@@ -18,6 +19,7 @@ from chat4all.conversations.membership import Membership
 from chat4all.conversations.presence import Presence
 from chat4all.directory.port import Directory
 from chat4all.limits.port import Limits
+from chat4all.model.channels import Channels
 from chat4all.model.errors import Refusal
 from chat4all.store.port import Store
 from chat4all.telemetry.metrics import Metrics
@@ -30,7 +32,7 @@ Checks = Callable[[], Mapping[str, str | None]]
 class Services:
     """`ready` and `live`: checks by name; None is well, a string says what is wrong.
 
-    `hooks`: takes what providers post; raises Refusal.
+    `hooks`: takes what providers post; raises Refusal. `channels`: those that are installed.
     `welcome`: what the console says to whoever has not logged in: {"registration", "demo": [{"username", "password"}]}.
     """
 
@@ -50,6 +52,8 @@ class Services:
     live: Checks
     welcome: Mapping[str, Any]
     hooks: Hooks
+    links: Links
+    channels: Channels
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -74,6 +74,21 @@ class Acceptance:
         """Accept that one's own message is taken back."""
         return await self._change(asked, message_id, None)
 
+    async def retry(self, asked: Asked, row: Row, *, possible: bool) -> Accepted:
+        """Accept that what failed of this message is sent again. `possible`: whether anything has."""
+        if (before := await self._recall(asked)) is not None:
+            return before
+        if row.deleted_at is not None:
+            raise Refusal("deleted", "The message was deleted.")
+        if not possible:
+            raise Refusal("conflict", "Nothing of this message has failed that could be sent again.")
+        return await self._accept(
+            asked,
+            records.Retry(
+                id=asked.id, conversation_id=row.conversation_id, message_id=row.message_id, user_id=asked.sender
+            ),
+        )
+
     async def receive(self, username: str, cursors: Mapping[str, Cursor]) -> None:
         """Accept how far a user is in these conversations, of which he was a member moments ago."""
         receipts: Sequence[records.Receipt] = [
@@ -136,7 +151,7 @@ class Acceptance:
             refusal.retry_after = SOON
             raise refusal
 
-    async def _accept(self, asked: Asked, record: records.AnySequenced) -> Accepted:
+    async def _accept(self, asked: Asked, record: records.AnyRecord) -> Accepted:
         await self._append([record])
         await self._idempotency.remember(asked, record.id)
         return Accepted(record.id)

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from chat4all.conversations.outcomes import Recipient, recipient
 from chat4all.directory.port import Directory
 from chat4all.model import frames
 from chat4all.model.delivery import Cursor, State, lowest
+from chat4all.model.outbound import Delivery
 from chat4all.model.rows import Reached, Row
+from chat4all.store.ledger import Ledger
 from chat4all.store.port import Store
 
 
@@ -31,14 +34,6 @@ class Event(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-class Recipient(msgspec.Struct, frozen=True):
-    """What became of a message for one member; times in ms."""
-
-    username: str
-    state: State
-    reached: Reached
-
-
 async def seen(store: Store, rows: Sequence[Row]) -> list[Seen]:
     """The rows with the targets of edits and deletes, in one read for all that the page itself does not hold."""
     held = {(row.conversation_id, row.seq): row for row in rows}
@@ -55,16 +50,12 @@ def recipients(row: Row, joined: Mapping[str, int]) -> list[str]:
     return [member for member, at in joined.items() if member != row.sender_id and at <= row.created_at]
 
 
-def status(row: Row, joined: Mapping[str, int], cursors: Mapping[str, Cursor]) -> State:
-    """A message's status: the lowest over everyone it is for."""
-    return lowest(cursors.get(member, Cursor()).state(row.seq) for member in recipients(row, joined))
-
-
 class History:
     """Reads for those who may see; whoever calls has checked that."""
 
-    def __init__(self, store: Store, directory: Directory) -> None:
+    def __init__(self, store: Store, ledger: Ledger, directory: Directory) -> None:
         self._store = store
+        self._ledger = ledger
         self._directory = directory
 
     async def page(
@@ -77,20 +68,23 @@ class History:
         return await seen(self._store, rows)
 
     async def statuses(self, conversation_id: str, rows: Sequence[Row]) -> list[State]:
-        """The status of each row."""
+        """The status of each row: the lowest over everyone it is for, taking each one's best way."""
         joined = (await self._directory.joined([conversation_id]))[conversation_id]
         cursors = (await self._store.cursors([conversation_id])).get(conversation_id, {})
-        return [status(row, joined, cursors) for row in rows]
+        said = [row.message_id for row in rows if row.kind == "message"]
+        deliveries = await self._ledger.deliveries(said)
+        return [
+            lowest(one.state for one in _outcomes(row, joined, cursors, {}, deliveries.get(row.message_id, ())))
+            for row in rows
+        ]
 
     async def recipients(self, row: Row) -> list[Recipient]:
         """Everyone a message is for, and how far it got with each."""
         joined = (await self._directory.joined([row.conversation_id]))[row.conversation_id]
         cursors = (await self._store.cursors([row.conversation_id])).get(row.conversation_id, {})
         reached = await self._store.reached(row.conversation_id, row.seq)
-        return [
-            Recipient(member, cursors.get(member, Cursor()).state(row.seq), reached.get(member, Reached()))
-            for member in recipients(row, joined)
-        ]
+        deliveries = (await self._ledger.deliveries([row.message_id])).get(row.message_id, ())
+        return _outcomes(row, joined, cursors, reached, deliveries)
 
     async def timeline(self, row: Row) -> list[Event]:
         """Everything that happened to a message, oldest first."""
@@ -104,3 +98,19 @@ class History:
             if reached.read_at is not None:
                 events.append(Event(reached.read_at, "read", user, "app"))
         return sorted(events, key=lambda event: event.at)
+
+
+def _outcomes(
+    row: Row,
+    joined: Mapping[str, int],
+    cursors: Mapping[str, Cursor],
+    reached: Mapping[str, Reached],
+    deliveries: Sequence[Delivery],
+) -> list[Recipient]:
+    made: dict[str, list[Delivery]] = {}
+    for one in deliveries:
+        made.setdefault(one.key.recipient, []).append(one)
+    return [
+        recipient(row, name, cursors.get(name, Cursor()), reached.get(name, Reached()), made.get(name, ()))
+        for name in recipients(row, joined)
+    ]

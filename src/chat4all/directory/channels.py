@@ -22,7 +22,10 @@ class LinkState(enum.StrEnum):
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """Ties a user to somebody at a provider. `code`: what proves a pending one; `reason`: why it is unreachable."""
+    """Ties a user to somebody at a provider. `code`: what proves a pending one; `reason`: why it is unreachable.
+
+    A pending one may not say who: `external_id` is empty then, and whoever shows the code is it.
+    """
 
     link_id: str
     username: str
@@ -129,7 +132,11 @@ class ChannelDirectory(Protocol):
 
     async def prove_link(self, connector: str, external_id: str, code: str) -> Link | None:
         """Somebody has shown the code: his pending link is linked, a contact's of the same person is gone. None: there
-        is no such code of his."""
+        is no such code of his, or he is linked to somebody already."""
+        ...
+
+    async def link(self, link_id: str) -> Link | None:
+        """The link of this id."""
         ...
 
     async def remove_link(self, link_id: str, username: str) -> bool:

@@ -65,8 +65,7 @@ class SqlChannels:
     async def add_link(self, link: Link) -> None:
         def work(connection: sa.Connection) -> None:
             there = [_link(row) for row in connection.execute(_of_person(link.connector, link.external_id))]
-            taken = [one for one in there if one.state is not LinkState.PENDING and not is_contact(one.username)]
-            if taken or any(one.username == link.username for one in there):
+            if _taken(there) or any(one.username == link.username for one in there):
                 raise AlreadyThereError(f"{link.connector} {link.external_id}")
             if link.state is not LinkState.PENDING:
                 _let_go_of_contact(connection, there)
@@ -84,18 +83,25 @@ class SqlChannels:
     async def prove_link(self, connector: str, external_id: str, code: str) -> Link | None:
         def work(connection: sa.Connection) -> Link | None:
             there = [_link(row) for row in connection.execute(_of_person(connector, external_id))]
-            proven = next((one for one in there if one.state is LinkState.PENDING and one.code == code), None)
-            if proven is None:
+            open_ = [_link(row) for row in connection.execute(_of_person(connector, ""))]
+            pending = [one for one in [*there, *open_] if one.state is LinkState.PENDING]
+            proven = next((one for one in pending if one.code == code), None)
+            if proven is None or _taken(there):
                 return None
             _let_go_of_contact(connection, there)
             # Whoever else claims to be this person has claimed wrongly.
             others = [one.link_id for one in there if one.state is LinkState.PENDING and one is not proven]
             connection.execute(sa.delete(_links).where(_links.c.link_id.in_(others)))
+            linked = {"external_id": external_id, "chat": proven.chat or external_id, "code": None}
             change = sa.update(_links).where(_links.c.link_id == proven.link_id)
-            connection.execute(change.values(state=LinkState.LINKED.value, code=None))
-            return msgspec.structs.replace(proven, state=LinkState.LINKED, code=None)
+            connection.execute(change.values(state=LinkState.LINKED.value, **linked))
+            return msgspec.structs.replace(proven, state=LinkState.LINKED, **linked)
 
         return await self._sql.write(work)
+
+    async def link(self, link_id: str) -> Link | None:
+        found = await self._sql.all(sa.select(_links).where(_links.c.link_id == link_id))
+        return _link(found[0]) if found else None
 
     async def remove_link(self, link_id: str, username: str) -> bool:
         gone = sa.delete(_links).where(_links.c.link_id == link_id, _links.c.username == username)
@@ -158,6 +164,11 @@ class SqlChannels:
 
 def _of_person(connector: str, external_id: str) -> sa.Select[Any]:
     return sa.select(_links).where(_links.c.connector == connector, _links.c.external_id == external_id)
+
+
+def _taken(there: Sequence[Link]) -> bool:
+    """Whether somebody who is more than a contact is linked to this person."""
+    return any(one.state is not LinkState.PENDING and not is_contact(one.username) for one in there)
 
 
 def _let_go_of_contact(connection: sa.Connection, there: Sequence[Link]) -> None:

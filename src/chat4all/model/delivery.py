@@ -2,22 +2,26 @@
 
 import enum
 from collections.abc import Iterable
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
 
 class State(enum.StrEnum):
-    """What became of a message, for one recipient or for all of them. `read > delivered > failed > sent`."""
+    """What became of a message, for one recipient or for all of them, the worst first. Accepted: it is on its way."""
 
-    SENT = "sent"
     FAILED = "failed"
+    ACCEPTED = "accepted"
+    SENT = "sent"
     DELIVERED = "delivered"
     READ = "read"
 
     @property
     def rank(self) -> int:
-        return list(State).index(self)
+        return _RANKS[self]
+
+
+_RANKS: Final = {state: rank for rank, state in enumerate(State)}
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -48,3 +52,8 @@ class Cursor(msgspec.Struct, frozen=True):
 def lowest(states: Iterable[State]) -> State:
     """A message's status: the lowest over its recipients; with none, it is sent."""
     return min(states, key=lambda state: state.rank, default=State.SENT)
+
+
+def best(states: Iterable[State]) -> State:
+    """A recipient's state: of all the ways that lead to him, the one on which it got furthest. With none, it failed."""
+    return max(states, key=lambda state: state.rank, default=State.FAILED)

@@ -73,15 +73,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
     @property
-    def state(self) -> State | None:
-        """`read > delivered > failed > sent`; None: it is on its way."""
+    def state(self) -> State:
+        """`read > delivered > failed > sent`, of what is known; accepted: it is on its way."""
         if self.read_at is not None:
             return State.READ
         if self.delivered_at is not None:
             return State.DELIVERED
         if self.failed_at is not None:
             return State.FAILED
-        return State.SENT if self.sent_at is not None else None
+        return State.SENT if self.sent_at is not None else State.ACCEPTED
 
 
 class DeliveryWrite(msgspec.Struct, frozen=True, kw_only=True):

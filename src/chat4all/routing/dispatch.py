@@ -13,12 +13,14 @@ from chat4all.directory.channels import ChannelDirectory, Link
 from chat4all.directory.port import Directory, Role
 from chat4all.log.port import OUTBOUND, Entry, Log, outbound_topic
 from chat4all.model import frames, outbound, records
+from chat4all.model.channels import ALL, APP
 from chat4all.model.delivery import State
+from chat4all.model.ids import is_contact
 from chat4all.model.outbound import DeliveryKey, DeliveryWrite, Plan, Target
 from chat4all.model.positions import Position
 from chat4all.model.rows import Row, TimelineEntry, iso
 from chat4all.routing.intake import Arrival
-from chat4all.routing.planning import APP, Labels, Party, plan_change, plan_message, plan_retry
+from chat4all.routing.planning import Labels, Party, plan_change, plan_message, plan_retry
 from chat4all.routing.sequencer import Placed
 from chat4all.store.ledger import Ledger
 from chat4all.store.port import Store
@@ -55,11 +57,13 @@ class Dispatch:
         writes = [
             write for one in orders for write in _rows(made[one.row.message_id], one.row.position, one.row.created_at)
         ]
+        events = [event for one in orders for event in _refusals(made[one.row.message_id], one.row)]
         retries = [note for note in notes if isinstance(note.record, records.Retry)]
         if retries:
-            more, written = await self._retry(retries)
-            entries, writes = entries + more, writes + written
+            more, written, asked = await self._retry(retries)
+            entries, writes, events = entries + more, writes + written, events + asked
         await self._ledger.put_deliveries(writes)
+        await self._store.put_timeline(events)
         if entries:
             await self._append(entries)
 
@@ -76,8 +80,8 @@ class Dispatch:
         members = await self._directory.members({one.row.conversation_id for one in placed})
         people = {username for held in members.values() for username in held}
         links = await self._channels.links_of(people)
-        named = any(set(one.row.channels) - {APP, "all"} for one in placed)
-        if not named and not any(links.values()):
+        named = any(set(one.row.channels) - {APP, ALL} for one in placed)
+        if not named and not any(links.values()) and not any(map(is_contact, people)):
             return {}
         parties = await self._parties(people, links)
         plans = []
@@ -113,7 +117,9 @@ class Dispatch:
         ]
         return await self._ledger.plan([plan for plan in plans if plan.targets])
 
-    async def _retry(self, arrivals: Sequence[Arrival]) -> tuple[list[Entry], list[DeliveryWrite]]:
+    async def _retry(
+        self, arrivals: Sequence[Arrival]
+    ) -> tuple[list[Entry], list[DeliveryWrite], list[TimelineEntry]]:
         wanted = [(one, one.record) for one in arrivals if isinstance(one.record, records.Retry)]
         ids = {record.message_id for _, record in wanted}
         originals, deliveries = await self._ledger.plans(ids), await self._ledger.deliveries(ids)
@@ -128,11 +134,14 @@ class Dispatch:
         made = await self._ledger.plan([plan for plan in plans if plan.targets])
         entries: list[Entry] = []
         writes: list[DeliveryWrite] = []
+        events: list[TimelineEntry] = []
         for arrival, record in wanted:
             if record.id in made:
                 entries += [_sending(rows[record.message_id], made[record.id], one) for one in made[record.id].targets]
                 writes += _rows(made[record.id], arrival.position, arrival.at)
-        return entries, writes
+                what = record.message_id, arrival.at, "retried", record.user_id, "", arrival.position
+                events.append(TimelineEntry(*what))
+        return entries, writes, events
 
     async def _rows_of(self, message_ids: Iterable[str]) -> dict[str, Row]:
         """Messages as they stand now; not those that were deleted."""
@@ -163,6 +172,14 @@ def _rows(plan: Plan, position: Position, at: int) -> Iterable[DeliveryWrite]:
             destination=target.destination,
             **refused,
         )
+
+
+def _refusals(plan: Plan, row: Row) -> Iterable[TimelineEntry]:
+    """Who was meant and is not written to: that is told as what connectors tell."""
+    for target in plan.targets:
+        if target.reason:
+            detail = f"{target.connector}, {target.reason}"
+            yield TimelineEntry(plan.message_id, row.created_at, "failed", target.recipient, detail, row.position)
 
 
 def _key(plan: Plan, target: Target) -> DeliveryKey:

@@ -10,11 +10,10 @@ import msgspec
 
 from chat4all.directory.channels import Link, LinkState
 from chat4all.directory.port import Role
+from chat4all.model.channels import ALL, APP
 from chat4all.model.delivery import State
+from chat4all.model.ids import is_contact
 from chat4all.model.outbound import Delivery, Plan, Target
-
-ALL: Final = "all"
-APP: Final = "app"
 
 _TEAM: Final = {Role.AGENT, Role.ADMIN, Role.SERVICE}
 
@@ -91,7 +90,10 @@ def _of_party(party: Party, channels: Collection[str]) -> Iterable[Target]:
                 destination=link.chat,
                 reason=(link.reason or "Blocked") if link.state is LinkState.UNREACHABLE else "",
             )
-    for channel in sorted(set(channels) - {ALL, APP} - {link.channel for link in proven}):
+    missing = sorted(set(channels) - {ALL, APP} - {link.channel for link in proven})
+    if is_contact(party.username) and not proven and not missing:
+        missing = [ALL]  # he has no app either: nothing reaches him
+    for channel in missing:
         yield Target(recipient=party.username, link="", connector=channel, destination="", reason="NoLink")
 
 

@@ -77,7 +77,7 @@ class EmbeddedStore:
     async def put_timeline(self, entries: Sequence[TimelineEntry]) -> None:
         writes = [
             Write(
-                (entry.message_id, entry.at, effect_id(entry.position, entry.what)),
+                (entry.message_id, entry.at, effect_id(entry.position, f"{entry.what} {entry.who} {entry.detail}")),
                 {"what": entry.what, "who": entry.who, "detail": entry.detail, "position": entry.position},
                 self.stamp(entry.position),
             )

@@ -6,6 +6,7 @@ In distributed mode a process has one; embedded, a task has.
 import asyncio
 import dataclasses
 import logging
+import time
 from typing import Final, Literal
 
 import msgspec
@@ -29,6 +30,7 @@ from chat4all.log.port import (
 )
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.outbound import AnyOutbound
+from chat4all.model.rows import iso
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +43,8 @@ _LEASE: Final = 60.0  # seconds for which nobody else polls
 _AWAY: Final = 1.0  # seconds until it is tried again where an engine is away
 _SLOWLY: Final = 30.0  # seconds until it is tried again where somebody has to mend something first
 _REPAIR: Final = 60.0  # seconds between looks at what the provider has of our webhook
+_TELL: Final = 1.0  # seconds between looks at whether what is told of it has changed
+_STILL: Final = 30.0  # seconds after which it is told again
 _DRAIN: Final = 10.0  # seconds in which what is being sent may end
 
 Mode = Literal["Polling", "Webhook"]
@@ -50,13 +54,16 @@ _decode = msgspec.json.Decoder(AnyOutbound).decode
 
 @dataclasses.dataclass(slots=True)
 class Status:
-    """What it tells of itself. `problem`: a sentence, empty while all is well; `queue`: records that wait."""
+    """What it tells of itself. `problem`: a sentence, empty while all is well; `queue`: records that wait; `limited`:
+    chats that stand still until the provider takes more; `unsupported`: updates that were left alone, by kind."""
 
     account: str = ""
     mode: str = ""
     registered: bool = False
     problem: str = ""
     queue: int = 0
+    limited: int = 0
+    unsupported: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 class Connector:
@@ -95,8 +102,9 @@ class Connector:
     async def run(self) -> None:
         """Until it is cancelled; then what is being sent comes to its end."""
         try:
-            await self._introduce()
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._report())
+                await self._introduce()
                 group.create_task(self._send())
                 group.create_task(self._poll() if self.status.mode == "Polling" else self._keep_registered())
         finally:
@@ -109,6 +117,21 @@ class Connector:
         """
         self._channel.verify(post)
         await self._inbound.take(self._channel.parse(post.body))
+
+    async def _report(self) -> None:
+        """Write down how it is when that has changed, and now and then that it still is."""
+        told, at = "", 0.0
+        while True:
+            self.status.queue, self.status.limited = self._lanes.waiting, self._lanes.parked
+            self.status.unsupported = dict(self._inbound.unsupported)
+            now, state = time.time(), dataclasses.asdict(self.status)
+            if repr(state) != told or now - at > _STILL:
+                try:
+                    await self._channels.report(self._uid, {**state, "at": iso(int(now * 1000))})
+                    told, at = repr(state), now
+                except EngineUnavailableError as error:
+                    _log.warning("%s cannot tell how it is: %s", self._name, error)
+            await asyncio.sleep(_TELL)
 
     async def _introduce(self) -> None:
         """Learn whose credentials these are, and claim them: two connectors of one account would fight."""
@@ -138,7 +161,6 @@ class Connector:
                     await self._log.create([topic])
                 except (EngineUnavailableError, OffsetOutOfRangeError) as error:
                     await self._stand_back(error)
-                self.status.queue = self._lanes.waiting
             raise RuntimeError("A lane ended; the log says which and why.")
         finally:
             await consumer.close()

@@ -40,6 +40,7 @@ class Lanes(Generic[T]):
         self._open: dict[Assignment, dict[int, bool]] = {}  # offsets in order, and whether each is done
         self._next: dict[Assignment, int] = {}
         self._waiting = 0
+        self._parked: set[bytes] = set()
         self._room = asyncio.Event()
         self._room.set()
         self.broken = asyncio.Event()  # a fault in the code: the consumer must not go on
@@ -89,6 +90,11 @@ class Lanes(Generic[T]):
         """How many are not done."""
         return self._waiting
 
+    @property
+    def parked(self) -> int:
+        """How many lanes stand still until it makes sense to try again."""
+        return len(self._parked)
+
     async def stop(self, *, seconds: float) -> None:
         """Let what is being done come to its end, so long at most; the rest stays undone."""
         for items in self._lanes.values():
@@ -109,7 +115,9 @@ class Lanes(Generic[T]):
             item = items[0]
             wait = await self._once(item)
             if wait is not None:
+                self._parked.add(lane)
                 await asyncio.sleep(wait)
+                self._parked.discard(lane)
                 continue
             self._lanes[lane].popleft()
             self._waiting -= 1

@@ -9,6 +9,7 @@ import pydantic
 
 from chat4all.channels.kit.port import Channel
 from chat4all.limits.port import Rate
+from chat4all.model.channels import Offered
 
 Unit = Literal["utf16", "characters", "bytes"]
 
@@ -37,7 +38,8 @@ class Manifest:
     """A channel. `implementation`: "module:Class", loaded only where it runs.
 
     `credentials`: what its Secret holds; `config`: what its resource's spec.config may hold; `redact`: the names of
-    credentials that must never be seen.
+    credentials that must never be seen; `identifier`: a regular expression of how people are called there, said in
+    words by `identifier_hint`; `invite`: an address that takes a person to the account, with {account} and {code}.
     """
 
     name: str
@@ -47,6 +49,26 @@ class Manifest:
     config: type[pydantic.BaseModel]
     capabilities: Capabilities
     redact: tuple[str, ...]
+    identifier: str = r"[!-~]{1,128}"
+    identifier_hint: str = "1 to 128 visible ASCII characters"
+    invite: str = ""
+
+    def offered(self) -> Offered:
+        """What the rest of the system is told of it."""
+        can = self.capabilities
+        return Offered(
+            name=self.name,
+            title=self.title,
+            max_text=can.max_text,
+            unit=can.unit,
+            edits=can.edits,
+            deletes=can.deletes,
+            quotes=can.quotes,
+            receipts=tuple(sorted(can.receipts)),
+            identifier=self.identifier,
+            identifier_hint=self.identifier_hint,
+            invite=self.invite,
+        )
 
     def load(self) -> type[Channel]:
         """The channel's class. Raises ImportError, AttributeError where the manifest is wrong."""

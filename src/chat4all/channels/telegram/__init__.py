@@ -55,5 +55,8 @@ MANIFEST: Final = Manifest(
         deletes=True,
         quotes=True,
     ),
+    identifier=r"[1-9][0-9]{0,18}",
+    identifier_hint="the number of the account at Telegram, as 123456789",
+    invite="https://t.me/{account}?start={code}",
     redact=("bot_token", "webhook_secret", "webhook_secret_previous"),
 )
