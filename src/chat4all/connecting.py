@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Final, Protocol
 
+from chat4all import simulated
 from chat4all.channels.kit import errors, files, registry
 from chat4all.channels.kit.attempts import Attempts
 from chat4all.channels.kit.connector import Connector, Mode
@@ -19,7 +20,7 @@ from chat4all.channels.kit.port import Part, Post
 from chat4all.channels.kit.registration import Registration
 from chat4all.channels.kit.resource import GROUP, ChannelConnector
 from chat4all.channels.settings import ChannelsSettings
-from chat4all.directory.channels import ChannelDirectory, NoSuchMembersError
+from chat4all.directory.channels import ChannelDirectory, Link, NoSuchMembersError
 from chat4all.directory.port import AlreadyThereError, Directory
 from chat4all.limits.port import Limits, Rate
 from chat4all.log.port import Log
@@ -30,7 +31,7 @@ from chat4all.store.ledger import Ledger
 _log = logging.getLogger(__name__)
 
 _UID: Final = uuid.UUID("4f6a2d80-3e17-5b9c-a2c4-8d1e5f7b0a36")  # the namespace of uids of connectors from files
-_TOKEN: Final = "TELEGRAM_TOKEN"  # noqa: S105 - the variable's name
+TOKEN: Final = "TELEGRAM_TOKEN"  # noqa: S105 - the variable's name
 _AGAIN: Final = 5.0  # seconds until a connector that ended by a fault is started again
 _STOPS: Final = 12.0
 
@@ -73,6 +74,7 @@ class Connecting:
     async def register(self) -> None:
         """Make them all known, before anything is sent. Raises StartError for what somebody has to mend."""
         engines = self._engines
+        demo = await self._simulated()
         registration = Registration(log=engines.log, directory=engines.directory, channels=engines.channels)
         for one in self._wanted:
             try:
@@ -81,6 +83,17 @@ class Connecting:
                 raise StartError(f"The inbox of connector {one.resource.id} names nobody: {error}.") from error
             except AlreadyThereError as error:
                 raise StartError(f"Connector {one.resource.id} is registered already, not from a file.") from error
+        if demo is not None:
+            with contextlib.suppress(AlreadyThereError):
+                await engines.channels.add_link(demo)
+
+    async def _simulated(self) -> Link | None:
+        """The simulator's connector is wanted too; who is linked there."""
+        if not self._settings.simulator:
+            return None
+        met = await simulated.meet(self._settings.simulator)
+        self._wanted.append(simulated.connector(met, self._settings, registry.installed()["telegram"]))
+        return simulated.link(met)
 
     async def run(self) -> None:
         """Run them until cancelled. One that ends by a fault is started again; the others go on."""
@@ -190,7 +203,7 @@ def wanted(settings: ChannelsSettings) -> list[files.Wanted]:
         found = files.read(settings.folder, manifests)
     except files.FileError as error:
         raise StartError(str(error)) from error
-    token = os.environ.get(_TOKEN, "")
+    token = os.environ.get(TOKEN, "")
     if token:
         found.append(_of_token(token, settings, manifests["telegram"]))
     for one in found:
@@ -209,7 +222,7 @@ def _of_token(token: str, settings: ChannelsSettings, manifest: Manifest) -> fil
         "metadata": {"name": "telegram"},
         "spec": {
             "channel": "telegram",
-            "credentialsSecretRef": {"name": _TOKEN},
+            "credentialsSecretRef": {"name": TOKEN},
             "inbox": {"members": settings.inbox},
         },
     }

@@ -23,6 +23,7 @@ from chat4all.channels.kit import registry
 from chat4all.config import Settings
 from chat4all.connecting import Connecting
 from chat4all.conversations.acceptance import Acceptance
+from chat4all.conversations.dead_letters import DeadLetters
 from chat4all.conversations.history import History
 from chat4all.conversations.members import Members
 from chat4all.conversations.membership import Membership
@@ -210,6 +211,7 @@ class Embedded:
             hooks=self.connecting.receive,
             links=Links(directory=self.directory, channels=self.channels, offered=self.offered),
             channels=self.offered,
+            dead_letters=DeadLetters(self.log),
             welcome={
                 "registration": self.settings.accounts.registration,
                 "demo": [{"username": name, "password": DEMO_PASSWORD} for name in DEMO_USERS],

@@ -50,6 +50,9 @@ OPERATIONS = (
     "DELETE /v1/users/channels/{link_id}",
     "GET /v1/channels",
     "GET /v1/connectors",
+    "GET /v1/dead-letters",
+    "GET /v1/dead-letters/{number}",
+    "POST /v1/dead-letters/{number}/replay",
 )
 
 _keys = itertools.count(1)
@@ -116,7 +119,7 @@ def about_what_there_is(case: schemathesis.Case[Any], served: Served) -> None:
     if case.meta is None or case.meta.generation.mode is not schemathesis.GenerationMode.POSITIVE:
         return
     chat = served.group if "/members" in case.path else served.chat
-    there = {"conversation_id": chat, "message_id": served.message, "username": "bruno", "link_id": "none"}
+    there = {"conversation_id": chat, "message_id": served.message, "username": "bruno", "link_id": "none", "number": 0}
     case.path_parameters.update({name: there[name] for name in case.path_parameters})
     if case.path.endswith("/users/channels") and "username" in case.query:
         case.query["username"] = served.username

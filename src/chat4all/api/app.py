@@ -11,6 +11,7 @@ from chat4all.api import (
     channels,
     console,
     conversations,
+    dead_letters,
     health,
     hooks,
     links,
@@ -31,7 +32,7 @@ def create(services: Services) -> FastAPI:
     """The application over these services."""
     app = FastAPIOffline(title="Chat4All", version=__version__, description=_DESCRIPTION)  # /docs without another host
     app.state.services = services
-    for resource in (tokens, links, users, channels, conversations, messages, presence, hooks):
+    for resource in (tokens, links, users, channels, conversations, messages, presence, dead_letters, hooks):
         app.include_router(resource.router)
     app.router.routes.extend([posting.ROUTE, *health.ROUTES, *console.ROUTES])
     _complete_document(app, services)

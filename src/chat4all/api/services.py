@@ -13,6 +13,7 @@ from chat4all.accounts.tokens import Identity, Tokens
 from chat4all.accounts.users import Users
 from chat4all.api.settings import ApiSettings
 from chat4all.conversations.acceptance import Acceptance
+from chat4all.conversations.dead_letters import DeadLetters
 from chat4all.conversations.history import History
 from chat4all.conversations.members import Members
 from chat4all.conversations.membership import Membership
@@ -53,6 +54,7 @@ class Services:
     welcome: Mapping[str, Any]
     hooks: Hooks
     links: Links
+    dead_letters: DeadLetters
     channels: Channels
 
 

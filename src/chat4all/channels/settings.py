@@ -14,6 +14,11 @@ class ChannelsSettings(pydantic.BaseModel):
     public_url: str = pydantic.Field(
         "", description="Where providers reach this server, as https://hub.example; without it connectors poll."
     )
+    simulator: str = pydantic.Field(
+        "",
+        description="Address of a running simulator, as http://localhost:8020: a connector to it is made, and the demo "
+        "user bruno is linked to its phone of that name. chat4all dev sets it.",
+    )
     inbox: list[str] = pydantic.Field(
         ["ana"], description="Who is in new conversations of the connector that TELEGRAM_TOKEN makes."
     )

@@ -13,7 +13,24 @@ from typer.core import TyperOption
 from typer.main import get_command
 
 from chat4all import __version__
-from chat4all.cli import completion, config, demo, dev, history, phone, send, simulator, tail, token, trace, users
+from chat4all.cli import (
+    channels,
+    completion,
+    config,
+    connectors,
+    demo,
+    dev,
+    dlq,
+    history,
+    links,
+    phone,
+    send,
+    simulator,
+    tail,
+    token,
+    trace,
+    users,
+)
 from chat4all.cli.client import AnswerError
 from chat4all.cli.options import JSON_FLAG
 from chat4all.cli.output import plain
@@ -25,9 +42,24 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # they would print local variables, passwords among them
 )
-for command in (dev, demo, simulator, phone, token, send, tail, history, trace, config, completion):
+for command in (
+    dev,
+    demo,
+    simulator,
+    phone,
+    token,
+    send,
+    tail,
+    history,
+    trace,
+    channels,
+    connectors,
+    config,
+    completion,
+):
     app.command(command.NAME)(command.run)
-app.add_typer(users.app, name=users.NAME)
+for group in (users, links, dlq):
+    app.add_typer(group.app, name=group.NAME)
 
 
 def _print_version(wanted: bool) -> None:

@@ -26,35 +26,46 @@ Watch it arrive: {command} tail --as bruno{option}      Data: {data}
 """
 
 
+_PHONES = """\
+Bruno's phone: {phones}   He is on Telegram too: what ana writes to him is there, and what he answers there, ana sees.
+"""
+
+
 def run(
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port to listen on; 0: any that is free.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of all that it keeps.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Delete that folder's data first.")] = False,
+    phones: Annotated[
+        bool, typer.Option("--simulator/--no-simulator", help="Fake phones, and a Telegram connector to them.")
+    ] = True,
     as_json: Json = False,
 ) -> None:
     """Run the whole system here.
 
-    API, WebSocket, web console and router, on SQLite files. Its address is the first thing it prints. With --json:
-    {"url", "docs", "data", "users"}.
+    API, WebSocket, web console and router, on SQLite files; and the simulator of Telegram with its phones, to which
+    bruno is linked. With TELEGRAM_TOKEN set, a connector talks to Telegram itself, and there is no simulator. Its
+    address is the first thing it prints. With --json: {"url", "docs", "phones", "data", "users"}.
 
     Example: chat4all dev --fresh
     """
     # Imported only here: the client commands start much quicker without the server.
     from chat4all.cli import embedded  # noqa: PLC0415 - see above
 
-    embedded.run(port, data, fresh=fresh, welcome=_emitted if as_json else _printed)
+    embedded.run(port, data, fresh=fresh, phones=phones, welcome=_emitted if as_json else _printed)
 
 
-def _printed(url: str, data: Path) -> None:
+def _printed(url: str, data: Path, phones: str) -> None:
     option = "" if url == DEFAULT_URL else f" --url {url}"
     typer.echo(_WELCOME.format(url=url, option=option, data=data, command=_command()))
+    if phones:
+        typer.echo(_PHONES.format(phones=phones))
 
 
-def _emitted(url: str, data: Path) -> None:
+def _emitted(url: str, data: Path, phones: str) -> None:
     from chat4all.wiring import DEMO_PASSWORD, DEMO_USERS  # noqa: PLC0415 - as above
 
     users = [{"username": name, "password": DEMO_PASSWORD} for name in DEMO_USERS]
-    emit({"url": url, "docs": f"{url}/docs", "data": str(data.absolute()), "users": users})
+    emit({"url": url, "docs": f"{url}/docs", "phones": phones or None, "data": str(data.absolute()), "users": users})
 
 
 def _command() -> str:

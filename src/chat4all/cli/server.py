@@ -31,7 +31,8 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it is ready. Raises AnswerError with the end of its output."""
-        command = [sys.executable, "-m", "chat4all", "dev", "--port", str(self.port), "--data", str(self._data)]
+        command = [sys.executable, "-m", "chat4all", "dev", "--no-simulator"]
+        command += ["--port", str(self.port), "--data", str(self._data)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 command, stdout=log, stderr=log, env=self._environment, start_new_session=True

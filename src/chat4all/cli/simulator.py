@@ -1,5 +1,9 @@
 """chat4all simulator: fake phones and providers, in a process of its own."""
 
+import os
+import signal
+import sys
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +36,7 @@ def run(
         bool, typer.Option("--strict/--local", help="Take webhooks as the cloud does, or as a local Bot API server.")
     ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget its bots, phones and log first.")] = False,
+    attached: Annotated[bool, typer.Option("--attached", hidden=True, help="End when standard input does.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run fake phones and the providers they are on.
@@ -54,6 +59,9 @@ def run(
         }
     )
 
+    if attached:
+        threading.Thread(target=_end_with_input, daemon=True).start()
+
     def welcome(url: str, log: Path) -> None:
         if as_json:
             emit({"url": url, "control": f"{url}/control", "log": str(log.absolute())})
@@ -64,3 +72,10 @@ def run(
         process.run(settings, welcome, fresh=fresh)
     except process.StartError as error:
         raise StartError(str(error)) from error
+
+
+def _end_with_input() -> None:
+    """Whoever started us has ended, in whatever way: so do we."""
+    while sys.stdin.buffer.read(4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

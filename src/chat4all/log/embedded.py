@@ -97,6 +97,12 @@ class EmbeddedLog:
         for event in self._waiting:
             event.set()
 
+    async def read(self, topic: str, partition: int, *, offset: int, limit: int) -> list[LogRecord]:
+        place = (topic, partition, offset, limit)
+        return [
+            _record(*row) for row in await self._database.read(lambda found: found.execute(_READ, place).fetchall())
+        ]
+
     def consumer(self, group: str, topic: str) -> "EmbeddedConsumer":
         shared = self._groups.setdefault((group, topic), Group(topic, self._clock, _SESSION))
         return EmbeddedConsumer(self, group, shared)

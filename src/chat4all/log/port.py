@@ -73,6 +73,17 @@ class Batch:
     records: Sequence[LogRecord]
 
 
+def dead_letter(assignment: Assignment, entry: LogRecord, reason: str) -> Entry:
+    """The entry as it was, with where it stood and why it is no record. A replay writes it again, the same."""
+    headers = (
+        ("origin-topic", assignment.topic.encode()),
+        ("origin-partition", str(assignment.partition).encode()),
+        ("origin-offset", str(entry.offset).encode()),
+        ("reason", reason.encode("utf-8", "replace")[:1000]),
+    )
+    return Entry(DEAD_LETTERS, entry.key, entry.value, (*entry.headers, *headers))
+
+
 class OffsetOutOfRangeError(Exception):
     """The group's offset is not in the partition: it was trimmed, restored or made again. Nothing is skipped."""
 
@@ -136,6 +147,13 @@ class Log(Protocol):
         """Append all or nothing of them; they are durable when this returns.
 
         After EngineUnavailableError the outcome is unknown. Raises LookupError for a topic that is not there.
+        """
+        ...
+
+    async def read(self, topic: str, partition: int, *, offset: int, limit: int) -> list[LogRecord]:
+        """Records from this offset on, of nobody's group: to look at. Fewer than `limit`: there are no more now.
+
+        Nothing for a partition or topic that is not there.
         """
         ...
 

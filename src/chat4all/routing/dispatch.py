@@ -117,9 +117,7 @@ class Dispatch:
         ]
         return await self._ledger.plan([plan for plan in plans if plan.targets])
 
-    async def _retry(
-        self, arrivals: Sequence[Arrival]
-    ) -> tuple[list[Entry], list[DeliveryWrite], list[TimelineEntry]]:
+    async def _retry(self, arrivals: Sequence[Arrival]) -> tuple[list[Entry], list[DeliveryWrite], list[TimelineEntry]]:
         wanted = [(one, one.record) for one in arrivals if isinstance(one.record, records.Retry)]
         ids = {record.message_id for _, record in wanted}
         originals, deliveries = await self._ledger.plans(ids), await self._ledger.deliveries(ids)

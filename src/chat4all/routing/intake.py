@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from chat4all.log.port import DEAD_LETTERS, Assignment, Batch, Entry, LogRecord
+from chat4all.log.port import Assignment, Batch, Entry, dead_letter
 from chat4all.model import records
 from chat4all.model.positions import Position, position
 
@@ -47,7 +47,7 @@ def take_in(batch: Batch, epoch: int) -> Intake:
         try:
             record = records.decode(entry.key, entry.value)
         except records.UndecodableError as error:
-            dead.append(_dead_letter(batch.assignment, entry, str(error)))
+            dead.append(dead_letter(batch.assignment, entry, str(error)))
         except records.UnsupportedError as error:
             stop = Stop(entry.offset, f"{error}: upgrade this process")
             break
@@ -55,14 +55,3 @@ def take_in(batch: Batch, epoch: int) -> Intake:
             arrivals.append(Arrival(position(epoch, entry.offset), entry.timestamp, entry.offset, record))
         next_offset = entry.offset + 1
     return Intake(batch.assignment, arrivals, dead, next_offset, stop)
-
-
-def _dead_letter(assignment: Assignment, entry: LogRecord, reason: str) -> Entry:
-    """The entry as it was, with where it stood and why it is no record. A replay writes it again, the same."""
-    headers = (
-        ("origin-topic", assignment.topic.encode()),
-        ("origin-partition", str(assignment.partition).encode()),
-        ("origin-offset", str(entry.offset).encode()),
-        ("reason", reason.encode("utf-8", "replace")[:1000]),
-    )
-    return Entry(DEAD_LETTERS, entry.key, entry.value, (*entry.headers, *headers))

@@ -19,13 +19,12 @@ from chat4all.channels.kit.port import Channel, Post
 from chat4all.directory.channels import ChannelDirectory, NoSuchMembersError
 from chat4all.directory.port import Directory
 from chat4all.log.port import (
-    DEAD_LETTERS,
     Assignment,
     Batch,
     Consumer,
-    Entry,
     Log,
     OffsetOutOfRangeError,
+    dead_letter,
     outbound_topic,
 )
 from chat4all.model.errors import EngineUnavailableError
@@ -170,8 +169,7 @@ class Connector:
             try:
                 self._lanes.put(batch.assignment, record.offset, record.key, _decode(record.value))
             except (msgspec.DecodeError, ValueError) as error:
-                reason = ("reason", str(error).encode()[:1000])
-                await self._log.append([Entry(DEAD_LETTERS, record.key, record.value, (*record.headers, reason))])
+                await self._log.append([dead_letter(batch.assignment, record, str(error))])
                 self._lanes.skip(batch.assignment, record.offset)
 
     async def _commit(self, consumer: Consumer) -> None:

@@ -1,0 +1,41 @@
+"""chat4all connectors: which run, and how they are."""
+
+from typing import Any
+
+from chat4all.cli import listing, output
+from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, Client
+from chat4all.cli.options import As, Json, Password, Url
+
+NAME = "connectors"
+
+
+def run(
+    username: As = "admin", password: Password = DEMO_PASSWORD, url: Url = DEFAULT_URL, as_json: Json = False
+) -> None:
+    """List the connectors with their health.
+
+    Waiting: records that have not been sent; limited: chats that stand still because the provider asked for it.
+
+    Example: chat4all connectors
+    """
+    found = listing.fetch(Client(url, username, password), "/v1/connectors")
+    if as_json:
+        output.emit(found)
+    else:
+        listing.show([_row(one) for one in found], "No connector is registered. Put one into connectors/, see README.")
+
+
+def _row(one: dict[str, Any]) -> dict[str, str]:
+    at = one["told_at"]
+    return {
+        "connector": one["id"],
+        "channel": one["channel"],
+        "state": one["state"],
+        "account": one["account"] or "?",
+        "mode": one["mode"] or "",
+        "registered": "yes" if one["registered"] else "no",
+        "waiting": str(one["queue"]),
+        "limited": str(one["limited"]),
+        "last told (UTC)": at[:19].replace("T", " ") if at else "never",
+        "problem": one["problem"] or "",
+    }
