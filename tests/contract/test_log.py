@@ -257,6 +257,16 @@ async def test_what_was_acknowledged_while_the_log_went_away_is_there_afterwards
 # Reading, committing, seeking
 
 
+async def test_anybody_may_look_without_a_group(twin: Twin, topic: str) -> None:
+    filled = await fill(twin.log, topic)
+    for partition, values in filled.items():
+        found = [one for start in (0, 5) for one in await twin.log.read(topic, partition, offset=start, limit=5)]
+        assert [(one.offset, one.value) for one in found] == list(enumerate(values))[:10]
+        assert await twin.log.read(topic, partition, offset=len(values), limit=5) == []
+    assert await twin.log.read(topic, 999, offset=0, limit=5) == []
+    assert await twin.log.read("contract.none", 0, offset=0, limit=5) == []
+
+
 async def test_a_group_starts_at_the_beginning_then_where_it_committed_and_each_for_itself(twin: Twin) -> None:
     topic, other = await make(twin.log), await make(twin.log)
     held, elsewhere = await fill(twin.log, topic), await fill(twin.log, other)

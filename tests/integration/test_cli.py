@@ -42,7 +42,8 @@ from websockets.sync.client import connect
 from chat4all.cli.server import Server
 
 COMMANDS: Final = (
-    *("dev", "demo", "token", "send", "tail", "history", "trace", "config", "completion"),
+    *("dev", "demo", "token", "send", "tail", "history", "trace", "config", "completion", "channels", "connectors"),
+    *("links", "links list", "links add", "links remove", "dlq", "dlq list", "dlq show", "dlq replay"),
     *("users", "users find", "users add", "users set"),
 )
 JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")

@@ -125,6 +125,7 @@ def test_dev_says_where_it_is(tmp_path: Path) -> None:
     assert found["url"].startswith("http://localhost:")
     assert found["docs"] == f"{found['url']}/docs"
     assert found["data"] == str(tmp_path / "data")
+    assert found["phones"].startswith("http://localhost:")
     assert {"username": "ana", "password": "demo"} in found["users"]
 
 
