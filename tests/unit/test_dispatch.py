@@ -234,7 +234,7 @@ async def test_what_connectors_tell_is_kept_and_stands_in_the_timeline(hub: Hub)
     told = [(one.what, one.who, one.detail) for one in await hub.store.timeline(message)]
     assert told == [
         ("accepted", "ana", "seq 1"),
-        ("sent", "bruno", "local.telegram, 1 attempts in doubt"),
+        ("sent", "bruno", "local.telegram, 1 attempt in doubt"),
         ("read", "bruno", "local.telegram"),
         ("failed", "bruno", "local.telegram, Blocked"),
     ]

@@ -11,14 +11,16 @@ from chat4all.cli.client import AnswerError
 from chat4all.cli.options import Json
 from chat4all.cli.output import emit, lines
 from chat4all.cli.server import Server
+from chat4all.cli.simulated import simulating
 from chat4all.cli.story import Story, Teller, Timeline, UnseenError
+from chat4all.cli.telegram_story import TelegramStory
 from chat4all.cli.trace import table
 
 NAME = "demo"
 
 
 def run(as_json: Json = False) -> None:
-    """Tell one true story of messages.
+    """Tell two true stories of messages: in the app, and on Telegram.
 
     With real requests to a server started for it. Exit code 0 only if every step was seen. With --json: {"step"} for
     each, and {"seen"} at the end.
@@ -30,7 +32,10 @@ def run(as_json: Json = False) -> None:
         log = Path(folder) / "server.log"
         server = Server(Path(folder) / "data", log)
         try:
-            asyncio.run(Story(server, _emitted if as_json else _printed(console)).tell())
+            teller = _emitted if as_json else _printed(console)
+            asyncio.run(Story(server, teller).tell())
+            with simulating(0, Path(folder) / "simulator", Path(folder) / "simulator.log") as url:
+                asyncio.run(TelegramStory(server, url, teller).tell())
         except (UnseenError, AnswerError, TimeoutError) as error:
             _unseen(console, str(error) or "not seen in time", log, as_json=as_json)
             raise typer.Exit(1) from error

@@ -29,6 +29,10 @@ class Server:
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
+    def set(self, **environment: str) -> None:
+        """Settings from its next start on."""
+        self._environment |= environment
+
     def start(self) -> None:
         """Start it and wait until it is ready. Raises AnswerError with the end of its output."""
         command = [sys.executable, "-m", "chat4all", "dev", "--no-simulator"]

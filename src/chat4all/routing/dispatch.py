@@ -244,7 +244,7 @@ def _timeline(note: Arrival, record: records.DeliveryReceipt) -> TimelineEntry:
     if record.delivery.generation:
         told.append(f"retry {record.delivery.generation}")
     if record.doubts:
-        told.append(f"{record.doubts} attempts in doubt")
+        told.append(f"{record.doubts} attempt{'s' if record.doubts > 1 else ''} in doubt")
     who, detail = record.delivery.recipient, ", ".join(filter(None, told))
     return TimelineEntry(record.message_id, note.at, f"{record.state}", who, detail, note.position)
 
