@@ -15,6 +15,7 @@ from chat4all.conversations.acceptance import Accepted, message_not_found
 from chat4all.conversations.history import Seen
 from chat4all.conversations.outcomes import Recipient, Way
 from chat4all.directory.port import Role
+from chat4all.model.channels import Channels
 from chat4all.model.delivery import Cursor, State, lowest
 from chat4all.model.errors import Refusal
 from chat4all.model.reasons import REASONS
@@ -68,6 +69,7 @@ class WayAnswer(pydantic.BaseModel):
     it. `retry`: POST /v1/messages/{id}/retry sends it again."""
 
     channel: str
+    title: str
     connector: str | None
     status: State
     at: str | None
@@ -152,7 +154,7 @@ async def show(uses: Uses, who: Who, message_id: MessageId) -> MessageDetail:
     names = {name: user.display_name or name for name, user in people.items()}
     return MessageDetail(
         **message_answer(row, lowest(one.state for one in recipients)).model_dump(),
-        recipients=[_recipient(one, names, channels) for one in recipients],
+        recipients=[_recipient(one, names, channels, uses.channels) for one in recipients],
     )
 
 
@@ -266,7 +268,9 @@ def _changed(response: Response, message_id: str, accepted: Accepted) -> ChangeA
     return ChangeAnswer(message_id=message_id, change_id=accepted.message_id)
 
 
-def _recipient(one: Recipient, names: Mapping[str, str], channels: Mapping[str, str]) -> RecipientAnswer:
+def _recipient(
+    one: Recipient, names: Mapping[str, str], channels: Mapping[str, str], offered: Channels
+) -> RecipientAnswer:
     """`channels`: of each connector."""
     return RecipientAnswer(
         username=one.username,
@@ -274,15 +278,17 @@ def _recipient(one: Recipient, names: Mapping[str, str], channels: Mapping[str, 
         status=one.state,
         delivered_at=_time(one.reached.delivered_at),
         read_at=_time(one.reached.read_at),
-        channels=[_way(way, channels) for way in one.ways],
+        channels=[_way(way, channels, offered) for way in one.ways],
     )
 
 
-def _way(way: Way, channels: Mapping[str, str]) -> WayAnswer:
+def _way(way: Way, channels: Mapping[str, str], offered: Channels) -> WayAnswer:
     """Where there is no link, the connector is the name of a channel."""
     reason = REASONS.get(way.reason)
+    channel = channels.get(way.connector, way.connector)
     return WayAnswer(
-        channel=channels.get(way.connector, way.connector),
+        channel=channel,
+        title=offered[channel].title if channel in offered else channel,
         connector=way.connector if way.link else None,
         status=way.state,
         at=_time(way.at),

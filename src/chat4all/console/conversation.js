@@ -1,12 +1,14 @@
 // One conversation as this page knows it: its head, the rows that were loaded (without holes up to the newest), who is
 // how far. Pure data: no requests, no elements.
 
-const ORDER = ["failed", "sent", "delivered", "read"]; // as in model/delivery.py: a state only moves to the right
+const ORDER = ["failed", "accepted", "sent", "delivered", "read"]; // as in model/delivery.py, the worst first
+const CONTACT = "contact-"; // how the names of people begin who are on other channels only: model/ids.py
 const KEPT = 200; // rows that stay in memory while it is not looked at
 
 export class Conversation {
   rows = new Map(); // seq → row
   first = null; // the lowest seq that is loaded; null: nothing is
+  names = {}; // username → what he is called, where that is something else
   cursors = {}; // username → {delivered_seq, read_seq}
   watched = false; // it is looked at
   typing = new Map(); // username → when he last said so, ms
@@ -32,6 +34,7 @@ export class Conversation {
   update(listed) {
     this.members = listed.members;
     this.metadata = listed.metadata;
+    this.names = { ...this.names, ...listed.names };
     this.#readUpTo(listed.read_seq);
     if (this.#stale && listed.last_seq >= this.lastSeq) this.#head(listed);
   }
@@ -52,7 +55,12 @@ export class Conversation {
   }
 
   get title() {
-    return this.metadata.title || this.others.join(", ") || this.me;
+    return this.metadata.title || this.others.map((one) => this.name(one)).join(", ") || this.me;
+  }
+
+  /** What somebody is called. */
+  name(user) {
+    return this.names[user] ?? user;
   }
 
   get loaded() {
@@ -134,10 +142,20 @@ export class Conversation {
   /** What became of one's own message: the least over everyone who was there when it was said. */
   status(row) {
     const there = this.others.filter((member) => (this.#joined.get(member) ?? 0) < row.seq);
+    // How far it got with somebody who has no app, only the server knows.
+    if (there.some((member) => member.startsWith(CONTACT))) return row.status ?? "accepted";
     const states = there.map((member) => this.#state(member, row.seq));
     const derived = states.length ? ORDER[Math.min(...states)] : "sent";
     const told = row.status ?? "sent"; // by the server, when the page was read
     return ORDER.indexOf(derived) > ORDER.indexOf(told) ? derived : told;
+  }
+
+  /** What the server says of one message now: its status, and on which channels of whom it has failed. */
+  told({ message_id: messageId, status, recipients }) {
+    const row = this.row(messageId);
+    if (!row) return;
+    const failures = recipients.flatMap(({ username, channels }) => channels.filter((way) => way.status === "failed").map((way) => ({ who: this.name(username), ...way })));
+    this.rows.set(row.seq, { ...row, status, failures });
   }
 
   /** Let go of all but the newest rows. */

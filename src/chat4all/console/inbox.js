@@ -7,6 +7,8 @@ const PAGE = 100; // rows
 const LISTED = 200; // conversations on a page
 const RESUMED = 10_000; // cursors that a resume may name
 const WAITING = 1000; // frames; the list and what is loaded make up for those that go
+const CHECKED_AFTER = 150; // ms for which messages are gathered that the server is asked about
+const CHECKED = 20; // messages of a conversation that are asked about after the line was lost
 const ACKED_AFTER = 150; // ms for which acknowledgements are gathered
 
 /**
@@ -23,6 +25,8 @@ export class Inbox extends EventTarget {
   #timer = null;
   #refreshing = false;
   #wanted = false;
+  #checks = new Map(); // message id → conversation
+  #checking = null;
   #keys = new Map(); // people → the key under which their conversation is being made
   #waiting = new Map(); // conversation id → frames that came before the list knew of it
 
@@ -86,7 +90,9 @@ export class Inbox extends EventTarget {
     const path = `/v1/conversations/${conversation.id}/messages?kinds=all&limit=${PAGE}${before}`;
     const epoch = conversation.loads();
     try {
-      conversation.took((await this.#session.call("GET", path)).body, epoch);
+      const { body } = await this.#session.call("GET", path);
+      conversation.took(body, epoch);
+      for (const row of body) if (row.status === "failed" && row.sender_id === this.me) this.#check(conversation, row.message_id);
       return true;
     } catch (error) {
       conversation.failed();
@@ -103,6 +109,12 @@ export class Inbox extends EventTarget {
     this.#tell("changed", { id: conversation.id });
   }
 
+  /** Send again what of one's own message has failed. Raises AnswerError. */
+  async resend(conversation, row) {
+    await this.#session.call("POST", `/v1/messages/${row.message_id}/retry`, { key: newKey() });
+    this.#check(conversation, row.message_id);
+  }
+
   /** A frame of the socket's. */
   hear(frame) {
     const conversation = this.conversations.get(frame.conversation_id);
@@ -113,6 +125,8 @@ export class Inbox extends EventTarget {
     else if (frame.type === "receipt" && conversation) {
       conversation.receive(frame.user_id, frame);
       this.#tell("changed", { id: conversation.id });
+    } else if (frame.type === "delivery" && conversation?.row(frame.message_id)?.sender_id === this.me) {
+      this.#check(conversation, frame.message_id);
     } else if (frame.type === "typing" && conversation) {
       conversation.typing.set(frame.user_id, Date.now());
       this.#tell("typing", { id: conversation.id });
@@ -141,6 +155,8 @@ export class Inbox extends EventTarget {
       const users = cursors[one.id] ?? {};
       this.#sayAgain(one, users[this.me]);
       for (const [user, cursor] of Object.entries(users)) one.receive(user, cursor);
+      const open = [...one.rows.values()].filter((row) => row.sender_id === this.me && row.type === "message" && one.status(row) === "accepted");
+      for (const row of open.slice(-CHECKED)) this.#check(one, row.message_id);
       this.#tell("changed", { id: one.id });
     }
     this.#refreshSoon(); // who is here now, and conversations that nothing was said in yet
@@ -205,6 +221,26 @@ export class Inbox extends EventTarget {
     if (this.people.get(user) === status) return;
     this.people.set(user, status);
     this.#tell("presence", { user });
+  }
+
+  /** Ask what became of a message, once for all that is heard of it in a moment. */
+  #check(conversation, messageId) {
+    this.#checks.set(messageId, conversation);
+    this.#checking ??= setTimeout(() => this.#ask(), CHECKED_AFTER);
+  }
+
+  async #ask() {
+    const asked = [...this.#checks];
+    this.#checks.clear();
+    this.#checking = null;
+    for (const [messageId, conversation] of asked) {
+      try {
+        conversation.told((await this.#session.call("GET", `/v1/messages/${messageId}`)).body);
+        this.#tell("changed", { id: conversation.id });
+      } catch (error) {
+        if (!(error instanceof AnswerError)) throw error; // it is asked about again when the line is back, or in its details
+      }
+    }
   }
 
   #acknowledge(conversationId, seq) {

@@ -15,6 +15,11 @@ document.documentElement.lang = preferred;
 
 const plural = new Intl.PluralRules(preferred);
 
+/** Whether there is a text of this name. */
+export function known(name) {
+  return name in texts;
+}
+
 /** The text of this name. `{n}` in it is replaced; a text with forms is chosen by `count`. Throws for an unknown name. */
 export function t(name, values = {}) {
   let text = texts[name];

@@ -48,8 +48,11 @@ class Dispatch:
         self._channels = channels
         self.labels = Labels()
 
-    async def send(self, placed: Sequence[Placed], notes: Sequence[Arrival]) -> None:
-        """Plan what leaves the app, keep the plans, and hand over what they say."""
+    async def send(self, placed: Sequence[Placed], notes: Sequence[Arrival]) -> list[tuple[str, bytes]]:
+        """Plan what leaves the app, keep the plans, and hand over what they say.
+
+        The frames about those who were meant and are not written to, by conversation.
+        """
         made = await self._plan_messages([one for one in placed if _leaves(one.row)])
         made |= await self._plan_changes([one for one in placed if one.target is not None])
         orders = [one for one in placed if one.row.message_id in made]
@@ -66,6 +69,11 @@ class Dispatch:
         await self._store.put_timeline(events)
         if entries:
             await self._append(entries)
+        return [
+            (one.row.conversation_id, frames.encode(frame))
+            for one in orders
+            for frame in _refused(made[one.row.message_id], one.row)
+        ]
 
     async def receive(self, notes: Sequence[Arrival]) -> list[tuple[str, bytes]]:
         """Keep what connectors tell; the frames for those who look, by conversation."""
@@ -180,6 +188,13 @@ def _refusals(plan: Plan, row: Row) -> Iterable[TimelineEntry]:
             yield TimelineEntry(plan.message_id, row.created_at, "failed", target.recipient, detail, row.position)
 
 
+def _refused(plan: Plan, row: Row) -> Iterable[frames.Frame]:
+    for target in plan.targets:
+        if target.reason:
+            place = row.conversation_id, plan.message_id, target.recipient, target.connector
+            yield _told(*place, State.FAILED, target.reason, row.created_at)
+
+
 def _key(plan: Plan, target: Target) -> DeliveryKey:
     """An edit and a delete are delivered once; a message once in each generation."""
     generation = target.generation if plan.record_id != plan.message_id else 0
@@ -249,14 +264,21 @@ def _timeline(note: Arrival, record: records.DeliveryReceipt) -> TimelineEntry:
     return TimelineEntry(record.message_id, note.at, f"{record.state}", who, detail, note.position)
 
 
-def _frame(record: records.DeliveryReceipt) -> dict[str, object]:
+def _frame(record: records.DeliveryReceipt) -> frames.Frame:
+    place = record.conversation_id, record.message_id, record.delivery.recipient, record.connector
+    return _told(*place, record.state, record.reason, record.at)
+
+
+def _told(  # noqa: PLR0917 - the fields of a frame, one by one
+    conversation_id: str, message_id: str, recipient: str, connector: str, state: State, reason: str, at: int
+) -> frames.Frame:
     return {
         "type": "delivery",
-        "conversation_id": record.conversation_id,
-        "message_id": record.message_id,
-        "recipient": record.delivery.recipient,
-        "connector": record.connector,
-        "state": str(record.state),
-        "reason": record.reason or None,
-        "timestamp": iso(record.at),
+        "conversation_id": conversation_id,
+        "message_id": message_id,
+        "recipient": recipient,
+        "connector": connector,
+        "state": str(state),
+        "reason": reason or None,
+        "timestamp": iso(at),
     }

@@ -44,7 +44,8 @@ class Effects:
         cursors = await self._move_cursors([note for note in notes if isinstance(note.record, records.Receipt)])
         told = await self._dispatch.receive(notes)
         await self._push(placed, cursors, told)
-        await self._dispatch.send(placed, notes)
+        refused = await self._dispatch.send(placed, notes)
+        await self._push((), (), refused)
         await self._log.append([_event(one) for one in placed])
 
     async def sweep_if_due(self) -> None:

@@ -118,12 +118,13 @@ function presenceOf(conversation, here, inbox) {
   return element("span", { class: `presence ${away ? "away" : "online"}`, title: text }, hidden(text));
 }
 
-function preview({ preview: last, me, type }) {
+function preview(conversation) {
+  const { preview: last, me, type } = conversation;
   if (!last) return element("span", { class: "preview quiet" }, t("nothingSaid"));
   if (last.deleted) return element("span", { class: "preview quiet" }, t("deleted"));
   const line = last.content.replace(/\s+/g, " ").trim();
   if (last.sender_id === me) return words(t("youSaid", { text: line }), { class: "preview" });
-  return words(type === "group" ? `${last.sender_id}: ${line}` : line, { class: "preview" });
+  return words(type === "group" ? `${conversation.name(last.sender_id)}: ${line}` : line, { class: "preview" });
 }
 
 function unreadText(count) {

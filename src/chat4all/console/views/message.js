@@ -2,25 +2,27 @@
 
 import { element, icon, iconButton, words } from "../element.js";
 import { t } from "../texts.js";
+import { reason } from "./reasons.js";
 import { clock, day } from "../times.js";
 
 const LINK = /https?:\/\/[^\s<>"]+[^\s<>".,;:!?'()[\]{}]/g;
-const TICKS = { waiting: "clock", sending: "clock", changing: "clock", refused: "alert", changeRefused: "alert", failed: "alert", sent: "tick", delivered: "ticks", read: "ticks" };
+const TICKS = { waiting: "clock", sending: "clock", changing: "clock", accepted: "clock", refused: "alert", changeRefused: "alert", failed: "alert", sent: "tick", delivered: "ticks", read: "ticks" };
 
 /**
- * A message. `view`: {mine, state, reason, newDay, grouped, quote: {sender, text} | null, divider}, `on`: what its
- * buttons do: reply, edit, remove, details, quote, retry, discard (each gets the row; absent: no such button).
+ * A message. `view`: {name, mine, state, reason, failures, newDay, grouped, quote: {sender, text} | null, divider}, `on`: what its
+ * buttons do: reply, edit, remove, details, quote, retry, resend, discard (each gets the row; absent: no such button).
  */
 export function message(row, view, on) {
   const classes = ["message", view.mine ? "mine" : "theirs", view.grouped && "grouped", row.deleted_at && "gone", view.state];
   const body = element(
     "div",
     { class: "bubble" },
-    !view.mine && !view.grouped && words(row.sender_id, { class: "sender" }),
+    !view.mine && !view.grouped && words(view.name, { class: "sender" }),
     view.quote && quote(view.quote, () => on.quote(row)),
     content(row),
     foot(row, view),
     view.reason && refusal(row, view.reason, on),
+    view.failures?.length > 0 && undelivered(row, view.failures, on),
   );
   return element(
     "article",
@@ -92,6 +94,18 @@ function refusal(row, reason, on) {
     element("p", { class: "error" }, reason),
     element("button", { type: "button", class: "link", on: { click: () => on.retry(row) } }, t("retry")),
     element("button", { type: "button", class: "link", on: { click: () => on.discard(row) } }, t("discard")),
+  );
+}
+
+/** On which channels of whom it has failed, and why. */
+function undelivered(row, failures, on) {
+  const lines = failures.map((one) => element("p", { class: "error" }, words(`${one.who}, ${one.title}: ${reason(one)}`)));
+  const again = failures.some((one) => one.retry);
+  return element(
+    "div",
+    { class: "refusal undelivered" },
+    ...lines,
+    again && element("button", { type: "button", class: "link", on: { click: () => on.resend(row) } }, t("retry")),
   );
 }
 

@@ -33,7 +33,7 @@ export class Thread {
     this.#session = session;
     this.#inbox = inbox;
     this.#outbox = outbox;
-    this.#on = { ...on, quote: (row) => this.#toQuoted(row), retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
+    this.#on = { ...on, quote: (row) => this.#toQuoted(row), resend: (row) => this.#resend(row), retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
     this.top = element("p", { class: "top quiet" });
     this.rows = element("div", { class: "rows" });
     this.log = element(
@@ -122,7 +122,7 @@ export class Thread {
   }
 
   #heard(row) {
-    this.heard.replaceChildren(`${row.sender_id}: ${row.content}`);
+    this.heard.replaceChildren(`${this.#conversation.name(row.sender_id)}: ${row.content}`);
     if (!this.#follow) this.#fresh += 1;
   }
 
@@ -249,6 +249,8 @@ export class Thread {
       divider,
       grouped: near && !newDay && !divider && before.sender_id === row.sender_id,
       state: change ? (change.state === "refused" ? "changeRefused" : "changing") : mine ? this.#conversation.status(row) : "",
+      name: this.#conversation.name(row.sender_id),
+      failures: mine && !row.deleted_at && !change ? (row.failures ?? null) : null,
       reason: change?.reason ?? null,
       change,
       quote: row.type === "message" && !row.deleted_at ? this.#quote(row) : null,
@@ -285,7 +287,7 @@ export class Thread {
     const quoted = this.#conversation.row(row.reply_to) ?? this.#quoted.get(row.reply_to);
     if (quoted === undefined) this.#fetchQuoted(row.reply_to);
     if (!quoted) return { sender: "", text: t("quoteGone") };
-    return { sender: quoted.sender_id, text: quoted.deleted_at ? t("deleted") : quoted.content };
+    return { sender: this.#conversation.name(quoted.sender_id), text: quoted.deleted_at ? t("deleted") : quoted.content };
   }
 
   async #fetchQuoted(messageId) {
@@ -296,6 +298,16 @@ export class Thread {
     } catch (error) {
       if (!(error instanceof AnswerError)) throw error;
       if (error.passes) this.#quoted.delete(messageId); // asked for again when it is drawn again
+    }
+  }
+
+  async #resend(row) {
+    const conversation = this.#conversation;
+    try {
+      await this.#inbox.resend(conversation, row);
+    } catch (error) {
+      if (!(error instanceof AnswerError)) throw error;
+      this.heard.textContent = error.status ? error.message : t("noAnswer");
     }
   }
 

@@ -1,21 +1,32 @@
 // Where is my message? Everything that happened to it, and how far it got with each person.
 
 import { element, words } from "../element.js";
-import { AnswerError } from "../rest.js";
+import { AnswerError, newKey } from "../rest.js";
 import { t } from "../texts.js";
 import { precise } from "../times.js";
 import * as dialogs from "./dialogs.js";
+import { reason } from "./reasons.js";
 
-const KNOWN = ["accepted", "edited", "deleted", "delivered", "read"];
+const SOON = 700; // ms until what was sent again has come to something, mostly
+
+const KNOWN = ["accepted", "edited", "deleted", "sent", "failed", "retried", "delivered", "read"];
 
 /** Open the dialog for a row. */
 export async function open(session, row) {
-  const body = element("div", { class: "timeline", aria: { busy: "true" } });
+  const body = element("div", { class: "timeline" });
   dialogs.open(t("timeline"), [body], { wide: true });
+  await fill(session, row, body);
+}
+
+async function fill(session, row, body) {
+  body.setAttribute("aria-busy", "true");
   const path = `/v1/messages/${row.message_id}`;
   try {
     const [events, detail] = await Promise.all([session.call("GET", `${path}/timeline`), session.call("GET", path)]);
-    body.append(timeline(events.body), recipients(detail.body.recipients), id(row.message_id));
+    const people = detail.body.recipients;
+    const names = new Map(people.map((one) => [one.username, one.name]));
+    const again = () => setTimeout(() => fill(session, row, body), SOON);
+    body.replaceChildren(timeline(events.body, names), recipients(people), retry(session, row, people, again), id(row.message_id));
   } catch (error) {
     if (!(error instanceof AnswerError)) throw error;
     body.append(element("p", { class: "error", role: "alert" }, error.status ? error.message : t("noAnswer")));
@@ -24,22 +35,45 @@ export async function open(session, row) {
   }
 }
 
-function timeline(events) {
+function timeline(events, names) {
   const rows = events.map(({ at, what, who, detail }) => [
     element("time", { datetime: at, title: at }, precise(at)),
     KNOWN.includes(what) ? t(`what_${what}`) : what,
-    words(who),
+    words(names.get(who) ?? who),
     words(detail),
   ]);
   return table(null, [t("when"), t("what"), t("who"), t("detail")], rows);
 }
 
+/** A line for each way that leads to each person. */
 function recipients(people) {
-  const rows = people.map(({ username, status, read_at: read, delivered_at: delivered }) => {
-    const at = read ?? delivered;
-    return [words(username), t(status), at ? element("time", { datetime: at }, precise(at)) : ""];
+  const rows = people.flatMap(({ username, name, read_at: read, delivered_at: delivered, status, channels }) => {
+    const state = read ? "read" : delivered ? "delivered" : "sent";
+    const contact = username.startsWith("contact-");
+    const app = contact ? (channels.length ? [] : [line(name, "", status, null, "")]) : [line(name, t("app"), state, read ?? delivered, "")];
+    return [...app, ...channels.map((way) => line(name, way.title, way.status, way.at, way.reason ? reason(way) : ""))];
   });
-  return table(t("recipients"), [t("who"), t("state"), t("when")], rows);
+  return table(t("recipients"), [t("who"), t("where"), t("state"), t("when"), t("why")], rows);
+}
+
+function line(who, where, state, at, why) {
+  return [words(who), words(where), t(state), at ? element("time", { datetime: at }, precise(at)) : "", words(why)];
+}
+
+/** Where something has failed that can be sent again, by its sender or the team. */
+function retry(session, row, people, again) {
+  if (!people.some(({ channels }) => channels.some((way) => way.retry))) return "";
+  const said = element("p", { class: "error", role: "alert" });
+  const click = async () => {
+    try {
+      await session.call("POST", `/v1/messages/${row.message_id}/retry`, { key: newKey() });
+      again();
+    } catch (error) {
+      if (!(error instanceof AnswerError)) throw error;
+      said.textContent = error.status ? error.message : t("noAnswer");
+    }
+  };
+  return element("div", {}, element("button", { type: "button", class: "secondary", on: { click } }, t("retry")), said);
 }
 
 function table(caption, heads, rows) {
