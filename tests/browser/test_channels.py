@@ -66,6 +66,7 @@ async def test_who_writes_on_telegram_has_a_name_and_is_answered(
     await expect(window.entry("Clara")).to_be_visible()
     await window.open("Clara")
     await expect(window.message("Clara here")).to_be_visible()
+    await expect(window.about).to_have_text("on Telegram")
     await window.say("hello Clara")
     await expect(window.state("hello Clara", "sent")).to_be_visible()
     await shown(phone, bot, "hello Clara")

@@ -202,8 +202,9 @@ export class Console {
     return names.length === 1 ? t("typing", { name: names[0] }) : t("typingMany", { names: names.join(", ") });
   }
 
-  #presence({ others }) {
-    const { people, seen } = this.inbox;
+  #presence({ others, metadata, hasApp }) {
+    const { people, seen, channels } = this.inbox;
+    if (others.length === 1 && !hasApp(others[0])) return t("onChannel", { channel: channels.get(metadata.channel) ?? metadata.channel ?? "?" });
     const statuses = others.map((one) => people.get(one) ?? "offline");
     const here = statuses.filter((one) => one !== "offline").length;
     if (others.length > 1) return here ? t("here", { count: here }) : t("nobodyHere");
@@ -212,8 +213,8 @@ export class Console {
     return others.length ? t(statuses[0]) : "";
   }
 
-  async #lastSeen({ others }) {
-    if (others.length !== 1 || this.inbox.seen.has(others[0])) return;
+  async #lastSeen({ others, hasApp }) {
+    if (others.length !== 1 || !hasApp(others[0]) || this.inbox.seen.has(others[0])) return;
     const path = `/v1/presence/${encodeURIComponent(others[0])}`;
     const { body } = await this.#session.call("GET", path).catch(() => ({ body: null })); // a courtesy
     if (body?.last_seen) this.inbox.seen.set(others[0], body.last_seen);

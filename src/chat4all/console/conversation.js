@@ -58,6 +58,11 @@ export class Conversation {
     return this.metadata.title || this.others.map((one) => this.name(one)).join(", ") || this.me;
   }
 
+  /** Whether somebody can log in: contacts cannot. */
+  hasApp(user) {
+    return !user.startsWith(CONTACT);
+  }
+
   /** What somebody is called. */
   name(user) {
     return this.names[user] ?? user;
@@ -143,7 +148,7 @@ export class Conversation {
   status(row) {
     const there = this.others.filter((member) => (this.#joined.get(member) ?? 0) < row.seq);
     // How far it got with somebody who has no app, only the server knows.
-    if (there.some((member) => member.startsWith(CONTACT))) return row.status ?? "accepted";
+    if (!there.every(this.hasApp)) return row.status ?? "accepted";
     const states = there.map((member) => this.#state(member, row.seq));
     const derived = states.length ? ORDER[Math.min(...states)] : "sent";
     const told = row.status ?? "sent"; // by the server, when the page was read

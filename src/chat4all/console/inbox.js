@@ -18,6 +18,7 @@ const ACKED_AFTER = 150; // ms for which acknowledgements are gathered
 export class Inbox extends EventTarget {
   conversations = new Map();
   people = new Map();
+  channels = new Map(); // a channel's name → what it is called
   seen = new Map(); // username → when he was last here, where that is known
   socket = null;
   #session;
@@ -57,6 +58,7 @@ export class Inbox extends EventTarget {
 
   /** Read the list of conversations, all pages of it or (`latest`) the first one. Raises AnswerError. */
   async refresh({ latest = false } = {}) {
+    if (!this.channels.size) for (const one of (await this.#session.call("GET", "/v1/channels")).body) this.channels.set(one.name, one.title);
     let next = `/v1/conversations?limit=${LISTED}`;
     while (next) {
       const page = await this.#session.call("GET", next);

@@ -97,7 +97,7 @@ class History:
                 events.append(Event(reached.delivered_at, "delivered", user, "app"))
             if reached.read_at is not None:
                 events.append(Event(reached.read_at, "read", user, "app"))
-        return sorted(events, key=lambda event: event.at)
+        return sorted(events, key=lambda event: (event.at, event.what != "accepted"))  # what follows may be as early
 
 
 def _outcomes(

@@ -32,6 +32,7 @@ export const pt = {
   online: "online",
   away: "ausente",
   offline: "offline",
+  onChannel: "no {channel}",
   lastSeen: "visto por último {when}",
   here: { one: "{count} pessoa aqui", other: "{count} pessoas aqui" },
   nobodyHere: "ninguém mais está aqui",
