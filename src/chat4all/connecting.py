@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from chat4all import simulated
@@ -27,6 +27,7 @@ from chat4all.log.port import Log
 from chat4all.model.errors import Refusal, StartError
 from chat4all.routing.planning import Labels
 from chat4all.store.ledger import Ledger
+from chat4all.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -54,14 +55,19 @@ class Engines(Protocol):
     @property
     def limits(self) -> Limits: ...
 
+    @property
+    def metrics(self) -> Metrics: ...
+
 
 class Connecting:
-    """The connectors of files and of TELEGRAM_TOKEN, each in a task. `holder`: this process, in leases."""
+    """The connectors of files and of TELEGRAM_TOKEN, each in a task. `holder`: this process, in leases; `told`: called when
+    the outbox may have something new."""
 
-    def __init__(self, engines: Engines, settings: ChannelsSettings, *, holder: str) -> None:
+    def __init__(self, engines: Engines, settings: ChannelsSettings, *, holder: str, told: Callable[[], None]) -> None:
         self._engines = engines
         self._settings = settings
         self._holder = holder
+        self._told = told
         self._wanted = wanted(settings)
         self._running: dict[tuple[str, str], Connector] = {}  # by channel and uid
 
@@ -151,7 +157,10 @@ class Connecting:
             channel=channel,
             capabilities=one.manifest.capabilities,
             attempts=Attempts(
-                engines.ledger, lease_seconds=self._settings.attempt_seconds, on_uncertain=spec.on_uncertain
+                engines.ledger,
+                lease_seconds=self._settings.attempt_seconds,
+                on_uncertain=spec.on_uncertain,
+                counted=lambda outcome: engines.metrics.attempts.labels(name, outcome).inc(),
             ),
             ledger=engines.ledger,
             log=engines.log,
@@ -167,7 +176,8 @@ class Connecting:
             ledger=engines.ledger,
             log=engines.log,
             say=say,
-            told=lambda: None,
+            told=self._told,
+            metrics=engines.metrics,
         )
         mode = self._mode(one)
         public = self._settings.public_url.rstrip("/")
@@ -182,6 +192,7 @@ class Connecting:
             channels=engines.channels,
             mode=mode,
             holder=self._holder,
+            metrics=engines.metrics,
             url=f"{public}/hooks/{one.manifest.name}/{uid}" if mode == "Webhook" else "",
         )
 

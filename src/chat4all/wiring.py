@@ -85,7 +85,7 @@ class Embedded:
         self.gateway = Gateway(self.realtime, self._ports())
         self.websockets = Endpoint(self.gateway, self.tokens)
         self.offered = {name: manifest.offered() for name, manifest in registry.installed().items()}
-        self.connecting = Connecting(self, settings.channels, holder="embedded")
+        self.connecting = Connecting(self, settings.channels, holder="embedded", told=self.relay.kick)
         self.router: Router | None = None
 
     @contextlib.asynccontextmanager

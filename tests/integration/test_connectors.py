@@ -92,7 +92,16 @@ async def test_from_a_file_by_webhook(start, simulator, bot, tmp_path):
         found = [
             (await client.post(path, headers=headers, content=body)).status_code for path, headers, body, _ in cases
         ]
+        metrics = (await client.get("/metrics")).text
     assert found == [status for *_, status in cases]
+    for sample in (
+        'chat4all_refused_posts_total{cause="NotGenuine",connector="local.support"} 2.0',
+        'chat4all_refused_posts_total{cause="Malformed",connector="local.support"} 1.0',
+        'chat4all_attempts_total{connector="local.support",outcome="sent"} 1.0',
+        'chat4all_inbound_total{connector="local.support",kind="received"} 2.0',
+        'chat4all_send_seconds_count{connector="local.support"} 1.0',
+    ):
+        assert sample in metrics, sample
 
 
 async def test_a_token_in_the_environment_makes_one(monkeypatch, tmp_path):

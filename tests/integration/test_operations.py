@@ -26,6 +26,13 @@ METRICS = {
     "chat4all_accept_seconds": "histogram",
     "chat4all_route_seconds": "histogram",
     "chat4all_http_seconds": "histogram",
+    "chat4all_attempts": "counter",
+    "chat4all_send_seconds": "histogram",
+    "chat4all_outbound_waiting": "gauge",
+    "chat4all_outbound_limited": "gauge",
+    "chat4all_inbound": "counter",
+    "chat4all_inbound_unsupported": "counter",
+    "chat4all_refused_posts": "counter",
 }
 
 

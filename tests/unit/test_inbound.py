@@ -19,6 +19,7 @@ from chat4all.model import records
 from chat4all.model.ids import contact_name, inbound_id, inbox_id, new_id
 from chat4all.model.outbound import ExternalMessage
 from chat4all.store.embedded_ledger import EmbeddedLedger
+from chat4all.telemetry.metrics import Metrics
 
 TG = "local.telegram"
 NOON = 1_800_000_000_000  # ms
@@ -46,6 +47,7 @@ class Desk:
             log=self.log,
             say=self._say,
             told=lambda: None,
+            metrics=Metrics(),
         )
 
     async def _say(self, chat: str, text: str) -> None:

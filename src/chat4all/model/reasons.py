@@ -15,7 +15,9 @@ REASONS: Final[dict[str, Reason]] = {
     "NoLink": Reason("This person is not on that channel.", "Ask for a link, or write on another channel.", False),
     "Blocked": Reason("This person has blocked us.", "Reach out on another channel; only they can unblock us.", True),
     "Deactivated": Reason("This account does not exist any more.", "Remove the link.", False),
-    "NotFound": Reason("The provider does not know this person.", "Check the link; they may have to write first.", True),
+    "NotFound": Reason(
+        "The provider does not know this person.", "Check the link; they may have to write first.", True
+    ),
     "NeverStarted": Reason("This person has never written to us there.", "Ask them to write first.", True),
     "Removed": Reason("We are not in that group any more.", "Have us brought in again.", True),
     "IsBot": Reason("That account is a bot, and bots cannot write to each other.", "Remove the link.", False),

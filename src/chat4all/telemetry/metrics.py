@@ -40,6 +40,14 @@ class Metrics:
         self.refetches = counter("refetches", "Times that a session read what pushes had missed", "cause")
         self.cut_off = counter("cut_off_sessions", "Sessions closed because they read too slowly")
 
+        self.attempts = counter("attempts", "Calls to providers that send or change something", "connector", "outcome")
+        self.send_seconds = histogram("send_seconds", "From a record's append to its last part's result", "connector")
+        self.waiting = gauge("outbound_waiting", "Records that a connector has and has not sent", "connector")
+        self.limited = gauge("outbound_limited", "Chats that stand still until the provider takes more", "connector")
+        self.inbound = counter("inbound", "What providers told, by what it means", "connector", "kind")
+        self.unsupported = counter("inbound_unsupported", "What was left alone of it, by its kind", "connector", "kind")
+        self.refused_posts = counter("refused_posts", "Posts of providers that were not taken", "connector", "cause")
+
         self.http_seconds = histogram("http_seconds", "Requests by route", "method", "route", "status")
         self.adapter = gauge("adapter_info", "Which adapter stands behind each port", "port", "adapter")
 

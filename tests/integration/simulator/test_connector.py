@@ -39,6 +39,7 @@ from chat4all.routing.router import Router, RoutingSettings
 from chat4all.store.embedded import EmbeddedStore
 from chat4all.store.embedded_ledger import EmbeddedLedger
 from chat4all.telemetry.metrics import Metrics
+from chat4all.telemetry.metrics import Metrics
 
 TG = "local.telegram"
 wait = asyncio.to_thread
@@ -118,6 +119,7 @@ class Hub:
             log=self.log,
             say=say,
             told=lambda: None,
+            metrics=Metrics(),
         )
         made = Connector(
             uid=known.uid if known else uid,
@@ -130,6 +132,7 @@ class Hub:
             channels=self.channels,
             mode="Webhook" if url else "Polling",
             holder=holder,
+            metrics=Metrics(),
             url=url,
         )
 

@@ -46,18 +46,20 @@ class Later:
 
 
 class Attempts:
-    """`lease_seconds`: how long one may take; `clock`: seconds since 1970."""
+    """`lease_seconds`: how long one may take; `counted`: told of each what came of it; `clock`: seconds since 1970."""
 
     def __init__(
         self,
         ledger: Ledger,
         *,
         lease_seconds: float,
+        counted: Callable[[str], None] = lambda _: None,
         on_uncertain: OnUncertain = "Resend",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
         self._lease = lease_seconds
+        self._counted = counted
         self._on_uncertain = on_uncertain
         self._clock = clock
 
@@ -97,6 +99,7 @@ class Attempts:
 
     async def _attempt(self, delivery_id: str, n: int, token: str, act: Act, made: list[Attempt]) -> Done | Later:
         result, later = await self._ask(act)
+        self._counted("uncertain" if result is None else result.outcome)
         if result is None:
             await self._kept(lambda: self._ledger.doubt(delivery_id, n, token=token, now=self._now()))
             return later

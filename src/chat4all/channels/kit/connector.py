@@ -30,6 +30,7 @@ from chat4all.log.port import (
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.outbound import AnyOutbound
 from chat4all.model.rows import iso
+from chat4all.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class Connector:
         channels: ChannelDirectory,
         mode: Mode,
         holder: str,
+        metrics: Metrics,
         url: str = "",
     ) -> None:
         self.status = Status(mode=mode)
@@ -94,8 +96,9 @@ class Connector:
         self._directory = directory
         self._channels = channels
         self._holder = holder
+        self._metrics = metrics
         self._url = url
-        self._lanes = Lanes(courier.take, busy=_BUSY, most=_MOST)
+        self._lanes = Lanes(self._take, busy=_BUSY, most=_MOST)
         self._committed: dict[Assignment, int] = {}
 
     async def run(self) -> None:
@@ -114,14 +117,21 @@ class Connector:
 
         Raises NotGenuineError, MalformedError, EngineUnavailableError, NoSuchMembersError.
         """
-        self._channel.verify(post)
-        await self._inbound.take(self._channel.parse(post.body))
+        try:
+            self._channel.verify(post)
+            events = self._channel.parse(post.body)
+        except errors.ChannelError as error:
+            self._metrics.refused_posts.labels(self._name, type(error).__name__.removesuffix("Error")).inc()
+            raise
+        await self._inbound.take(events)
 
     async def _report(self) -> None:
         """Write down how it is when that has changed, and now and then that it still is."""
         told, at = "", 0.0
         while True:
             self.status.queue, self.status.limited = self._lanes.waiting, self._lanes.parked
+            self._metrics.waiting.labels(self._name).set(self.status.queue)
+            self._metrics.limited.labels(self._name).set(self.status.limited)
             self.status.unsupported = dict(self._inbound.unsupported)
             now, state = time.time(), dataclasses.asdict(self.status)
             if repr(state) != told or now - at > _STILL:
@@ -167,10 +177,18 @@ class Connector:
     async def _enqueue(self, batch: Batch) -> None:
         for record in batch.records:
             try:
-                self._lanes.put(batch.assignment, record.offset, record.key, _decode(record.value))
+                self._lanes.put(batch.assignment, record.offset, record.key, (record.timestamp, _decode(record.value)))
             except (msgspec.DecodeError, ValueError) as error:
                 await self._log.append([dead_letter(batch.assignment, record, str(error))])
                 self._lanes.skip(batch.assignment, record.offset)
+
+    async def _take(self, waiting: tuple[int, AnyOutbound]) -> float | None:
+        """One record and when it was appended, ms. See `Courier.take`."""
+        at, record = waiting
+        wait = await self._courier.take(record)
+        if wait is None:
+            self._metrics.send_seconds.labels(self._name).observe(max(0.0, time.time() - at / 1000))
+        return wait
 
     async def _commit(self, consumer: Consumer) -> None:
         offsets = {a: offset for a, offset in self._lanes.done().items() if self._committed.get(a) != offset}

@@ -19,6 +19,7 @@ from chat4all.model import records
 from chat4all.model.ids import effect_id, inbound_id, inbox_id
 from chat4all.model.outbound import ExternalMessage
 from chat4all.store.ledger import Ledger
+from chat4all.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +36,8 @@ Say = Callable[[str, str], Awaitable[None]]  # to this chat, this text; best eff
 
 
 class Inbound:
-    """Of one connector. `inbox`: who is in a new conversation; `say`: how the connector itself answers a chat."""
+    """Of one connector. `inbox`: who is in a new conversation; `say`: how the connector itself answers a chat;
+    `told`: called when the outbox may have something new."""
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class Inbound:
         log: Log,
         say: Say,
         told: Callable[[], None],
+        metrics: Metrics,
     ) -> None:
         self._connector = connector
         self._channel = channel
@@ -57,12 +60,14 @@ class Inbound:
         self._log = log
         self._say = say
         self._told = told
+        self._metrics = metrics
         self.unsupported: Counter[str] = Counter()
 
     async def take(self, events: Sequence[AnyEvent]) -> None:
         """Keep them, in their order. Raises EngineUnavailableError, and NoSuchMembersError for a wrong inbox."""
         for event in events:
             await self._take(event)
+            self._metrics.inbound.labels(self._connector, type(event).__name__.lower()).inc()
 
     async def _take(self, event: AnyEvent) -> None:
         match event:
@@ -79,8 +84,13 @@ class Inbound:
                 if await self._directory.first_time(self._connector, f"group {event.chat}", event.at):
                     await self._say(event.chat, _NO_GROUPS)
             case Unsupported():
-                known = event.kind in self.unsupported or len(self.unsupported) < _KINDS
-                self.unsupported[event.kind if known else "other"] += 1
+                self._leave(event.kind)
+
+    def _leave(self, kind: str) -> None:
+        """It is counted and left alone."""
+        known = kind if kind in self.unsupported or len(self.unsupported) < _KINDS else "other"
+        self.unsupported[known] += 1
+        self._metrics.unsupported.labels(self._connector, known).inc()
 
     async def _receive(self, event: Received) -> None:
         command, _, code = event.text.partition(" ")
@@ -119,7 +129,7 @@ class Inbound:
         known = await self._ledger.external(self._connector, event.chat, [event.external_id])
         username = await self._directory.user_of(self._connector, event.sender.external_id)
         if event.external_id not in known or username is None:
-            self.unsupported["edit of an unknown message"] += 1
+            self._leave("edit of an unknown message")
             return
         message = known[event.external_id]
         await self._append(
