@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from chat4all.accounts.settings import AccountsSettings
-from chat4all.api.settings import ApiSettings
+from chat4all.api.settings import ApiSettings, InternalSettings
 from chat4all.channels.settings import ChannelsSettings
 from chat4all.gateway.settings import GatewaySettings
 from chat4all.log.settings import LogSettings
@@ -59,6 +59,7 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     accounts: AccountsSettings = AccountsSettings()
     api: ApiSettings = ApiSettings()
+    internal: InternalSettings = InternalSettings()
     gateway: GatewaySettings = GatewaySettings()
     routing: RoutingSettings = RoutingSettings()
     channels: ChannelsSettings = ChannelsSettings()

@@ -34,6 +34,7 @@ _log = logging.getLogger(__name__)
 _UID: Final = uuid.UUID("4f6a2d80-3e17-5b9c-a2c4-8d1e5f7b0a36")  # the namespace of uids of connectors from files
 TOKEN: Final = "TELEGRAM_TOKEN"  # noqa: S105 - the variable's name
 _AGAIN: Final = 5.0  # seconds until a connector that ended by a fault is started again
+_FILE: Final = "file"  # who manages what stands in a file
 _STOPS: Final = 12.0
 
 
@@ -60,8 +61,10 @@ class Engines(Protocol):
 
 
 class Connecting:
-    """The connectors of files and of TELEGRAM_TOKEN, each in a task. `holder`: this process, in leases; `told`: called when
-    the outbox may have something new."""
+    """The connectors of files, of TELEGRAM_TOKEN and of a simulator, each in a task.
+
+    `holder`: this process, in leases; `told`: called when the outbox may have something new.
+    """
 
     def __init__(self, engines: Engines, settings: ChannelsSettings, *, holder: str, told: Callable[[], None]) -> None:
         self._engines = engines
@@ -69,6 +72,13 @@ class Connecting:
         self._holder = holder
         self._told = told
         self._wanted = wanted(settings)
+        self.registration = Registration(
+            log=engines.log,
+            ledger=engines.ledger,
+            directory=engines.directory,
+            channels=engines.channels,
+            manifests=registry.installed(),
+        )
         self._running: dict[tuple[str, str], Connector] = {}  # by channel and uid
 
     @property
@@ -81,17 +91,25 @@ class Connecting:
         """Make them all known, before anything is sent. Raises StartError for what somebody has to mend."""
         engines = self._engines
         demo = await self._simulated()
-        registration = Registration(log=engines.log, directory=engines.directory, channels=engines.channels)
         for one in self._wanted:
             try:
-                await registration.put(uid_of(one.resource.id), one.resource, managed_by="file")
+                await self.registration.put(uid_of(one.resource.id), one.resource, managed_by=_FILE)
             except NoSuchMembersError as error:
                 raise StartError(f"The inbox of connector {one.resource.id} names nobody: {error}.") from error
             except AlreadyThereError as error:
-                raise StartError(f"Connector {one.resource.id} is registered already, not from a file.") from error
+                raise StartError(f"Connector {one.resource.id}: {error}.") from error
+        await self._forget()
         if demo is not None:
             with contextlib.suppress(AlreadyThereError):
                 await engines.channels.add_link(demo)
+
+    async def _forget(self) -> None:
+        """Connectors of files that are gone."""
+        wanted = {uid_of(one.resource.id) for one in self._wanted}
+        for row in await self.registration.all():
+            if row.managed_by == _FILE and row.uid not in wanted:
+                _log.warning("Connector %s is in no file any more; what it had not sent is failed", row.name)
+                await self.registration.remove(row.uid, managed_by=_FILE)
 
     async def _simulated(self) -> Link | None:
         """The simulator's connector is wanted too; who is linked there."""

@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from typing import Any
 
 import uvicorn
@@ -63,14 +63,16 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         runner.run(main)
 
 
-def listen(settings: ServerSettings) -> socket.socket:
-    """A bound socket, so that a port that is taken is known before anything starts. Raises StartError."""
+def listen(host: str, port: int, variable: str) -> socket.socket:
+    """A bound socket, so that a port that is taken is known before anything starts. Raises StartError.
+
+    `variable`: what sets another port.
+    """
     try:
-        bound = socket.create_server((settings.host, settings.port), backlog=2048)
+        bound = socket.create_server((host, port), backlog=2048)
     except OSError as error:
         raise StartError(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
-            "Is it running already? Another port: CHAT4ALL_SERVER__PORT=8001"
+            f"Cannot listen on {host}:{port}: {error.strerror}. Is it running already? Another port: {variable}=0"
         ) from error
     bound.setblocking(False)
     # Accepted sockets inherit it. asyncio sets it itself only where the socket says proto=TCP, which this one does not:
@@ -78,6 +80,30 @@ def listen(settings: ServerSettings) -> socket.socket:
     # waits 40 ms for the client's acknowledgement.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return bound
+
+
+class Beside(uvicorn.Server):
+    """A second server of the process, which ends when the first one does: signals are the first one's."""
+
+    def __init__(self, app: FastAPI) -> None:
+        config = uvicorn.Config(app, ws="none", log_config=None, access_log=False, lifespan="off", server_header=False)
+        config.timeout_graceful_shutdown = 1
+        super().__init__(config)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """None."""
+        yield
+
+    @contextlib.asynccontextmanager
+    async def serving(self, listening: socket.socket) -> AsyncIterator[None]:
+        """While this lasts."""
+        task = asyncio.create_task(self.serve(sockets=[listening]))
+        try:
+            yield
+        finally:
+            self.should_exit = True
+            await task
 
 
 def server_config(app: FastAPI, websockets: Endpoint, settings: ServerSettings) -> uvicorn.Config:

@@ -15,9 +15,11 @@ from fastapi import FastAPI
 from chat4all.accounts.keys import Keyring
 from chat4all.accounts.links import Links
 from chat4all.accounts.passwords import Passwords
+from chat4all.accounts.shared_tokens import SharedTokens
 from chat4all.accounts.tokens import Tokens
 from chat4all.accounts.users import Users
 from chat4all.api import app as api
+from chat4all.api import internal
 from chat4all.api.services import Services
 from chat4all.channels.kit import registry
 from chat4all.config import Settings
@@ -181,6 +183,12 @@ class Embedded:
             settings=self.settings.gateway,
         )
 
+    def internal(self) -> FastAPI:
+        """The internal API. Raises StartError."""
+        file = self.settings.internal.token_file
+        made = SharedTokens(file) if file else SharedTokens.load_or_make(self.settings.embedded.data / "internal-token")
+        return internal.create(self.connecting.registration, made)
+
     def _services(self, router: Router) -> Services:
         def ready() -> Mapping[str, str | None]:
             return {**self.loops.live(), "partitions": "; ".join(router.stopped.values()) or None}
@@ -224,14 +232,17 @@ class Embedded:
         _log.info("Embedded mode: log, store, directory, realtime and limits in this process")
 
 
-def check_loopback(host: str) -> None:
-    """Embedded mode has users whose password everyone knows. Raises StartError for an address others can reach."""
+def check_loopback(host: str, variable: str) -> None:
+    """Embedded mode has users whose password everyone knows. Raises StartError for an address others can reach.
+
+    `variable`: what has set it.
+    """
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
     if not loopback:
-        raise StartError(f"CHAT4ALL_SERVER__HOST is {host}; embedded mode listens on loopback only, as 127.0.0.1.")
+        raise StartError(f"{variable} is {host}; embedded mode listens on loopback only, as 127.0.0.1.")
 
 
 @contextlib.contextmanager

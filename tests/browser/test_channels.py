@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -28,7 +27,7 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def hooked(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> AsyncIterator[Hub]:
     """A server with a connector to the simulator."""
-    folder: Path = tmp_path_factory.mktemp("hooked")
+    folder = tmp_path_factory.mktemp("hooked")
     made = Hub(folder, {"CHAT4ALL_CHANNELS__SIMULATOR": simulator.url, "CHAT4ALL_CHANNELS__FOLDER": str(folder)})
     await made.start()
     yield made
@@ -74,10 +73,11 @@ async def test_who_writes_on_telegram_has_a_name_and_is_answered(
     await expect(window.state("hello Clara", "sent")).to_be_visible()
 
 
-@pytest.mark.parametrize(("locale", "why", "failed"), [("en-US", BLOCKED, "failed"), ("pt-BR", BLOCKED_PT, "falhou")])
+@pytest.mark.parametrize("told", [("en-US", BLOCKED, "failed"), ("pt-BR", BLOCKED_PT, "falhou")], ids=["en", "pt"])
 async def test_what_failed_says_why_and_goes_again_by_a_click(
-    desk: Desk, hooked: Hub, simulator: Simulator, bot: Bot, locale: str, why: str, failed: str
+    desk: Desk, hooked: Hub, simulator: Simulator, bot: Bot, told: tuple[str, str, str]
 ) -> None:
+    locale, why, failed = told
     name = f"Davi{locale[:2]}"
     phone = await somebody(simulator, bot, name)
     window = await ana(desk, hooked, locale)

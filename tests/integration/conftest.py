@@ -50,7 +50,7 @@ async def running(data: Path, **overrides: dict[str, Any]) -> AsyncIterator[Syst
     settings = config.Settings.model_validate({**sections, "embedded": {"data": data}})
     embedded = wiring.Embedded(settings)
     async with embedded.running() as app:
-        listening = runtime.listen(settings.server)
+        listening = runtime.listen(settings.server.host, settings.server.port, "CHAT4ALL_SERVER__PORT")
         server = _Server(runtime.server_config(app, embedded.websockets, settings.server))
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         system = System(settings, embedded, app, _port(listening))

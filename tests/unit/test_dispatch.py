@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from chat4all.directory.channels import Link, LinkState
+from chat4all.directory.channels import Connector, Link, LinkState
 from chat4all.directory.engine import Sql
 from chat4all.directory.port import Conversation, Role, User
 from chat4all.directory.sql import SqlDirectory
@@ -61,6 +61,9 @@ class Hub:
         await self.log.create([Topic(name, 1, 1e9) for name in (CONVERSATIONS, EVENTS, DEAD_LETTERS)])
         for name, role in (("ana", Role.AGENT), ("bruno", Role.USER), ("clara", Role.USER), ("eva", Role.USER)):
             await self.directory.add_user(User(username=name, role=role, display_name=name.capitalize()))
+        await self.channels.put_connector(
+            Connector(uid="7", name=TG, channel="telegram", managed_by="file", spec={"channel": "telegram"})
+        )
         for name in ("bruno", "clara", "eva"):
             state = LinkState.UNREACHABLE if name == "eva" else LinkState.LINKED
             reason = "Blocked" if name == "eva" else None

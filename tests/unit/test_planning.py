@@ -8,7 +8,9 @@ from chat4all.directory.channels import Link, LinkState
 from chat4all.directory.port import Role
 from chat4all.model.ids import contact_name
 from chat4all.model.outbound import Delivery, DeliveryKey, Plan, Target
+from chat4all.model.positions import Position
 from chat4all.model.reasons import REASONS
+from chat4all.model.rows import Row
 from chat4all.routing.planning import Labels, Party, plan_change, plan_message, plan_retry
 
 
@@ -27,7 +29,24 @@ CLARA = party("clara", link("clara"), link("clara", "whatsapp"))
 DAVI = party("davi")
 BLOCKED = party("eva", link("eva", state=LinkState.UNREACHABLE, reason="Blocked"))
 CONTACT = party(contact_name("local.telegram", "7"))
+GONE = party("gil", link("gil", "pigeon"))
 CLAIMED = party("fabio", link("fabio", state=LinkState.PENDING, code="X"))
+
+
+REGISTERED = {"local.telegram", "local.whatsapp"}
+
+
+def said(*channels: str, sender: str = "ana") -> Row:
+    return Row(
+        conversation_id="c",
+        seq=1,
+        kind="message",
+        message_id="m",
+        sender_id=sender,
+        created_at=1,
+        position=Position(1),
+        channels=channels,
+    )
 
 
 def told(plan: Plan) -> list[str]:
@@ -54,6 +73,7 @@ CASES = [
     ),
     ("one who has blocked us", ["all"], [ANA, BLOCKED], ["eva local.telegram: Blocked"]),
     ("one who is claimed and not proven", ["all"], [ANA, CLAIMED], []),
+    ("one whose connector is gone", ["all"], [ANA, GONE], ["gil local.pigeon: ConnectorDeleted"]),
     ("the same, by name", ["telegram"], [ANA, CLAIMED], ["fabio telegram: NoLink"]),
     ("a contact whose link is gone", ["all"], [ANA, CONTACT], [f"{CONTACT.username} all: NoLink"]),
     ("the same, by name", ["telegram"], [ANA, CONTACT], [f"{CONTACT.username} telegram: NoLink"]),
@@ -68,11 +88,11 @@ CASES = [
 
 @pytest.mark.parametrize(("channels", "parties", "wanted"), [one[1:] for one in CASES], ids=[one[0] for one in CASES])
 def test_a_message_goes_to_whom_it_is_meant_for(channels, parties, wanted):
-    assert told(plan_message("m", "ana", channels, parties, Labels())) == wanted
+    assert told(plan_message(said(*channels), parties, Labels(), REGISTERED)) == wanted
 
 
 def test_nobody_gets_what_he_wrote_himself():
-    assert plan_message("m", "bruno", ["all"], [ANA, BRUNO], Labels()).targets == ()
+    assert plan_message(said("all", sender="bruno"), [ANA, BRUNO], Labels(), REGISTERED).targets == ()
 
 
 LABELS = [("Always", [ANA, BRUNO], "Ana"), ("Never", [ANA, BRUNO, CLARA], ""), ("Auto", [ANA, BRUNO], "")]
@@ -80,7 +100,7 @@ LABELS = [("Always", [ANA, BRUNO], "Ana"), ("Never", [ANA, BRUNO, CLARA], ""), (
 
 @pytest.mark.parametrize(("how", "parties", "label"), LABELS)
 def test_a_connector_says_whether_the_sender_is_named(how, parties, label):
-    plan = plan_message("m", "ana", ["telegram"], parties, Labels(by_connector={"local.telegram": how}))
+    plan = plan_message(said("telegram"), parties, Labels(by_connector={"local.telegram": how}), REGISTERED)
     assert {one.label for one in plan.targets} == {label}
 
 
@@ -92,7 +112,7 @@ def delivery(recipient: str, generation: int = 0, part: int = 0, **times: Any) -
 
 
 def original(*parties: Party) -> Plan:
-    return plan_message("m", "ana", ["telegram"], [ANA, *parties], Labels(by_connector={"local.telegram": "Never"}))
+    return plan_message(said("telegram"), [ANA, *parties], Labels(by_connector={"local.telegram": "Never"}), REGISTERED)
 
 
 def target(recipient: str, generation: int) -> Target:

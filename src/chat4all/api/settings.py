@@ -1,5 +1,7 @@
 """Settings of the API."""
 
+from pathlib import Path
+
 import pydantic
 
 
@@ -21,4 +23,24 @@ class ApiSettings(pydantic.BaseModel):
     cors_origins: str = pydantic.Field(
         "null http://localhost http://127.0.0.1",
         description="Origins whose pages may call the API, with spaces between; `null` is a page opened from disk.",
+    )
+
+
+class InternalSettings(pydantic.BaseModel):
+    """The internal API, for the operator and for tools: how connectors come to be."""
+
+    host: str = pydantic.Field(
+        "127.0.0.1", description="Address to listen on; embedded mode takes loopback only. Never in an Ingress."
+    )
+    port: int | None = pydantic.Field(
+        None,
+        ge=0,
+        le=65_535,
+        json_schema_extra={"unit": "TCP port"},
+        description="Port to listen on. Unset: 8002 where the public one is 8000, else any that is free.",
+    )
+    token_file: Path | None = pydantic.Field(
+        None,
+        description="Bearer tokens that are taken, the current one and the one before, a line each; read again when it "
+        "changes. Unset: internal-token in the data folder, made if it is not there.",
     )

@@ -2,13 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chat4all.cli.client import DEFAULT_URL
 from chat4all.cli.options import Json
 from chat4all.cli.output import emit
+
+if TYPE_CHECKING:
+    from chat4all.cli.embedded import Addresses
 
 NAME = "dev"
 
@@ -44,7 +47,7 @@ def run(
 
     API, WebSocket, web console and router, on SQLite files; and the simulator of Telegram with its phones, to which
     bruno is linked. With TELEGRAM_TOKEN set, a connector talks to Telegram itself, and there is no simulator. Its
-    address is the first thing it prints. With --json: {"url", "docs", "phones", "data", "users"}.
+    address is the first thing it prints. With --json: {"url", "docs", "internal", "phones", "data", "users"}.
 
     Example: chat4all dev --fresh
     """
@@ -54,18 +57,20 @@ def run(
     embedded.run(port, data, fresh=fresh, phones=phones, welcome=_emitted if as_json else _printed)
 
 
-def _printed(url: str, data: Path, phones: str) -> None:
+def _printed(where: "Addresses", data: Path) -> None:
+    url = where.public
     option = "" if url == DEFAULT_URL else f" --url {url}"
     typer.echo(_WELCOME.format(url=url, option=option, data=data, command=_command()))
-    if phones:
-        typer.echo(_PHONES.format(phones=phones))
+    if where.phones:
+        typer.echo(_PHONES.format(phones=where.phones))
 
 
-def _emitted(url: str, data: Path, phones: str) -> None:
+def _emitted(where: "Addresses", data: Path) -> None:
     from chat4all.wiring import DEMO_PASSWORD, DEMO_USERS  # noqa: PLC0415 - as above
 
     users = [{"username": name, "password": DEMO_PASSWORD} for name in DEMO_USERS]
-    emit({"url": url, "docs": f"{url}/docs", "phones": phones or None, "data": str(data.absolute()), "users": users})
+    told = {"url": where.public, "docs": f"{where.public}/docs", "internal": where.internal}
+    emit({**told, "phones": where.phones or None, "data": str(data.absolute()), "users": users})
 
 
 def _command() -> str:

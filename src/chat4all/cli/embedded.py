@@ -5,17 +5,29 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from chat4all import config, connecting, runtime, wiring
 from chat4all.cli import simulated
 from chat4all.model.errors import EngineUnavailableError, StartError
 from chat4all.telemetry import logs
 
+_PUBLIC: Final = 8000
+_INTERNAL: Final = 8002
+
+
+class Addresses(NamedTuple):
+    """Where everything is; `phones`: empty where there is no simulator."""
+
+    public: str
+    internal: str
+    phones: str
+
 
 def run(
-    port: int | None, data: Path | None, *, fresh: bool, phones: bool, welcome: Callable[[str, Path, str], None]
+    port: int | None, data: Path | None, *, fresh: bool, phones: bool, welcome: Callable[[Addresses, Path], None]
 ) -> None:
-    """Run until SIGINT or SIGTERM; `welcome` is told address, folder and the phones' address when the port is ours.
+    """Run until SIGINT or SIGTERM; `welcome` is told addresses and folder when the ports are ours.
 
     `phones`: with a simulator, unless a real bot's token is there. Raises StartError.
     """
@@ -26,15 +38,18 @@ def run(
     if data is not None:
         settings.embedded.data = data
     logs.configure(settings.server.log_level)
-    wiring.check_loopback(settings.server.host)
+    for section, host in (("SERVER", settings.server.host), ("INTERNAL", settings.internal.host)):
+        wiring.check_loopback(host, f"CHAT4ALL_{section}__HOST")
     with wiring.claimed(settings.embedded.data):
         if fresh:
             wiring.clear(settings.embedded.data)
-        listening = runtime.listen(settings.server)
+        listening = runtime.listen(settings.server.host, settings.server.port, "CHAT4ALL_SERVER__PORT")
+        beside = runtime.listen(settings.internal.host, _internal_port(settings), "CHAT4ALL_INTERNAL__PORT")
         try:
             with _phones(settings, wanted=phones, fresh=fresh) as settings.channels.simulator:
-                welcome(_address(listening), settings.embedded.data, settings.channels.simulator)
-                runtime.run(_serve(settings, listening))
+                told = Addresses(_address(listening), _address(beside), settings.channels.simulator)
+                welcome(told, settings.embedded.data)
+                runtime.run(_serve(settings, listening, beside))
         except EngineUnavailableError as error:
             raise StartError(
                 f"{error} (in {settings.embedded.data}). Restore that file from a backup, or start clean with --fresh."
@@ -55,9 +70,15 @@ def _phones(settings: config.Settings, *, wanted: bool, fresh: bool) -> Iterator
         yield url
 
 
-async def _serve(settings: config.Settings, listening: socket.socket) -> None:
+def _internal_port(settings: config.Settings) -> int:
+    if settings.internal.port is not None:
+        return settings.internal.port
+    return _INTERNAL if settings.server.port == _PUBLIC else 0
+
+
+async def _serve(settings: config.Settings, listening: socket.socket, beside: socket.socket) -> None:
     system = wiring.Embedded(settings)
-    async with system.running() as app:
+    async with system.running() as app, runtime.Beside(system.internal()).serving(beside):
         await runtime.serve(app, system.websockets, listening, system.loops, settings.server)
 
 

@@ -91,11 +91,12 @@ class Dispatch:
         named = any(set(one.row.channels) - {APP, ALL} for one in placed)
         if not named and not any(links.values()) and not any(map(is_contact, people)):
             return {}
+        registered = {one.name for one in await self._channels.connectors()}
         parties = await self._parties(people, links)
         plans = []
         for one in placed:
             there = [parties[username] for username in members[one.row.conversation_id] if username in parties]
-            plan = plan_message(one.row.message_id, one.row.sender_id, one.row.channels, there, self.labels)
+            plan = plan_message(one.row, there, self.labels, registered)
             if plan.targets:
                 plans.append(plan)
         return await self._ledger.plan(plans)

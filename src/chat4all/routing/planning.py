@@ -14,6 +14,7 @@ from chat4all.model.channels import ALL, APP
 from chat4all.model.delivery import State
 from chat4all.model.ids import is_contact
 from chat4all.model.outbound import Delivery, Plan, Target
+from chat4all.model.rows import Row
 
 _TEAM: Final = {Role.AGENT, Role.ADMIN, Role.SERVICE}
 
@@ -37,17 +38,19 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
         return self.by_connector.get(connector, "Auto")
 
 
-def plan_message(
-    message_id: str, sender: str, channels: Collection[str], parties: Sequence[Party], labels: Labels
-) -> Plan:
-    """The plan of a message. Without targets it does not leave the app, and no plan need be kept."""
+def plan_message(message: Row, parties: Sequence[Party], labels: Labels, registered: Collection[str]) -> Plan:
+    """The plan of a message. Without targets it does not leave the app, and no plan need be kept.
+
+    `registered`: the ids of connectors; of one that is gone nothing would be sent.
+    """
+    sender = message.sender_id
     others = [party for party in parties if party.username != sender]
     name = next((party.name for party in parties if party.username == sender), sender)
     crowd = sum(party.role not in _TEAM for party in parties) >= 2
-    targets = [target for party in others for target in _of_party(party, channels)]
+    targets = [target for party in others for target in _of_party(party, message.channels, registered)]
     return Plan(
-        record_id=message_id,
-        message_id=message_id,
+        record_id=message.message_id,
+        message_id=message.message_id,
         targets=tuple(_labelled(target, name, labels.of(target.connector), crowd=crowd) for target in targets),
     )
 
@@ -79,7 +82,7 @@ def plan_retry(record_id: str, message_id: str, original: Plan, deliveries: Sequ
     return Plan(record_id=record_id, message_id=message_id, targets=tuple(targets))
 
 
-def _of_party(party: Party, channels: Collection[str]) -> Iterable[Target]:
+def _of_party(party: Party, channels: Collection[str], registered: Collection[str]) -> Iterable[Target]:
     proven = [link for link in party.links if link.state is not LinkState.PENDING]
     for link in proven:
         if ALL in channels or link.channel in channels:
@@ -88,13 +91,19 @@ def _of_party(party: Party, channels: Collection[str]) -> Iterable[Target]:
                 link=link.link_id,
                 connector=link.connector,
                 destination=link.chat,
-                reason=(link.reason or "Blocked") if link.state is LinkState.UNREACHABLE else "",
+                reason=_reason(link, registered),
             )
     missing = sorted(set(channels) - {ALL, APP} - {link.channel for link in proven})
     if is_contact(party.username) and not proven and not missing:
         missing = [ALL]  # he has no app either: nothing reaches him
     for channel in missing:
         yield Target(recipient=party.username, link="", connector=channel, destination="", reason="NoLink")
+
+
+def _reason(link: Link, registered: Collection[str]) -> str:
+    if link.connector not in registered:
+        return "ConnectorDeleted"
+    return (link.reason or "Blocked") if link.state is LinkState.UNREACHABLE else ""
 
 
 def _labelled(target: Target, name: str, how: str, *, crowd: bool) -> Target:

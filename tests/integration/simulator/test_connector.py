@@ -39,7 +39,6 @@ from chat4all.routing.router import Router, RoutingSettings
 from chat4all.store.embedded import EmbeddedStore
 from chat4all.store.embedded_ledger import EmbeddedLedger
 from chat4all.telemetry.metrics import Metrics
-from chat4all.telemetry.metrics import Metrics
 
 TG = "local.telegram"
 wait = asyncio.to_thread

@@ -8,7 +8,6 @@ and is told again, not done again.
 import logging
 import random
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -17,6 +16,7 @@ from chat4all.channels.kit import errors
 from chat4all.channels.kit.attempts import Attempts, Done, Later
 from chat4all.channels.kit.manifest import Capabilities
 from chat4all.channels.kit.port import Channel, Part
+from chat4all.channels.kit.receipts import key_of, receipt
 from chat4all.channels.kit.splitting import split
 from chat4all.directory.channels import ChannelDirectory
 from chat4all.limits.port import Limits, Rate
@@ -28,7 +28,6 @@ from chat4all.store.ledger import Ledger
 
 _log = logging.getLogger(__name__)
 
-_RECEIPT: Final = uuid.UUID("9d4e7c20-51ab-5f3e-8b7d-3c6a0e2f1d58")  # the namespace of receipts' ids
 _FIRST: Final = 1.0  # seconds until a first try again; it doubles
 _LONGEST: Final = 60.0
 _SLOWLY: Final = 30.0  # seconds at least, where the provider does not know the account
@@ -84,14 +83,14 @@ class Courier:
         answers = await self._answered(record)
         told: list[records.DeliveryReceipt] = []
         if not texts:
-            told.append(self._receipt(record, _key(record, 0), Result(outcome="failed", reason="Empty"), 1, 0))
+            told.append(self._receipt(record, key_of(record, 0), Result(outcome="failed", reason="Empty"), 1, 0))
         for i, text in enumerate(texts):
             part = Part(chat=record.destination, text=text, answers=answers if i == 0 else None)
-            made = await self._make(record, _key(record, i), partial(self._channel.send, part))
+            made = await self._make(record, key_of(record, i), partial(self._channel.send, part))
             if not isinstance(made, Done):
                 return made
-            await self._know(record, _key(record, i), made.result)
-            told.append(self._receipt(record, _key(record, i), made.result, len(texts), made.doubts))
+            await self._know(record, key_of(record, i), made.result)
+            told.append(self._receipt(record, key_of(record, i), made.result, len(texts), made.doubts))
             if made.result.outcome == "failed":
                 break
         await self._tell(told)
@@ -135,18 +134,18 @@ class Courier:
     ) -> float | None:
         told: list[records.DeliveryReceipt] = []
         for i, step in enumerate(steps):
-            made = await self._make(record, _key(record, i), step)
+            made = await self._make(record, key_of(record, i), step)
             if not isinstance(made, Done):
                 return made
             result = made.result
             if result.reason == "AlreadySo":
                 result = Result(outcome="sent")
-            told.append(self._receipt(record, _key(record, i), result, len(steps), made.doubts))
+            told.append(self._receipt(record, key_of(record, i), result, len(steps), made.doubts))
         await self._tell(told)
         return None
 
     async def _cannot(self, record: outbound.Edit | outbound.Delete, reason: str) -> None:
-        await self._tell([self._receipt(record, _key(record, 0), Result(outcome="failed", reason=reason), 1, 0)])
+        await self._tell([self._receipt(record, key_of(record, 0), Result(outcome="failed", reason=reason), 1, 0)])
 
     async def _make(self, record: AnyOutbound, key: DeliveryKey, act: Callable[[], Awaitable[str]]) -> Done | float:
         """Make one attempt: its end, or the seconds to wait."""
@@ -218,20 +217,8 @@ class Courier:
     def _receipt(
         self, record: AnyOutbound, key: DeliveryKey, result: Result, parts: int, doubts: int
     ) -> records.DeliveryReceipt:
-        state = State.SENT if result.outcome == "sent" else State.FAILED
-        return records.DeliveryReceipt(
-            id=str(uuid.uuid5(_RECEIPT, f"{key.id} {state}")),
-            conversation_id=record.conversation_id,
-            message_id=record.message_id,
-            delivery=key,
-            connector=self._connector,
-            destination=record.destination,
-            state=state,
-            at=int(self._clock() * 1000),
-            parts=parts,
-            reason=result.reason if state is State.FAILED else "",
-            doubts=doubts,
-        )
+        at = int(self._clock() * 1000)
+        return receipt(self._connector, record, key, result, parts=parts, at=at, doubts=doubts)
 
     async def _tell(self, told: list[records.DeliveryReceipt]) -> None:
         entries = [Entry(CONVERSATIONS, one.conversation_id.encode(), records.encode(one)) for one in told]
@@ -245,15 +232,3 @@ class Courier:
             if len(self._reached) > 100_000:
                 self._reached.clear()
             self._reached[place] = now
-
-
-def _key(record: AnyOutbound, part: int) -> DeliveryKey:
-    """A message's deliveries stand under its id, an edit's and a delete's under their own."""
-    is_send = isinstance(record, outbound.Send)
-    return DeliveryKey(
-        record_id=record.message_id if is_send else record.record_id,
-        recipient=record.recipient,
-        link=record.link,
-        part=part,
-        generation=record.generation if is_send else 0,
-    )
