@@ -15,7 +15,7 @@ from typing import Any, Final
 import uvloop
 from rich.console import Console
 
-from bench import accepts, delivery, fanout, machine, memory, page, process, resume, simulator
+from bench import accepts, delivery, fanout, inbound, machine, memory, outbound, page, process, resume, simulator
 from bench.measurement import FaultError, Measurement, Occasion, Run
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -29,6 +29,8 @@ MEASUREMENTS: Final = {
         fanout.MEASUREMENT,
         resume.MEASUREMENT,
         simulator.MEASUREMENT,
+        outbound.MEASUREMENT,
+        inbound.MEASUREMENT,
         memory.MEASUREMENT,
     )
 }

@@ -23,7 +23,7 @@ once, the seqs of each conversation without a hole. The floor appends to the sam
 size straight to the WebSocket, in the same process."""
 
 
-class _Listener(sockets.Socket):
+class Listener(sockets.Socket):
     """bruno: notes when each message came."""
 
     def __init__(self, opening: bytes, *, resumes: bool) -> None:
@@ -67,29 +67,37 @@ async def measure(occasion: Occasion) -> Run:
         token, other = await ours.token("ana"), await ours.token("bruno")
         ids = await ours.conversations(token, ["bruno"], _CONVERSATIONS)
         opening = sockets.handshake(ours.port, "/ws?resume=1", other)
-        listener = _Listener(opening, resumes=True)
-        figures = await _deliver(ours.port, listener, token, ids, seconds)
+        listener = Listener(opening, resumes=True)
+        figures = await deliver(ours.port, listener, _requests(ours.port, token, ids, seconds), 2 * _RATE)
     occasion.say(f"p50 {figures['p50_ms']:.1f} ms, p99 {figures['p99_ms']:.1f} ms")
     async with floors.running("handler", occasion.folder, occasion.cores.server, str(occasion.folder)) as floor:
-        listener = _Listener(sockets.handshake(floor.port, "/"), resumes=False)
-        least = await _deliver(floor.port, listener, token, ids, seconds)
+        listener = Listener(sockets.handshake(floor.port, "/"), resumes=False)
+        least = await deliver(floor.port, listener, _requests(floor.port, token, ids, seconds), 2 * _RATE)
     occasion.say(f"floor: p50 {least['p50_ms']:.1f} ms, p99 {least['p99_ms']:.1f} ms")
     if abs(figures["frame_bytes"] - least["frame_bytes"]) > 4:
         raise FaultError(f"the floor's frames have {least['frame_bytes']} bytes, ours {figures['frame_bytes']}")
     return {OURS: figures, "raw ASGI": least}
 
 
-async def _deliver(port: int, listener: _Listener, token: str, ids: list[str], seconds: int) -> dict[str, float]:
-    await sockets.connect(port, listener)
-    await listener.ready.full(_DEADLINE)
-    requests = [
+def _requests(port: int, token: str, ids: list[str], seconds: int) -> list[bytes]:
+    """The first two seconds twice."""
+    all_of_it = [
         load.request(port, token, ids[number % len(ids)], load.content(number)) for number in range(_RATE * seconds)
     ]
+    return all_of_it[: 2 * _RATE] + all_of_it
+
+
+async def deliver(
+    port: int, listener: Listener, requests: list[bytes], warm: int, *, status: int = 202
+) -> dict[str, float]:
+    """Post them all at the rate, answered with `status`; what the first `warm` took does not count."""
+    await sockets.connect(port, listener)
+    await listener.ready.full(_DEADLINE)
     try:
-        async with load.crowd(port, _CONNECTIONS) as crowd:
-            await _post(crowd, listener, requests[: 2 * _RATE])
+        async with load.crowd(port, _CONNECTIONS, status=status) as crowd:
+            await _post(crowd, listener, requests[:warm])
             with load.undisturbed() as effort:
-                posted, late = await _post(crowd, listener, requests)
+                posted, late = await _post(crowd, listener, requests[warm:])
     finally:
         listener.close()
     taken = [listener.arrived[number] - at for number, at in enumerate(posted)]
@@ -101,7 +109,7 @@ async def _deliver(port: int, listener: _Listener, token: str, ids: list[str], s
     }
 
 
-async def _post(crowd: load.Crowd, listener: _Listener, requests: list[bytes]) -> tuple[list[float], list[float]]:
+async def _post(crowd: load.Crowd, listener: Listener, requests: list[bytes]) -> tuple[list[float], list[float]]:
     """When each was posted, and how many seconds later than it should have been."""
     listener.arrived.clear()
     listener.messages = Tally(len(requests), "messages that arrived")

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,6 +48,18 @@ class System:
         answer = _checked(await self._client.post("/token", data=form), 200)
         return str(answer["access_token"])
 
+    async def posted_to(self) -> None:
+        """Wait until its connector has told the provider where to post."""
+        deadline = time.monotonic() + _READY
+        headers = _bearer(await self.token("ana"))
+        while True:
+            found = _checked(await self._client.get("/v1/connectors", headers=headers), 200)
+            if any(one["registered"] for one in found):
+                return
+            if time.monotonic() > deadline:
+                raise FaultError(f"the connector is not registered: {found}")
+            await asyncio.sleep(_LOOK)
+
     async def people(self, count: int) -> dict[str, str]:
         """Make users whose names are equally long; their tokens by name."""
         tokens = {}
@@ -85,13 +97,15 @@ class System:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, core: int | None) -> AsyncIterator[System]:
+async def running(folder: Path, core: int | None, settings: Mapping[str, str] | None = None) -> AsyncIterator[System]:
     """A server with fresh data in a folder of that one."""
     port = process.free_port()
-    command = [sys.executable, "-m", "chat4all", "dev", "--port", str(port), "--data", str(folder / "data")]
+    command = [sys.executable, "-m", "chat4all", "dev", "--no-simulator", "--port", str(port)]
+    command += ["--data", str(folder / "data")]
     base = f"http://127.0.0.1:{port}"
+    environment = {**ENVIRONMENT, **(settings or {})}
     async with (
-        process.running(command, port=port, log=folder / "chat4all.log", core=core, environment=ENVIRONMENT) as child,
+        process.running(command, port=port, log=folder / "chat4all.log", core=core, environment=environment) as child,
         httpx.AsyncClient(base_url=base, timeout=30) as client,
     ):
         system = System(child, client)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import random
 import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -50,17 +51,19 @@ UPDATE_FAULTS: Final[Mapping[str, dict[str, Any]]] = {
 
 class Load(NamedTuple):
     """How much: `outbound`, `inbound`: messages to and from each of so many chats; `kills`: at most, `landed`: within a
-    call, until which there are more."""
+    call, until which there are more; `patience`: seconds for everything to come to its end when all is said."""
 
     chats: int
     outbound: int
     inbound: int
     kills: int
     landed: int
+    patience: float = 120.0
 
 
 class Told(NamedTuple):
-    """What came of a run, for the judge. `doubts`: by text; `heard`: what the hub has of each phone, by its name."""
+    """What came of a run, for the judge. `doubts`: by text; `heard`: what the hub has of each phone, by its name;
+    `down`: when the hub was killed and when it was there again."""
 
     texts: Mapping[str, Sequence[str]]
     said: Mapping[str, Sequence[str]]
@@ -69,6 +72,7 @@ class Told(NamedTuple):
     entries: Sequence[Mapping[str, Any]]
     kills: int
     landed: int
+    down: Sequence[tuple[float, float]]
 
 
 class Run:
@@ -86,6 +90,8 @@ class Run:
         self._phones: dict[str, int] = {f"phone_{i:03}": 0 for i in range(load.chats)}
         self._chats: dict[str, str] = {}  # the conversation of each phone
         self._messages: dict[str, str] = {}  # the text of each message's id
+        self._down: list[tuple[float, float]] = []
+        self._end = 0.0
         self.kills = 0
         self.landed = 0
 
@@ -163,12 +169,14 @@ class Run:
             if await self._shown() >= wanted:
                 return
             self._up.clear()
+            killed = time.time()
             before = self._simulator.log()[-1]["n"]
             await asyncio.to_thread(self._server.kill)
             self.kills += 1
             await asyncio.sleep(0.2)  # for the simulator to see that the lines are closed
             self.landed += cut_off(await asyncio.to_thread(self._simulator.log), before)
             await asyncio.to_thread(self._server.start)
+            self._down.append((killed, time.time() + LEASE))
             self._up.set()
 
     async def _shown(self) -> int:
@@ -176,6 +184,7 @@ class Run:
         return len({one["message"]["text"] for one in entries if " gets " in one["message"].get("text", "")})
 
     async def _told(self) -> Told:
+        self._end = asyncio.get_running_loop().time() + self._load.patience
         doubts: Counter[str] = Counter()
 
         async def settle(message: str, text: str) -> None:
@@ -183,8 +192,7 @@ class Run:
             found = [_DOUBT.search(one["detail"]) for one in events if one["what"] in {"sent", "failed"}]
             doubts[text] = max([int(one[1]) for one in found if one], default=0)
 
-        with contextlib.suppress(StopAsyncIteration):
-            await bounded(settle(message, text) for message, text in self._messages.items())
+        await bounded(settle(message, text) for message, text in self._messages.items())
         heard = {name: await self._heard(chat, self._load.inbound) for name, chat in self._chats.items()}
         return Told(
             texts={name: [f"{name} gets {i}" for i in range(self._load.outbound)] for name in self._phones},
@@ -194,19 +202,18 @@ class Run:
             entries=await asyncio.to_thread(self._simulator.log),
             kills=self.kills,
             landed=self.landed,
+            down=self._down,
         )
 
     async def _settled(self, message: str) -> list[dict[str, Any]]:
         """Its timeline when it has been sent or has failed. After a while without, as it is: the judge will say so."""
         events: list[dict[str, Any]] = []
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout_at(self._end):
                 while not any(one["what"] in {"sent", "failed"} for one in events):
                     events = await self._timeline(message)
                     await asyncio.sleep(0.05)
         return events
-
-    patience: float = 120.0  # seconds for one message to come to its end
 
     async def _timeline(self, message: str) -> list[dict[str, Any]]:
         with contextlib.suppress(AnswerError):
@@ -218,7 +225,7 @@ class Run:
         """What the phone's own side of a conversation says, when it is complete, or as it is after a while."""
         found: list[str] = []
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout_at(self._end):
                 while len(found) < wanted:
                     page = (await self._ana.call("GET", f"/v1/conversations/{chat}/messages?limit=200")).json()
                     found = [one["content"] for one in page if " says " in one["content"]]
@@ -279,6 +286,31 @@ def faults_of(told: Told) -> list[str]:
         if sorted(told.heard[name]) != sorted(said):
             found.append(f"{name} said {len(said)}, heard {sorted(told.heard[name])}")
     return found
+
+
+def held_up(told: Told) -> tuple[int, list[str]]:
+    """How many times a chat was parked while others had something to be sent, and where those did not go on.
+
+    A chat is parked from a 429 to the next call for it. In every second of that others are called: each may be once.
+    """
+    calls = [
+        (one["at"], one["chat"])
+        for one in told.entries
+        if one["what"] == "received" and one.get("method") == "sendMessage"
+    ]
+    last = max(at for at, _ in calls)
+    refused = [(one["at"], one["chat"]) for one in told.entries if one["what"] == "answered" and one["status"] == 429]
+    parked, found = 0, []
+    for at, chat in refused:
+        end = min((again for again, other in calls if other == chat and again > at), default=last)
+        busy = len({other for again, other in calls if again > end and other != chat}) > _AT_ONCE
+        if not busy or any(since < end and at < until for since, until in told.down):
+            continue
+        parked += 1
+        others = sum(at < again < end and other != chat for again, other in calls)
+        if others < int(end - at):
+            found.append(f"chat {chat} was parked for {end - at:.1f} s, and there were {others} calls for others")
+    return parked, found
 
 
 @contextlib.asynccontextmanager

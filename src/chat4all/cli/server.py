@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,13 +19,21 @@ _STOPS: Final = 15.0
 
 
 class Server:
-    """`environment`: more settings; `log`: where its output goes."""
+    """`environment`: more settings; `log`: where its output goes; `program`: the module to run, and what stands before
+    the command."""
 
-    def __init__(self, data: Path, log: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("chat4all",),
+    ) -> None:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._data = data
         self._log = log
+        self._program = program
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -35,7 +43,7 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it is ready. Raises AnswerError with the end of its output."""
-        command = [sys.executable, "-m", "chat4all", "dev", "--no-simulator"]
+        command = [sys.executable, "-m", *self._program, "dev", "--no-simulator"]
         command += ["--port", str(self.port), "--data", str(self._data)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
