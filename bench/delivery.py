@@ -88,16 +88,16 @@ def _requests(port: int, token: str, ids: list[str], seconds: int) -> list[bytes
 
 
 async def deliver(
-    port: int, listener: Listener, requests: list[bytes], warm: int, *, status: int = 202
+    port: int, listener: Listener, requests: list[bytes], warm: int, *, status: int = 202, rate: int = _RATE
 ) -> dict[str, float]:
     """Post them all at the rate, answered with `status`; what the first `warm` took does not count."""
     await sockets.connect(port, listener)
     await listener.ready.full(_DEADLINE)
     try:
         async with load.crowd(port, _CONNECTIONS, status=status) as crowd:
-            await _post(crowd, listener, requests[:warm])
+            await _post(crowd, listener, requests[:warm], rate)
             with load.undisturbed() as effort:
-                posted, late = await _post(crowd, listener, requests[warm:])
+                posted, late = await _post(crowd, listener, requests[warm:], rate)
     finally:
         listener.close()
     taken = [listener.arrived[number] - at for number, at in enumerate(posted)]
@@ -109,7 +109,9 @@ async def deliver(
     }
 
 
-async def _post(crowd: load.Crowd, listener: Listener, requests: list[bytes]) -> tuple[list[float], list[float]]:
+async def _post(
+    crowd: load.Crowd, listener: Listener, requests: list[bytes], rate: int
+) -> tuple[list[float], list[float]]:
     """When each was posted, and how many seconds later than it should have been."""
     listener.arrived.clear()
     listener.messages = Tally(len(requests), "messages that arrived")
@@ -117,13 +119,13 @@ async def _post(crowd: load.Crowd, listener: Listener, requests: list[bytes]) ->
     posted: list[float] = []
     begins = time.perf_counter() + _LEAD
     for number, request in enumerate(requests):
-        due = begins + number / _RATE
+        due = begins + number / rate
         if (wait := due - time.perf_counter()) > 0:
             await asyncio.sleep(wait)
         posted.append(crowd.post(request))
     await crowd.all_answered(_DEADLINE)
     await listener.messages.full(_DEADLINE)
-    return posted, [at - begins - number / _RATE for number, at in enumerate(posted)]
+    return posted, [at - begins - number / rate for number, at in enumerate(posted)]
 
 
 MEASUREMENT: Final = Measurement(

@@ -10,12 +10,12 @@ from bench.delivery import Listener, deliver
 from bench.measurement import OURS, Measurement, Occasion, Row, Run
 from chat4all.connecting import uid_of
 
-_RATE: Final = 200  # updates per second
+_RATE: Final = 50  # updates per second
 _CHATS: Final = 10
 _TOKEN: Final = "x" * 330  # the floor looks at none
 
 _METHOD: Final = """\
-Ten people write 200 messages of 200 bytes a second for 15 seconds, as Telegram posts them to a connector's webhook, on
+Ten people write 50 messages of 200 bytes a second for 15 seconds, as Telegram posts them to a connector's webhook, on
 a fixed schedule; after two seconds of the same to warm up. Measured from the moment at which the request is written to
 the moment at which the frame has arrived at ana's WebSocket, who is in the inbox. Each arrives exactly once, the seqs
 of each conversation without a hole. The floor is that of "From a post to the other user's WebSocket": one append to the
@@ -36,14 +36,14 @@ async def measure(occasion: Occasion) -> Run:
             updates = itertools.count(1)
             requests = [_request(ours.port, known.chats, next(updates), n) for n in range(2 * _RATE)]
             requests += [_request(ours.port, known.chats, next(updates), n) for n in range(_RATE * seconds)]
-            figures = await deliver(ours.port, listener, requests, 2 * _RATE, status=200)
+            figures = await deliver(ours.port, listener, requests, 2 * _RATE, status=200, rate=_RATE)
     occasion.say(f"p50 {figures['p50_ms']:.1f} ms, p99 {figures['p99_ms']:.1f} ms")
     async with floors.running("handler", occasion.folder, occasion.cores.server, str(occasion.folder)) as floor:
         listener = Listener(sockets.handshake(floor.port, "/"), resumes=False)
         posts = [
             load.request(floor.port, "x" * 330, f"chat{n % _CHATS}", load.content(n)) for n in range(_RATE * seconds)
         ]
-        least = await deliver(floor.port, listener, [*posts[: 2 * _RATE], *posts], 2 * _RATE)
+        least = await deliver(floor.port, listener, [*posts[: 2 * _RATE], *posts], 2 * _RATE, rate=_RATE)
     occasion.say(f"floor: p50 {least['p50_ms']:.1f} ms, p99 {least['p99_ms']:.1f} ms")
     return {OURS: figures, "raw ASGI": least}
 

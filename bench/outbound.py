@@ -35,7 +35,7 @@ async def _sent(occasion: Occasion, known: channel.Channel, what: str, people: i
     place = [str(data), str(known.folder), known.url, known.token, str(occasion.folder / "chats.json")]
     command = [sys.executable, "-m", "bench.sender", what, str(occasion.cores.server), *place]
     child = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=os.environ
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=dict(os.environ)
     )
     out, err = await asyncio.wait_for(child.communicate(), _DEADLINE)
     if child.returncode != 0:
