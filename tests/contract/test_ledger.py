@@ -16,7 +16,7 @@ import pytest
 from chat4all.model.delivery import State
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import new_id
-from chat4all.model.outbound import Delivery, DeliveryKey, DeliveryWrite, ExternalMessage, Plan, Result, Target
+from chat4all.model.outbound import Delivery, DeliveryKey, DeliveryWrite, ExternalMessage, Pending, Plan, Result, Target
 from chat4all.model.positions import Position, position
 from chat4all.store.embedded_ledger import EmbeddedLedger
 from chat4all.store.ledger import Ledger
@@ -151,6 +151,26 @@ STATES = [
 @pytest.mark.parametrize(("times", "state"), STATES, ids=str)
 def test_a_state_is_derived_and_never_goes_back(times: dict[str, Any], state: State) -> None:
     assert Delivery(key=key("r"), **times).state == state
+
+
+async def test_early_receipts_wait_until_they_were_told_on(ledger: Ledger) -> None:
+    place: dict[str, Any] = {"connector": new_id(), "chat": "7", "external_id": "1"}
+    delivered, read = (Pending(**place, state=state, at=at) for state, at in ((State.DELIVERED, 5), (State.READ, 6)))
+    for _ in range(2):
+        await ledger.put_pending([read, delivered])
+    assert await ledger.pending(**place) == [delivered, read]
+    assert await ledger.pending(**{**place, "chat": "8"}) == []
+    assert await ledger.pending_known(place["connector"], limit=10) == [], "of a message that nobody knows"
+    message = ExternalMessage(**place, conversation_id="c", message_id="m", delivery=key("m"))
+    await ledger.put_external([message])
+    assert await ledger.pending_known(place["connector"], limit=10) == [(delivered, message), (read, message)]
+    assert await ledger.pending_known(place["connector"], limit=1) == [(delivered, message)]
+    await ledger.pending_done([delivered])
+    assert await ledger.pending(**place) == [read]
+    await ledger.pending_trim(place["connector"], before=6)
+    assert await ledger.pending(**place) == [read]
+    await ledger.pending_trim(place["connector"], before=7)
+    assert await ledger.pending(**place) == []
 
 
 def test_an_id_is_of_its_key_alone() -> None:

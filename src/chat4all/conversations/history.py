@@ -89,7 +89,9 @@ class History:
     async def timeline(self, row: Row) -> list[Event]:
         """Everything that happened to a message, oldest first."""
         stored = await self._store.timeline(row.message_id)
-        events = [Event(entry.at, entry.what, entry.who, entry.detail) for entry in stored]
+        # A connector tells again what it told before it was killed: the first time is when it happened.
+        first = {(entry.what, entry.who, entry.detail): entry.at for entry in reversed(stored)}
+        events = [Event(at, what, who, detail) for (what, who, detail), at in first.items()]
         for user, reached in (await self._store.reached(row.conversation_id, row.seq)).items():
             if user == row.sender_id:
                 continue

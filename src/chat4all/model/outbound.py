@@ -133,6 +133,17 @@ class ExternalMessage(msgspec.Struct, frozen=True, kw_only=True):
     delivery: DeliveryKey | None = None
 
 
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider has told something of a message of ours that is perhaps not known to be ours yet. `at`: ms."""
+
+    connector: str
+    chat: str
+    external_id: str
+    state: State
+    at: int
+    reason: str = ""
+
+
 class Outbound(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """A record of an outbound topic; its key is `destination`. `record_id`: of the record that caused it."""
 

@@ -257,6 +257,8 @@ def _timeline(note: Arrival, record: records.DeliveryReceipt) -> TimelineEntry:
     told = [record.connector, record.reason]
     if record.parts > 1:
         told.append(f"part {record.delivery.part + 1} of {record.parts}")
+    elif record.delivery.part:  # a provider tells of one part, and does not know of the others
+        told.append(f"part {record.delivery.part + 1}")
     if record.delivery.generation:
         told.append(f"retry {record.delivery.generation}")
     if record.doubts:

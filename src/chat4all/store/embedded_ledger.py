@@ -7,7 +7,17 @@ from typing import Any, Final
 
 import msgspec
 
-from chat4all.model.outbound import Attempt, Delivery, DeliveryKey, DeliveryWrite, ExternalMessage, Plan, Result
+from chat4all.model.delivery import State
+from chat4all.model.outbound import (
+    Attempt,
+    Delivery,
+    DeliveryKey,
+    DeliveryWrite,
+    ExternalMessage,
+    Pending,
+    Plan,
+    Result,
+)
 from chat4all.sqlite import Database
 from chat4all.store import columns
 from chat4all.store.columns import DELIVERIES, Value, Write
@@ -22,6 +32,10 @@ CREATE TABLE IF NOT EXISTS attempts (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS external_index (
   connector TEXT, chat TEXT, external_id TEXT, message TEXT NOT NULL, PRIMARY KEY (connector, chat, external_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pending_receipts (
+  connector TEXT, chat TEXT, external_id TEXT, state TEXT, at INTEGER NOT NULL, reason TEXT NOT NULL,
+  PRIMARY KEY (connector, chat, external_id, state)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS external_by_message (
   connector TEXT, chat TEXT, message_id TEXT, external_id TEXT NOT NULL, PRIMARY KEY (connector, chat, message_id)
@@ -114,6 +128,35 @@ class EmbeddedLedger:
         if rows:
             await self._database.write(work)
 
+    async def put_pending(self, receipts: Sequence[Pending]) -> None:
+        rows = [(*_where(one), one.at, one.reason) for one in receipts]
+        query = "INSERT INTO pending_receipts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        if rows:
+            await self._database.write(lambda c: c.executemany(query, rows))
+
+    async def pending(self, connector: str, chat: str, external_id: str) -> list[Pending]:
+        query = "SELECT * FROM pending_receipts WHERE connector = ? AND chat = ? AND external_id = ? ORDER BY at"
+        values = (connector, chat, external_id)
+        return [_pending(*row) for row in await self._database.read(lambda c: c.execute(query, values).fetchall())]
+
+    async def pending_known(self, connector: str, *, limit: int) -> list[tuple[Pending, ExternalMessage]]:
+        query = (
+            "SELECT p.*, e.message FROM pending_receipts p JOIN external_index e ON e.connector = p.connector "
+            "AND e.chat = p.chat AND e.external_id = p.external_id WHERE p.connector = ? ORDER BY p.at LIMIT ?"
+        )
+        found = await self._database.read(lambda c: c.execute(query, (connector, limit)).fetchall())
+        return [(_pending(*row), msgspec.json.decode(message, type=ExternalMessage)) for *row, message in found]
+
+    async def pending_done(self, receipts: Sequence[Pending]) -> None:
+        rows = [_where(one) for one in receipts]
+        query = "DELETE FROM pending_receipts WHERE connector = ? AND chat = ? AND external_id = ? AND state = ?"
+        if rows:
+            await self._database.write(lambda c: c.executemany(query, rows))
+
+    async def pending_trim(self, connector: str, *, before: int) -> None:
+        query = "DELETE FROM pending_receipts WHERE connector = ? AND at < ?"
+        await self._database.write(lambda c: c.execute(query, (connector, before)))
+
     async def external_of(self, connector: str, chat: str, message_id: str) -> str | None:
         query = "SELECT external_id FROM external_by_message WHERE connector = ? AND chat = ? AND message_id = ?"
         values = (connector, chat, message_id)
@@ -155,6 +198,15 @@ def _delivery(record_id: str, recipient: str, link: str, part: int, generation: 
     key = DeliveryKey(record_id=record_id, recipient=recipient, link=link, part=part, generation=generation)
     named = dict(zip(DELIVERIES.columns, values, strict=True))
     return Delivery(key=key, **{name: value for name, value in named.items() if value is not None})
+
+
+def _where(receipt: Pending) -> tuple[str, str, str, str]:
+    return receipt.connector, receipt.chat, receipt.external_id, receipt.state.value
+
+
+def _pending(*columns: Any) -> Pending:
+    named = dict(zip(("connector", "chat", "external_id", "state", "at", "reason"), columns, strict=True))
+    return Pending(**named | {"state": State(named["state"])})
 
 
 def _attempt(n: int, token: str, lease: int, result: str | None, uncertain: int) -> Attempt:

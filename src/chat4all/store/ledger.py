@@ -11,7 +11,7 @@ All methods raise EngineUnavailableError within a bounded time.
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from chat4all.model.outbound import Attempt, Delivery, DeliveryWrite, ExternalMessage, Plan, Result
+from chat4all.model.outbound import Attempt, Delivery, DeliveryWrite, ExternalMessage, Pending, Plan, Result
 
 
 class Ledger(Protocol):
@@ -58,6 +58,30 @@ class Ledger(Protocol):
 
     async def put_external(self, messages: Sequence[ExternalMessage]) -> None:
         """What providers' messages are here; the same again changes nothing."""
+        ...
+
+    async def put_pending(self, receipts: Sequence[Pending]) -> None:
+        """Keep what providers tell, until it has been told on; the same again changes nothing.
+
+        Whoever puts an external message reads these next, and whoever puts one of these reads the external messages:
+        one of the two, or both, finds both.
+        """
+        ...
+
+    async def pending(self, connector: str, chat: str, external_id: str) -> list[Pending]:
+        """What a provider told of this message and was not told on."""
+        ...
+
+    async def pending_known(self, connector: str, *, limit: int) -> list[tuple[Pending, ExternalMessage]]:
+        """What was told of messages that are known, and was not told on."""
+        ...
+
+    async def pending_done(self, receipts: Sequence[Pending]) -> None:
+        """These were told on."""
+        ...
+
+    async def pending_trim(self, connector: str, *, before: int) -> None:
+        """Forget what was told before this (ms) and belongs to nothing."""
         ...
 
     async def external_of(self, connector: str, chat: str, message_id: str) -> str | None:

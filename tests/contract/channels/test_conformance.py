@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tests import pigeon
 from tests.contract.channels.provider import Provider
 
 from chat4all.channels.kit import errors, registry
@@ -30,7 +31,8 @@ def secrets(manifest: Manifest) -> list[str]:
     return [str(value) for value in tables(manifest).CREDENTIALS.values()]
 
 
-MANIFESTS = list(registry.installed().values())
+with pigeon.installed():
+    MANIFESTS = list(registry.installed().values())
 NAMES = [one.name for one in MANIFESTS]
 IN = [(manifest, case) for manifest in MANIFESTS for case in tables(manifest).INCOMING]
 OUT = [(manifest, case) for manifest in MANIFESTS for case in tables(manifest).OUTGOING]

@@ -45,6 +45,7 @@ _SLOWLY: Final = 30.0  # seconds until it is tried again where somebody has to m
 _REPAIR: Final = 60.0  # seconds between looks at what the provider has of our webhook
 _TELL: Final = 1.0  # seconds between looks at whether what is told of it has changed
 _STILL: Final = 30.0  # seconds after which it is told again
+_SWEEP: Final = 60.0  # seconds between looks for receipts that were not told on
 _DRAIN: Final = 10.0  # seconds in which what is being sent may end
 
 Mode = Literal["Polling", "Webhook"]
@@ -107,6 +108,7 @@ class Connector:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._report())
                 await self._introduce()
+                group.create_task(self._sweep())
                 group.create_task(self._send())
                 group.create_task(self._poll() if self.status.mode == "Polling" else self._keep_registered())
         finally:
@@ -141,6 +143,14 @@ class Connector:
                 except EngineUnavailableError as error:
                     _log.warning("%s cannot tell how it is: %s", self._name, error)
             await asyncio.sleep(_TELL)
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await self._inbound.progresses.sweep(int(time.time() * 1000))
+            except EngineUnavailableError as error:
+                _log.warning("%s looks for early receipts later: %s", self._name, error)
+            await asyncio.sleep(_SWEEP)
 
     async def _introduce(self) -> None:
         """Learn whose credentials these are, and claim them: two connectors of one account would fight."""

@@ -16,6 +16,7 @@ from chat4all.channels.kit import errors
 from chat4all.channels.kit.attempts import Attempts, Done, Later
 from chat4all.channels.kit.manifest import Capabilities
 from chat4all.channels.kit.port import Channel, Part
+from chat4all.channels.kit.progress import Progresses
 from chat4all.channels.kit.receipts import key_of, receipt
 from chat4all.channels.kit.splitting import split
 from chat4all.directory.channels import ChannelDirectory
@@ -62,6 +63,7 @@ class Courier:
         self._limits = limits
         self._per_connector = per_second or capabilities.per_connector
         self._clock = clock
+        self._progresses = Progresses(connector=connector, ledger=ledger, log=log)
         self._failures: dict[str, int] = {}  # in a row, by chat
         self._reached: dict[tuple[str, str], float] = {}  # when it was last written down, by chat and conversation
         self.problem = ""  # what stands in the way of everything, for a person
@@ -82,6 +84,7 @@ class Courier:
         texts = split(record.text, self._can.max_text, self._can.unit)
         answers = await self._answered(record)
         told: list[records.DeliveryReceipt] = []
+        known: list[ExternalMessage] = []
         if not texts:
             told.append(self._receipt(record, key_of(record, 0), Result(outcome="failed", reason="Empty"), 1, 0))
         for i, text in enumerate(texts):
@@ -89,11 +92,13 @@ class Courier:
             made = await self._make(record, key_of(record, i), partial(self._channel.send, part))
             if not isinstance(made, Done):
                 return made
-            await self._know(record, key_of(record, i), made.result)
+            known += await self._know(record, key_of(record, i), made.result)
             told.append(self._receipt(record, key_of(record, i), made.result, len(texts), made.doubts))
             if made.result.outcome == "failed":
                 break
         await self._tell(told)
+        for message in known:
+            await self._progresses.of(message)
         await self._note_reached(record, told)
         return None
 
@@ -196,7 +201,7 @@ class Courier:
                 return found
             found.append(external)
 
-    async def _know(self, record: outbound.Send, key: DeliveryKey, result: Result) -> None:
+    async def _know(self, record: outbound.Send, key: DeliveryKey, result: Result) -> list[ExternalMessage]:
         """What the provider's message is here, or that this person is out of reach."""
         if result.outcome == "sent":
             known = ExternalMessage(
@@ -208,11 +213,13 @@ class Courier:
                 delivery=key,
             )
             await self._ledger.put_external([known])
-        elif result.reason in _GONE:
+            return [known]
+        if result.reason in _GONE:
             # A private chat's id is the person's, at every provider so far.
             await self._directory.set_reachable(
                 self._connector, record.destination, reachable=False, reason=result.reason
             )
+        return []
 
     def _receipt(
         self, record: AnyOutbound, key: DeliveryKey, result: Result, parts: int, doubts: int

@@ -1,6 +1,10 @@
 """What a provider tells us, in words that all channels share. Ids are the provider's own, as texts."""
 
+from typing import Literal
+
 import msgspec
+
+from chat4all.model.delivery import State
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +47,14 @@ class Standing(Event, frozen=True, kw_only=True):
     reachable: bool
 
 
+class Progress(Event, frozen=True, kw_only=True):
+    """A provider tells how far one of our messages is. `reason`: why it failed, a code of model.reasons."""
+
+    external_id: str
+    state: Literal[State.DELIVERED, State.READ, State.FAILED]
+    reason: str = ""
+
+
 class Group(Event, frozen=True, kw_only=True):
     """Something happened in a group, of which we only say that groups are not supported."""
 
@@ -53,4 +65,4 @@ class Unsupported(Event, frozen=True, kw_only=True):
     kind: str
 
 
-AnyEvent = Received | Revised | Standing | Group | Unsupported
+AnyEvent = Received | Revised | Standing | Progress | Group | Unsupported

@@ -5,7 +5,7 @@ from typing import Final
 
 from chat4all.model import outbound, records
 from chat4all.model.delivery import State
-from chat4all.model.outbound import AnyOutbound, DeliveryKey, Result
+from chat4all.model.outbound import AnyOutbound, DeliveryKey, ExternalMessage, Pending, Result
 
 _RECEIPT: Final = uuid.UUID("9d4e7c20-51ab-5f3e-8b7d-3c6a0e2f1d58")  # the namespace of receipts' ids
 
@@ -19,6 +19,23 @@ def key_of(record: AnyOutbound, part: int) -> DeliveryKey:
         link=record.link,
         part=part,
         generation=record.generation if is_send else 0,
+    )
+
+
+def progress(told: Pending, message: ExternalMessage) -> records.DeliveryReceipt | None:
+    """What a provider tells of a message that is known; None where it is not one of ours."""
+    if message.delivery is None:
+        return None
+    return records.DeliveryReceipt(
+        id=str(uuid.uuid5(_RECEIPT, f"{message.delivery.id} {told.state}")),
+        conversation_id=message.conversation_id,
+        message_id=message.message_id,
+        delivery=message.delivery,
+        connector=told.connector,
+        destination=told.chat,
+        state=told.state,
+        at=told.at,
+        reason=told.reason,
     )
 
 
