@@ -16,6 +16,7 @@ from chat4all.channels.kit.courier import Courier
 from chat4all.channels.kit.http import Client
 from chat4all.channels.kit.inbound import Inbound
 from chat4all.channels.kit.manifest import Manifest
+from chat4all.channels.kit.parking import LedgerParking
 from chat4all.channels.kit.port import Part, Post
 from chat4all.channels.kit.registration import Registration
 from chat4all.channels.kit.resource import GROUP, ChannelConnector
@@ -211,6 +212,7 @@ class Connecting:
             mode=mode,
             holder=self._holder,
             metrics=engines.metrics,
+            parking=LedgerParking(engines.ledger, name),
             url=f"{public}/hooks/{one.manifest.name}/{uid}" if mode == "Webhook" else "",
         )
 

@@ -153,6 +153,23 @@ def test_a_state_is_derived_and_never_goes_back(times: dict[str, Any], state: St
     assert Delivery(key=key("r"), **times).state == state
 
 
+async def test_parked_records_come_back_by_their_offsets(ledger: Ledger) -> None:
+    name = new_id()
+    await ledger.park(name, 1, b"7", [(5, b"second"), (3, b"first")])
+    await ledger.park(name, 1, b"7", [(5, b"second")])
+    await ledger.park(name, 1, b"8", [(4, b"other")])
+    await ledger.park(name, 1, b"9", [])
+    assert sorted(await ledger.parked_destinations(name, 1)) == [b"7", b"8"]
+    assert await ledger.parked_destinations(name, 2) == []
+    assert await ledger.parked(name, 1, b"7") == (3, b"first")
+    await ledger.unpark(name, 1, b"7", 3)
+    await ledger.unpark(name, 1, b"7", 3)
+    assert await ledger.parked(name, 1, b"7") == (5, b"second")
+    await ledger.unpark(name, 1, b"7", 5)
+    assert await ledger.parked(name, 1, b"7") is None
+    assert await ledger.parked_destinations(name, 1) == [b"8"]
+
+
 async def test_early_receipts_wait_until_they_were_told_on(ledger: Ledger) -> None:
     place: dict[str, Any] = {"connector": new_id(), "chat": "7", "external_id": "1"}
     delivered, read = (Pending(**place, state=state, at=at) for state, at in ((State.DELIVERED, 5), (State.READ, 6)))

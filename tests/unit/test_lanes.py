@@ -1,6 +1,7 @@
 """Lanes: in order within a chat, no chat waits for another, and nothing is committed that is not done."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -157,3 +158,113 @@ async def test_a_fault_in_the_code_is_told(work, caplog):
     made.put(P, 0, b"a", "a1")
     await asyncio.wait_for(made.broken.wait(), 5)
     assert made.done() == {P: 0}
+
+
+# -- parking
+
+
+class Parking:
+    """A table in memory. `away`: how many calls fail first."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[int, bytes], dict[int, str]] = {}
+        self.away = 0
+
+    def _there(self) -> None:
+        if self.away:
+            self.away -= 1
+            raise EngineUnavailableError("store", "gone")
+
+    async def add(self, partition: int, lane: bytes, items: Sequence[tuple[int, str]]) -> None:
+        self._there()
+        self.rows.setdefault((partition, lane), {}).update(items)
+
+    async def first(self, partition: int, lane: bytes) -> tuple[int, str] | None:
+        self._there()
+        return min(self.rows.get((partition, lane), {}).items(), default=None)
+
+    async def remove(self, partition: int, lane: bytes, offset: int) -> None:
+        self._there()
+        self.rows.get((partition, lane), {}).pop(offset, None)
+
+    async def lanes(self, partition: int) -> list[bytes]:
+        self._there()
+        return [lane for at, lane in self.rows if at == partition and self.rows[at, lane]]
+
+    @property
+    def held(self) -> list[str]:
+        return [what for rows in self.rows.values() for _, what in sorted(rows.items())]
+
+
+def parked(work: Work, parking: Parking) -> Lanes[str]:
+    return Lanes(work, busy=10, most=3, parking=parking, parked_after=0.05)
+
+
+async def test_a_lane_that_waits_for_long_keeps_neither_memory_nor_the_partition(work: Work) -> None:
+    parking = Parking()
+    made = parked(work, parking)
+    work.again["a1"] = [0.2]
+    for offset, what in enumerate(["a1", "a2", "b1"]):
+        made.put(P, offset, what[:1].encode(), what)
+    await until(lambda: parking.held == ["a1", "a2"])
+    await until(lambda: made.done() == {P: 3})
+    assert made.waiting == 0
+    made.put(P, 3, b"a", "a3")
+    await until(lambda: parking.held == ["a1", "a2", "a3"])
+    assert work.did == ["b1"]
+    await until(lambda: work.did == ["b1", "a1", "a2", "a3"])
+    await until(lambda: parking.held == [])
+    made.put(P, 4, b"a", "a4")
+    await until(lambda: work.did[-1] == "a4")
+    assert parking.held == [], "what waits no more is not parked"
+    assert made.done() == {P: 5}
+
+
+async def test_what_is_parked_is_gone_on_with_by_whoever_has_the_partition_next(work: Work) -> None:
+    parking = Parking()
+    await parking.add(0, b"a", [(7, "a2"), (3, "a1")])
+    await parking.add(1, b"c", [(1, "c1")])
+    made = parked(work, parking)
+    work.again["a1"] = [0.01]
+    await made.adopt(P)
+    made.put(P, 9, b"a", "a3")
+    made.put(P, 10, b"b", "b1")
+    await until(lambda: len(work.did) == 4)
+    assert [what for what in work.did if what.startswith("a")] == ["a1", "a2", "a3"]
+    await until(lambda: parking.held == ["c1"])
+    assert made.done() == {P: 11}
+
+
+async def test_what_is_parked_under_a_partition_that_is_gone_is_left_there(work: Work) -> None:
+    parking = Parking()
+    made = parked(work, parking)
+    work.again["a1"] = [0.3]
+    made.put(P, 0, b"a", "a1")
+    made.put(P, 1, b"a", "a2")
+    await until(lambda: parking.held == ["a1", "a2"])
+    made.keep_only(frozenset({Q}))
+    await made.stop(seconds=1)
+    assert parking.held == ["a1", "a2"]
+    assert work.did == []
+
+
+async def test_a_table_that_is_away_loses_nothing(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat4all.channels.kit.lanes._AWAY", 0.005)
+    parking = Parking()
+    made = parked(work, parking)
+    work.again["a1"] = [0.1]
+    for offset, what in enumerate(["a1", "a2", "a3"]):
+        made.put(P, offset, b"a", what)
+        parking.away += 1
+    await until(lambda: work.did == ["a1", "a2", "a3"])
+    await until(lambda: parking.held == [])
+    assert made.done() == {P: 3}
+
+
+async def test_a_stop_does_not_wait_for_a_lane_that_rests(work: Work) -> None:
+    made = parked(work, Parking())
+    work.again["a1"] = [3600.0]
+    made.put(P, 0, b"a", "a1")
+    await until(lambda: made.parked == 1)
+    async with asyncio.timeout(5):
+        await made.stop(seconds=60)

@@ -37,6 +37,10 @@ CREATE TABLE IF NOT EXISTS pending_receipts (
   connector TEXT, chat TEXT, external_id TEXT, state TEXT, at INTEGER NOT NULL, reason TEXT NOT NULL,
   PRIMARY KEY (connector, chat, external_id, state)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parked (
+  connector TEXT, partition INTEGER, destination BLOB, position INTEGER, record BLOB NOT NULL,
+  PRIMARY KEY (connector, partition, destination, position)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS external_by_message (
   connector TEXT, chat TEXT, message_id TEXT, external_id TEXT NOT NULL, PRIMARY KEY (connector, chat, message_id)
 ) WITHOUT ROWID;
@@ -156,6 +160,30 @@ class EmbeddedLedger:
     async def pending_trim(self, connector: str, *, before: int) -> None:
         query = "DELETE FROM pending_receipts WHERE connector = ? AND at < ?"
         await self._database.write(lambda c: c.execute(query, (connector, before)))
+
+    async def park(self, connector: str, partition: int, destination: bytes, rows: Sequence[tuple[int, bytes]]) -> None:
+        query = "INSERT INTO parked VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        kept = [(connector, partition, destination, *row) for row in rows]
+        if kept:
+            await self._database.write(lambda c: c.executemany(query, kept))
+
+    async def parked(self, connector: str, partition: int, destination: bytes) -> tuple[int, bytes] | None:
+        query = (
+            "SELECT position, record FROM parked WHERE connector = ? AND partition = ? AND destination = ? "
+            "ORDER BY position LIMIT 1"
+        )
+        place = (connector, partition, destination)
+        found: tuple[int, bytes] | None = await self._database.read(lambda c: c.execute(query, place).fetchone())
+        return found
+
+    async def unpark(self, connector: str, partition: int, destination: bytes, offset: int) -> None:
+        query = "DELETE FROM parked WHERE connector = ? AND partition = ? AND destination = ? AND position = ?"
+        await self._database.write(lambda c: c.execute(query, (connector, partition, destination, offset)))
+
+    async def parked_destinations(self, connector: str, partition: int) -> list[bytes]:
+        query = "SELECT DISTINCT destination FROM parked WHERE connector = ? AND partition = ?"
+        found = await self._database.read(lambda c: c.execute(query, (connector, partition)).fetchall())
+        return [row[0] for row in found]
 
     async def external_of(self, connector: str, chat: str, message_id: str) -> str | None:
         query = "SELECT external_id FROM external_by_message WHERE connector = ? AND chat = ? AND message_id = ?"

@@ -84,6 +84,22 @@ class Ledger(Protocol):
         """Forget what was told before this (ms) and belongs to nothing."""
         ...
 
+    async def park(self, connector: str, partition: int, destination: bytes, rows: Sequence[tuple[int, bytes]]) -> None:
+        """Keep records that have to wait for long, by their offsets; the same again changes nothing."""
+        ...
+
+    async def parked(self, connector: str, partition: int, destination: bytes) -> tuple[int, bytes] | None:
+        """The record of the lowest offset."""
+        ...
+
+    async def unpark(self, connector: str, partition: int, destination: bytes, offset: int) -> None:
+        """It is done."""
+        ...
+
+    async def parked_destinations(self, connector: str, partition: int) -> list[bytes]:
+        """Those that have something parked."""
+        ...
+
     async def external_of(self, connector: str, chat: str, message_id: str) -> str | None:
         """The provider's id of our message in that chat, of its first part if it has several; None: it has none."""
         ...

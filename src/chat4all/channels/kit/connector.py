@@ -14,7 +14,8 @@ import msgspec
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.courier import Courier
 from chat4all.channels.kit.inbound import Inbound
-from chat4all.channels.kit.lanes import Lanes
+from chat4all.channels.kit.lanes import Lanes, Parking
+from chat4all.channels.kit.parking import Waiting
 from chat4all.channels.kit.port import Channel, Post
 from chat4all.directory.channels import ChannelDirectory, NoSuchMembersError
 from chat4all.directory.port import Directory
@@ -22,6 +23,7 @@ from chat4all.log.port import (
     Assignment,
     Batch,
     Consumer,
+    Entry,
     Log,
     OffsetOutOfRangeError,
     dead_letter,
@@ -85,6 +87,7 @@ class Connector:
         mode: Mode,
         holder: str,
         metrics: Metrics,
+        parking: Parking[Waiting] | None = None,
         url: str = "",
     ) -> None:
         self.status = Status(mode=mode)
@@ -99,7 +102,8 @@ class Connector:
         self._holder = holder
         self._metrics = metrics
         self._url = url
-        self._lanes = Lanes(self._take, busy=_BUSY, most=_MOST)
+        self._lanes = Lanes(self._take, busy=_BUSY, most=_MOST, parking=parking)
+        self._adopted: frozenset[Assignment] = frozenset()
         self._committed: dict[Assignment, int] = {}
 
     async def run(self) -> None:
@@ -172,9 +176,10 @@ class Connector:
             while not self._lanes.broken.is_set():
                 try:
                     await self._lanes.room()
-                    for batch in await consumer.poll(max_records=_BATCH, timeout=_POLL):
+                    batches = await consumer.poll(max_records=_BATCH, timeout=_POLL)
+                    await self._assigned(consumer.assignments())
+                    for batch in batches:
                         await self._enqueue(batch)
-                    self._lanes.keep_only(consumer.assignments())
                     await self._commit(consumer)
                 except LookupError:  # its topic is not there yet
                     await self._log.create([topic])
@@ -184,15 +189,33 @@ class Connector:
         finally:
             await consumer.close()
 
+    async def _assigned(self, now: frozenset[Assignment]) -> None:
+        """What is new is gone on with, before anything more comes for it."""
+        self._lanes.keep_only(now)
+        self._adopted &= now
+        for one in now - self._adopted:
+            await self._lanes.adopt(one)
+            self._adopted |= {one}
+
     async def _enqueue(self, batch: Batch) -> None:
         for record in batch.records:
             try:
                 self._lanes.put(batch.assignment, record.offset, record.key, (record.timestamp, _decode(record.value)))
             except (msgspec.DecodeError, ValueError) as error:
-                await self._log.append([dead_letter(batch.assignment, record, str(error))])
+                await self._bury(dead_letter(batch.assignment, record, str(error)))
                 self._lanes.skip(batch.assignment, record.offset)
 
-    async def _take(self, waiting: tuple[int, AnyOutbound]) -> float | None:
+    async def _bury(self, letter: Entry) -> None:
+        """However long that takes: what was polled with it is not polled again."""
+        while True:
+            try:
+                await self._log.append([letter])
+            except EngineUnavailableError as error:
+                await self._stand_back(error)
+            else:
+                return
+
+    async def _take(self, waiting: Waiting) -> float | None:
         """One record and when it was appended, ms. See `Courier.take`."""
         at, record = waiting
         wait = await self._courier.take(record)
