@@ -31,9 +31,11 @@ MEASURED: Final = ["-m", "coverage", "run"]
 QUICK: Final = {"SPINE_LIVES": "15"}  # random lives of the spine in the inner loop
 LONG: Final = ["--deselect", "tests/unit/spine/test_sabotage.py::test_random_lives_catch"]  # not in the inner loop
 
-# What must never be in a log: a JWT, a password hash, a password of a test. `demo` is in the README and in the welcome.
+# What must never be in a log: a JWT, a password hash, a password of a test, a bot's token, a webhook's secret.
+# `demo` is in the README and in the welcome.
 SECRETS: Final = re.compile(
     r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]+|\$argon2id\$\S+|long-enough|correct-horse|\bpassword=(?!demo\b)\w"
+    r"|\b\d{6,}:[\w-]{30,}|secret_of_this|golden-ring"
 )
 
 

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 import pytest_asyncio
 from tests.integration.conftest import running
@@ -232,6 +233,24 @@ async def test_a_contacts_message_is_accepted_until_it_is_sent(hooked: Hooked) -
     await wait(phone.block, hooked.bot)
     message = await ana.post(chat["conversation_id"], "still there?")
     await ana.becomes(message, status="failed")
+
+
+async def test_no_token_is_in_any_answer(hooked: Hooked) -> None:
+    """Of everything that can be asked, by whoever sees most, after everything that went wrong above."""
+    admin, ana = await hooked.admin(), await hooked.system.login("ana")
+    chats = [one["conversation_id"] for one in await ana.get("/v1/conversations")]
+    messages = [one["message_id"] for chat in chats for one in await ana.history(chat)]
+    paths = ["/v1/connectors", "/v1/channels", "/v1/dead-letters", LINKS, "/metrics", "/readyz", "/openapi.json"]
+    paths += [f"/v1/messages/{one}{what}" for one in messages for what in ("", "/timeline")]
+    told = [(await (ana if "/messages/" in path else admin).call("GET", path)).text for path in paths]
+    internal = httpx.ASGITransport(hooked.system.embedded.internal())
+    token = (hooked.system.settings.embedded.data / "internal-token").read_text().strip()
+    async with httpx.AsyncClient(transport=internal, base_url="http://internal") as client:
+        told.append((await client.get("/internal/v1/connectors", headers={"Authorization": f"Bearer {token}"})).text)
+    assert "local.support" in told[0]
+    assert "local.support" in told[-1]
+    for secret in (hooked.bot.token, hooked.bot.token.partition(":")[2], "secret_of_this_test", token):
+        assert not [path for path, text in zip([*paths, "internal"], told, strict=True) if secret in text]
 
 
 async def test_connectors_tell_how_they_are(hooked: Hooked) -> None:
