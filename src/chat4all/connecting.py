@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from chat4all import simulated
 from chat4all.channels.kit import errors, files, registry
@@ -130,6 +131,10 @@ class Connecting:
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks, timeout=_STOPS)
+
+    def status(self) -> Mapping[str, Any]:
+        """How each that runs here is, by its id."""
+        return {one.name: dataclasses.asdict(one.status) for one in self._running.values()}
 
     async def receive(self, channel: str, uid: str, headers: Mapping[str, str], body: bytes) -> None:
         """A provider has posted. Raises Refusal, EngineUnavailableError."""

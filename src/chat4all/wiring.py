@@ -216,6 +216,7 @@ class Embedded:
             metrics=self.metrics,
             ready=ready,
             live=self.loops.live,
+            status=self.connecting.status,
             hooks=self.connecting.receive,
             links=Links(directory=self.directory, channels=self.channels, offered=self.offered),
             channels=self.offered,

@@ -240,7 +240,16 @@ async def test_no_token_is_in_any_answer(hooked: Hooked) -> None:
     admin, ana = await hooked.admin(), await hooked.system.login("ana")
     chats = [one["conversation_id"] for one in await ana.get("/v1/conversations")]
     messages = [one["message_id"] for chat in chats for one in await ana.history(chat)]
-    paths = ["/v1/connectors", "/v1/channels", "/v1/dead-letters", LINKS, "/metrics", "/readyz", "/openapi.json"]
+    paths = [
+        "/v1/connectors",
+        "/status",
+        "/v1/channels",
+        "/v1/dead-letters",
+        LINKS,
+        "/metrics",
+        "/readyz",
+        "/openapi.json",
+    ]
     paths += [f"/v1/messages/{one}{what}" for one in messages for what in ("", "/timeline")]
     told = [(await (ana if "/messages/" in path else admin).call("GET", path)).text for path in paths]
     internal = httpx.ASGITransport(hooked.system.embedded.internal())
@@ -259,5 +268,8 @@ async def test_connectors_tell_how_they_are(hooked: Hooked) -> None:
     wanted = {"id": "local.support", "account": "@support_bot", "mode": "Webhook", "registered": True, "problem": None}
     assert one.items() >= wanted.items()
     refused(await user.call("GET", "/v1/connectors"), 403, "forbidden")
+    status = expected(await hooked.system.stranger().call("GET", "/status"), 200).json()
+    wanted = {"account": "@support_bot", "mode": "Webhook", "registered": True, "problem": "", "queue": 0, "limited": 0}
+    assert status["local.support"].items() >= wanted.items()
     (channel,) = await user.get("/v1/channels")
     assert channel.items() >= {"name": "telegram", "max_text": 4096, "unit": "utf16", "receipts": []}.items()

@@ -1,4 +1,4 @@
-"""/livez, /readyz, /metrics: for whoever runs the process."""
+"""/livez, /readyz, /metrics, /status: for whoever runs the process."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,17 @@ async def metrics(request: Request) -> Response:
     return Response(services(request).metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-ROUTES = [PlainRoute("/livez", live), PlainRoute("/readyz", ready), PlainRoute("/metrics", metrics)]
+async def status(request: Request) -> Response:
+    """How the connectors of this process are, by their ids; what they wrote down of it is in GET /v1/connectors."""
+    return JSONResponse(services(request).status())
+
+
+ROUTES = [
+    PlainRoute("/livez", live),
+    PlainRoute("/readyz", ready),
+    PlainRoute("/metrics", metrics),
+    PlainRoute("/status", status),
+]
 
 
 def _answer(checks: Mapping[str, str | None]) -> Response:

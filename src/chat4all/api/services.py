@@ -33,6 +33,7 @@ Checks = Callable[[], Mapping[str, str | None]]
 class Services:
     """`ready` and `live`: checks by name; None is well, a string says what is wrong.
 
+    `status`: how each connector of this process is, by its id.
     `hooks`: takes what providers post; raises Refusal. `channels`: those that are installed.
     `welcome`: what the console says to whoever has not logged in: {"registration", "demo": [{"username", "password"}]}.
     """
@@ -51,6 +52,7 @@ class Services:
     metrics: Metrics
     ready: Checks
     live: Checks
+    status: Callable[[], Mapping[str, Any]]
     welcome: Mapping[str, Any]
     hooks: Hooks
     links: Links

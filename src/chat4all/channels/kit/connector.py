@@ -91,6 +91,7 @@ class Connector:
         url: str = "",
     ) -> None:
         self.status = Status(mode=mode)
+        self.name = name
         self._uid = uid
         self._name = name
         self._channel = channel
