@@ -30,7 +30,7 @@ _LONGEST: Final = 10_000  # characters of a message
 
 _WHICH: Final = "You have several conversations with us. Please answer by quoting the message that you mean."
 _NO_GROUPS: Final = "I cannot talk in groups yet. Please write to me directly."
-_LINKED: Final = "Thank you, this is you now."
+_LINKED: Final = "Thank you. You are {username} here now. If that is not you, tell us."
 _WRONG_CODE: Final = "This code is not known, or not yours."
 
 Say = Callable[[str, str], Awaitable[None]]  # to this chat, this text; best effort
@@ -124,7 +124,7 @@ class Inbound:
         """Who shows a code proves that he is who somebody has said he is."""
         link = await self._directory.prove_link(self._connector, event.sender.external_id, code)
         if link is not None:
-            await self._say(event.chat, _LINKED)
+            await self._say(event.chat, _LINKED.format(username=link.username))
         elif await self._directory.first_time(self._connector, f"code {event.event_id}", event.at):
             await self._say(event.chat, _WRONG_CODE)
 
