@@ -36,7 +36,6 @@ class InternalSettings(pydantic.BaseModel):
         None,
         ge=0,
         le=65_535,
-        json_schema_extra={"unit": "TCP port"},
         description="Port to listen on. Unset: 8002 where the public one is 8000, else any that is free.",
     )
     token_file: Path | None = pydantic.Field(
