@@ -5,8 +5,10 @@ import contextlib
 import dataclasses
 import logging
 import os
+import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from chat4all import simulated
@@ -26,8 +28,7 @@ from chat4all.directory.channels import ChannelDirectory, Link, NoSuchMembersErr
 from chat4all.directory.port import AlreadyThereError, Directory
 from chat4all.limits.port import Limits, Rate
 from chat4all.log.port import Log
-from chat4all.model.errors import Refusal, StartError
-from chat4all.routing.planning import Labels
+from chat4all.model.errors import EngineUnavailableError, Refusal, StartError
 from chat4all.store.ledger import Ledger
 from chat4all.telemetry.metrics import Metrics
 
@@ -35,6 +36,7 @@ _log = logging.getLogger(__name__)
 
 _UID: Final = uuid.UUID("4f6a2d80-3e17-5b9c-a2c4-8d1e5f7b0a36")  # the namespace of uids of connectors from files
 TOKEN: Final = "TELEGRAM_TOKEN"  # noqa: S105 - the variable's name
+_LONGEST: Final = 300.0
 _AGAIN: Final = 5.0  # seconds until a connector that ended by a fault is started again
 _FILE: Final = "file"  # who manages what stands in a file
 _STOPS: Final = 12.0
@@ -83,12 +85,6 @@ class Connecting:
         )
         self._running: dict[tuple[str, str], Connector] = {}  # by channel and uid
 
-    @property
-    def labels(self) -> Labels:
-        """How each names the sender."""
-        named = {one.resource.id: one.resource.spec.sender_label for one in self._wanted}
-        return Labels(by_connector=dict(named))
-
     async def register(self) -> None:
         """Make them all known, before anything is sent. Raises StartError for what somebody has to mend."""
         engines = self._engines
@@ -118,6 +114,7 @@ class Connecting:
         if not self._settings.simulator:
             return None
         met = await simulated.meet(self._settings.simulator)
+        _check_ids([*(one.resource.id for one in self._wanted), f"local.{simulated.NAME}"])
         self._wanted.append(simulated.connector(met, self._settings, registry.installed()["telegram"]))
         return simulated.link(met)
 
@@ -149,12 +146,18 @@ class Connecting:
             raise Refusal("malformed", error.sentence) from error
 
     async def _keep(self, one: files.Wanted) -> None:
+        wait = _AGAIN
         while True:
+            began = time.monotonic()
             try:
                 await self._run(one)
             except Exception:  # noqa: BLE001 - one connector's fault must not end the others
-                _log.exception("Connector %s ended, and is started again", one.resource.id)
-                await asyncio.sleep(_AGAIN)
+                wait = min(wait * 2, _LONGEST) if time.monotonic() - began < _LONGEST else _AGAIN
+                _log.exception("Connector %s ended, and is started again in %.0f s", one.resource.id, wait)
+                fault = {"problem": "It ended by a fault, and is started again; the server's log says which."}
+                with contextlib.suppress(EngineUnavailableError):
+                    await self._engines.channels.report(uid_of(one.resource.id), fault)
+                await asyncio.sleep(wait)
 
     async def _run(self, one: files.Wanted) -> None:
         client = Client(str(getattr(one.config, "base_url", "")), answer_seconds=self._settings.attempt_seconds * 0.75)
@@ -242,6 +245,7 @@ def wanted(settings: ChannelsSettings) -> list[files.Wanted]:
     token = os.environ.get(TOKEN, "")
     if token:
         found.append(_of_token(token, settings, manifests["telegram"]))
+    _check_ids([one.resource.id for one in found])
     for one in found:
         if getattr(one.config, "mode", None) == "Webhook" and not settings.public_url:
             raise StartError(
@@ -249,6 +253,12 @@ def wanted(settings: ChannelsSettings) -> list[files.Wanted]:
                 "set CHAT4ALL_CHANNELS__PUBLIC_URL, or mode: Polling."
             )
     return found
+
+
+def _check_ids(ids: Sequence[str]) -> None:
+    twice = [one for one, times in Counter(ids).items() if times > 1]
+    if twice:
+        raise StartError(f"Connector {twice[0]} is there twice: in a file, and by {TOKEN} or a simulator. Rename it.")
 
 
 def _of_token(token: str, settings: ChannelsSettings, manifest: Manifest) -> files.Wanted:

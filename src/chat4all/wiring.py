@@ -165,11 +165,9 @@ class Embedded:
         return self.router
 
     def _dispatch(self) -> Dispatch:
-        made = Dispatch(
+        return Dispatch(
             log=self.log, store=self.store, ledger=self.ledger, directory=self.directory, channels=self.channels
         )
-        made.labels = self.connecting.labels
-        return made
 
     def _ports(self) -> Ports:
         return Ports(

@@ -130,6 +130,7 @@ async def test_an_account_belongs_to_one_connector_of_a_channel(channels: Channe
     assert await channels.claim_account(first.uid, "42")
     assert await channels.claim_account(first.uid, "42"), "its own, again"
     assert not await channels.claim_account(second.uid, "42")
+    assert not await channels.claim_account(first.uid, "43"), "it is another's now"
     assert await channels.claim_account(other.uid, "42"), "another channel's"
     assert not await channels.claim_account(new_id(), "43"), "nobody's"
     assert await channels.remove_connector(first.uid)
@@ -165,14 +166,14 @@ async def test_of_many_who_link_a_person_one_does(channels: ChannelDirectory) ->
 async def test_a_claim_is_nothing_until_it_is_proven_by_the_person_himself(channels: ChannelDirectory) -> None:
     claim = link(state=LinkState.PENDING, code="CODE42")
     await channels.add_link(claim)
-    assert await channels.prove_link(TG, "7", "CODE43") is None, "a wrong code"
-    assert await channels.prove_link(TG, "8", "CODE42") is None, "another person"
-    assert await channels.prove_link("local.other", "7", "CODE42") is None, "at another connector"
+    assert await channels.prove_link(TG, "7", "CODE43", since=0) is None, "a wrong code"
+    assert await channels.prove_link(TG, "8", "CODE42", since=0) is None, "another person"
+    assert await channels.prove_link("local.other", "7", "CODE42", since=0) is None, "at another connector"
     placed = await channels.place(arrival(), None)
     assert is_contact(placed.username), "whoever has claimed him is not him"
     proven = msgspec.structs.replace(claim, state=LinkState.LINKED, code=None)
-    assert await channels.prove_link(TG, "7", "CODE42") == proven
-    assert await channels.prove_link(TG, "7", "CODE42") is None, "once"
+    assert await channels.prove_link(TG, "7", "CODE42", since=0) == proven
+    assert await channels.prove_link(TG, "7", "CODE42", since=0) is None, "once"
     assert (await channels.links_of(["bruno", placed.username])) == {"bruno": [proven], placed.username: []}
     assert (await channels.place(arrival(), None)).username == "bruno"
 
@@ -181,10 +182,10 @@ async def test_a_claim_that_names_nobody_is_of_whoever_shows_the_code(channels: 
     claim = link(external_id="", state=LinkState.PENDING, code="CODE42")
     await channels.add_link(claim)
     await channels.add_link(link("clara", external_id="", state=LinkState.PENDING, code="CODE43"))
-    assert await channels.prove_link("local.other", "7", "CODE42") is None
+    assert await channels.prove_link("local.other", "7", "CODE42", since=0) is None
     proven = msgspec.structs.replace(claim, state=LinkState.LINKED, code=None, external_id="7", chat="7")
-    assert await channels.prove_link(TG, "7", "CODE42") == proven
-    assert await channels.prove_link(TG, "7", "CODE43") is None, "he is bruno already"
+    assert await channels.prove_link(TG, "7", "CODE42", since=0) == proven
+    assert await channels.prove_link(TG, "7", "CODE43", since=0) is None, "he is bruno already"
     assert (await channels.place(arrival(), None)).username == "bruno"
     assert await channels.link(claim.link_id) == proven
     assert await channels.link(new_id()) is None
@@ -193,7 +194,7 @@ async def test_a_claim_that_names_nobody_is_of_whoever_shows_the_code(channels: 
 async def test_who_proves_it_ends_what_others_claim(channels: ChannelDirectory) -> None:
     await channels.add_link(link("clara", state=LinkState.PENDING, code="WRONG"))
     await channels.add_link(link("bruno", state=LinkState.PENDING, code="RIGHT"))
-    assert await channels.prove_link(TG, "7", "RIGHT") is not None
+    assert await channels.prove_link(TG, "7", "RIGHT", since=0) is not None
     assert (await channels.links_of(["clara"]))["clara"] == []
 
 
@@ -224,6 +225,30 @@ async def test_who_cannot_be_reached_is_marked_until_he_can(channels: ChannelDir
     assert (await channels.links_of(["bruno"]))["bruno"] == [one], "who writes is there"
 
 
+async def test_a_code_is_good_for_a_while(channels: ChannelDirectory) -> None:
+    await channels.add_link(link(state=LinkState.PENDING, code="A"))
+    assert await channels.prove_link(TG, "7", "A", since=NOON + 1) is None
+    assert await channels.prove_link(TG, "7", "A", since=NOON) is not None
+
+
+async def test_a_link_takes_the_place_of_one_s_own_claim(channels: ChannelDirectory) -> None:
+    await channels.add_link(link(state=LinkState.PENDING, code="A"))
+    direct = link()
+    await channels.add_link(direct)
+    assert (await channels.links_of(["bruno"]))["bruno"] == [direct]
+
+
+async def test_whoever_is_linked_later_does_not_see_what_the_contact_said(twin: Twin) -> None:
+    before = await twin.channels.place(arrival(), None)
+    await twin.channels.add_link(link())
+    after = await twin.channels.place(arrival(), None)
+    assert after.username == "bruno"
+    assert after.conversation_id != before.conversation_id
+    held = await twin.directory.conversation(before.conversation_id)
+    assert held is not None
+    assert "bruno" not in held.members
+
+
 async def test_a_claim_is_not_marked(channels: ChannelDirectory) -> None:
     await channels.add_link(link(state=LinkState.PENDING, code="A"))
     assert await channels.set_reachable(TG, "7", reachable=False, reason="Blocked") == []
@@ -234,8 +259,8 @@ async def test_a_claim_is_not_marked(channels: ChannelDirectory) -> None:
 
 async def test_somebody_unknown_becomes_a_contact_in_the_inbox(twin: Twin) -> None:
     notice = Notice(topic="events", key="k", value=b"created")
-    placed = await twin.channels.place(arrival(inbox=("ana", "clara")), notice)
-    assert placed == Placement(conversation_id=inbox_id(TG, "7"), username=contact_name(TG, "7"))
+    placed = await twin.channels.place(arrival(inbox=("ana", "clara")), lambda _: notice)
+    assert placed == Placement(conversation_id=inbox_id(TG, "7", contact_name(TG, "7")), username=contact_name(TG, "7"))
     made = await twin.directory.conversation(placed.conversation_id)
     assert made is not None
     assert made.members == (placed.username, "ana", "clara")
@@ -244,7 +269,7 @@ async def test_somebody_unknown_becomes_a_contact_in_the_inbox(twin: Twin) -> No
     assert user is not None
     assert (user.display_name, user.password_hash) == ("Bruno Silva", None)
     assert [row.notice for row in await twin.directory.outbox(limit=10)] == [notice]
-    again = await twin.channels.place(arrival(), notice)
+    again = await twin.channels.place(arrival(), lambda _: notice)
     assert again == placed, "the same conversation"
     assert len(await twin.directory.outbox(limit=10)) == 1, "and it was made once"
 
@@ -262,7 +287,9 @@ async def test_an_event_is_placed_once_whatever_happens_meanwhile(twin: Twin) ->
 async def test_of_many_at_once_all_get_the_same(channels: ChannelDirectory) -> None:
     event = arrival()
     answers = await asyncio.gather(*(channels.place(event, None) for _ in range(10)))
-    assert {(one.conversation_id, one.username) for one in answers} == {(inbox_id(TG, "7"), contact_name(TG, "7"))}
+    assert {(one.conversation_id, one.username) for one in answers} == {
+        (inbox_id(TG, "7", contact_name(TG, "7")), contact_name(TG, "7"))
+    }
     assert [one.repeated for one in answers].count(False) == 1
 
 
@@ -297,7 +324,7 @@ async def test_where_several_did_it_goes_to_the_inbox_and_he_is_told(twin: Twin)
     for _ in range(2):
         await twin.channels.reached(TG, "7", await conversation(twin, "ana", "bruno"), NOON)
     placed = await twin.channels.place(arrival(), None)
-    assert placed == Placement(conversation_id=inbox_id(TG, "7"), username="bruno", ambiguous=True)
+    assert placed == Placement(conversation_id=inbox_id(TG, "7", "bruno"), username="bruno", ambiguous=True)
 
 
 async def test_one_that_he_has_left_is_not_meant(twin: Twin) -> None:
@@ -306,7 +333,7 @@ async def test_one_that_he_has_left_is_not_meant(twin: Twin) -> None:
     await twin.channels.reached(TG, "7", left, NOON)
     none = Notice(topic="t", key="k", value=b"")
     await twin.directory.change_members(left, add=[], remove=["bruno"], at=NOON, notice=lambda *_: none)
-    assert (await twin.channels.place(arrival(), None)).conversation_id == inbox_id(TG, "7")
+    assert (await twin.channels.place(arrival(), None)).conversation_id == inbox_id(TG, "7", "bruno")
 
 
 async def test_it_is_known_who_a_person_is(channels: ChannelDirectory) -> None:

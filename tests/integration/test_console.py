@@ -9,6 +9,7 @@ from tests.integration.conftest import Start
 from tests.integration.people import System, expected, refused
 
 import chat4all
+from chat4all.model.reasons import REASONS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -86,6 +87,7 @@ async def test_both_languages_say_the_same_things() -> None:
     assert len(set(keys["en"])) == len(keys["en"])
     code = "".join((CONSOLE / name).read_text() for name in FILES if name.endswith(".js") and "texts/" not in name)
     said = set(re.findall(r'["`](\w+)["`$]', code)) | {f"what_{what}" for what in re.findall(r'"(\w+)"', code)}
+    said |= {f"{part}_{code}" for part in ("reason", "advice") for code in REASONS}
     assert set(keys["en"]) <= said, "texts that nobody says"
 
 

@@ -105,3 +105,31 @@ def test_no_secret_is_in_what_is_said(tmp_path: Path) -> None:
         read(tmp_path, GOOD.replace('"1:token"', "{deep: very-secret}"))
     assert "very-secret" not in str(error.value)
     assert error.value.__cause__ is None
+
+
+SECRETS = [
+    ("a colon within", 'botToken: "1:token"', "botToken: 123:SECRET: x"),
+    ("a quote without end", 'botToken: "1:token"', 'botToken: "123:SECRET'),
+    ("a sign that begins nothing", 'botToken: "1:token"', "botToken: @123:SECRET"),
+    ("a tag", 'botToken: "1:token"', "botToken: !123:SECRET x"),
+    ("a key that is a list", 'botToken: "1:token"', "? [123:SECRET]\n  : x"),
+    ("not a token", 'botToken: "1:token"', 'botToken: "SECRET/../"'),
+    ("a secret with spaces", 'botToken: "1:token"', 'botToken: "1:token"\n  webhookSecret: "SECRET SECRET"'),
+]
+
+
+@pytest.mark.parametrize("case", SECRETS, ids=[one[0] for one in SECRETS])
+def test_what_is_wrong_is_said_without_what_stands_there(tmp_path: Path, case: tuple[str, str, str]) -> None:
+    _, right, wrong = case
+    with pytest.raises(files.FileError, match=r"support\.yaml") as raised:
+        read(tmp_path, GOOD.replace(right, wrong))
+    said = f"{raised.value!r} {raised.value.__cause__!r}"
+    assert "SECRET" not in said
+
+
+def test_a_secret_that_was_left_blank_is_none(tmp_path: Path) -> None:
+    text = GOOD.replace('botToken: "1:token"', 'botToken: "1:token\\n"\n  webhookSecretPrevious: ""')
+    (one,) = read(tmp_path, text)
+    assert isinstance(one.credentials, Credentials)
+    assert one.credentials.webhook_secret_previous is None
+    assert one.credentials.bot_token.get_secret_value() == "1:token"

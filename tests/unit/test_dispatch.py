@@ -9,7 +9,7 @@ import pytest
 
 from chat4all.directory.channels import Connector, Link, LinkState
 from chat4all.directory.engine import Sql
-from chat4all.directory.port import Conversation, Role, User
+from chat4all.directory.port import Conversation, Notice, Role, User
 from chat4all.directory.sql import SqlDirectory
 from chat4all.directory.sql_channels import SqlChannels
 from chat4all.log.embedded import EmbeddedLog
@@ -261,6 +261,54 @@ async def test_a_retry_sends_again_what_has_failed(hub: Hub) -> None:
     await hub.told(message, "bruno", State.SENT, generation=1)
     await hub.route()
     assert (await hub.states(message))[1] == ("bruno", 1, State.SENT, "")
+
+
+async def test_edits_and_deletes_follow_a_retry(hub: Hub) -> None:
+    await hub.talk("ana", "bruno")
+    message = await hub.message("Helo")
+    await hub.told(message, "bruno", State.FAILED, reason="Rejected")
+    await hub.say(records.Retry(id=ids.new_id(), conversation_id=CHAT, message_id=message, user_id="ana"))
+    await hub.route()
+    await hub.told(message, "bruno", State.SENT, generation=1)
+    place: dict[str, Any] = {"conversation_id": CHAT, "sender_id": "ana", "target_id": message}
+    await hub.say(records.Edit(id=ids.new_id(), content="Hello", **place))
+    await hub.say(records.Delete(id=ids.new_id(), **place))
+    await hub.route()
+    changes = [one for one in await hub.out() if isinstance(one, outbound.Edit | outbound.Delete)]
+    assert [one.sent_generation for one in changes] == [1, 1]
+
+
+async def test_who_has_left_or_is_not_linked_any_more_gets_nothing_new(hub: Hub) -> None:
+    await hub.talk("ana", "bruno", "clara")
+    message = await hub.message("for both")
+    for name in ("bruno", "clara"):
+        await hub.told(message, name, State.FAILED, reason="Rejected")
+    await hub.route()
+    before = len(await hub.out())
+    assert await hub.channels.remove_link("link of bruno", "bruno")
+    notice = Notice(topic=EVENTS, key="k", value=b"v")
+    await hub.directory.change_members(CHAT, add=[], remove=["clara"], at=2, notice=lambda *_: notice)
+    place: dict[str, Any] = {"conversation_id": CHAT, "sender_id": "ana", "target_id": message}
+    await hub.say(records.Retry(id=ids.new_id(), conversation_id=CHAT, message_id=message, user_id="ana"))
+    await hub.say(records.Edit(id=ids.new_id(), content="for none", **place))
+    await hub.route()
+    assert len(await hub.out()) == before
+    states = [(who, generation, reason) for who, generation, _, reason in await hub.states(message)]
+    assert ("bruno", 1, "NoLink") in states
+    assert ("clara", 1, "NoLink") in states
+
+
+async def test_a_retry_towards_a_connector_that_is_gone_says_so(hub: Hub) -> None:
+    await hub.talk("ana", "bruno")
+    message = await hub.message("hi")
+    await hub.told(message, "bruno", State.FAILED, reason="Rejected")
+    await hub.route()
+    before = len(await hub.out())
+    await hub.channels.remove_connector("7")
+    await hub.say(records.Retry(id=ids.new_id(), conversation_id=CHAT, message_id=message, user_id="ana"))
+    await hub.route()
+    assert len(await hub.out()) == before
+    assert (await hub.states(message))[-1] == ("bruno", 1, State.FAILED, "ConnectorDeleted")
 
 
 async def test_a_retry_of_what_was_deleted_sends_nothing(hub: Hub) -> None:

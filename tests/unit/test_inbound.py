@@ -108,7 +108,7 @@ async def test_somebody_unknown_writes_as_a_contact_into_the_inbox(desk: Desk) -
     (record,) = await desk.records()
     assert record == records.Message(
         id=inbound_id(TG, event.event_id),
-        conversation_id=inbox_id(TG, "7"),
+        conversation_id=inbox_id(TG, "7", contact_name(TG, "7")),
         sender_id=contact_name(TG, "7"),
         keyed=True,
         content="Olá 👋",
@@ -144,7 +144,7 @@ async def test_where_it_is_not_clear_he_is_told_once(desk: Desk) -> None:
     event = received()
     await desk.inbound.take([event])
     await desk.inbound.take([event])
-    assert {one.conversation_id for one in await desk.records()} == {inbox_id(TG, "7")}
+    assert {one.conversation_id for one in await desk.records()} == {inbox_id(TG, "7", "bruno")}
     assert [chat for chat, _ in desk.said] == ["7"]
     assert "quoting" in desk.said[0][1]
 
@@ -167,12 +167,42 @@ async def test_an_edit_of_something_unknown_is_counted(desk: Desk) -> None:
 
 
 async def test_a_code_proves_a_link(desk: Desk) -> None:
-    await desk.link(state=LinkState.PENDING, code="CODE42")
-    await desk.inbound.take([received("/start CODE43"), received("/start CODE42")])
+    await desk.link(state=LinkState.PENDING, code="CODE42", created_at=NOON)
+    await desk.inbound.take([received("/start CODE43"), received("/start CODE42"), received("/start CODE42")])
     assert await desk.channels.user_of(TG, "7") == "bruno"
     assert [text.split()[0] for _, text in desk.said] == ["This", "Thank"]
     await desk.inbound.take([received("hi")])
     assert [one.sender_id for one in await desk.records()] == ["bruno"]
+
+
+async def test_an_old_code_proves_nothing(desk: Desk) -> None:
+    await desk.link(state=LinkState.PENDING, code="CODE42", created_at=NOON - 2 * 3_600_000)
+    await desk.inbound.take([received("/start CODE42")])
+    assert await desk.channels.user_of(TG, "7") is None
+
+
+async def test_whoever_starts_can_be_written_to(desk: Desk) -> None:
+    await desk.link(state=LinkState.UNREACHABLE, reason="NeverStarted")
+    await desk.inbound.take([received("/start")])
+    (link,) = (await desk.channels.links_of(["bruno"]))["bruno"]
+    assert link.state is LinkState.LINKED
+
+
+async def test_a_block_that_is_told_again_is_no_news(desk: Desk) -> None:
+    await desk.link()
+    blocked = Standing(event_id=new_id(), chat="7", at=NOON, sender=BRUNO, reachable=False)
+    unblocked = Standing(event_id=new_id(), chat="7", at=NOON + 1, sender=BRUNO, reachable=True)
+    await desk.inbound.take([blocked, unblocked, blocked])
+    (link,) = (await desk.channels.links_of(["bruno"]))["bruno"]
+    assert link.state is LinkState.LINKED
+
+
+async def test_what_he_means_is_asked_once_a_day(desk: Desk) -> None:
+    await desk.link()
+    for _ in range(2):
+        await desk.channels.reached(TG, "7", await desk.conversation(), NOON)
+    await desk.inbound.take([received("one"), received("two"), received("three")])
+    assert len(desk.said) == 1
 
 
 async def test_start_alone_says_nothing(desk: Desk) -> None:

@@ -5,8 +5,8 @@ same one. All methods raise EngineUnavailableError within a bounded time.
 """
 
 import enum
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -19,6 +19,9 @@ class LinkState(enum.StrEnum):
     PENDING = "pending"
     LINKED = "linked"
     UNREACHABLE = "unreachable"
+
+
+REMOVING: Final = "Removing"  # a connector's state while what it has not sent is told as failed: nothing new is planned
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +86,9 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     repeated: bool = False
 
 
+Created = Callable[[str], Notice]  # of a conversation of this id
+
+
 class NoSuchMembersError(Exception):
     """The inbox names users who are not there."""
 
@@ -113,7 +119,8 @@ class ChannelDirectory(Protocol):
         ...
 
     async def claim_account(self, uid: str, account: str) -> bool:
-        """Say whose credentials it has; False: another connector of the channel has the same."""
+        """Say whose credentials it has; False: another connector of the channel has the same, or this one had others:
+        what is known of people and messages is of the account it was learned with."""
         ...
 
     async def report(self, uid: str, status: Mapping[str, Any]) -> None:
@@ -123,16 +130,19 @@ class ChannelDirectory(Protocol):
     # -- links
 
     async def add_link(self, link: Link) -> None:
-        """Raises AlreadyThereError: somebody is linked to this person, or the same is pending already."""
+        """Raises AlreadyThereError: somebody is linked to this person, or the same is pending already.
+
+        A link that is no claim takes the place of the user's own claim.
+        """
         ...
 
     async def links_of(self, usernames: Collection[str]) -> dict[str, list[Link]]:
         """Each one's links, pending ones too, the oldest first."""
         ...
 
-    async def prove_link(self, connector: str, external_id: str, code: str) -> Link | None:
+    async def prove_link(self, connector: str, external_id: str, code: str, *, since: int) -> Link | None:
         """Somebody has shown the code: his pending link is linked, a contact's of the same person is gone. None: there
-        is no such code of his, or he is linked to somebody already."""
+        is no such code of his, it was made before `since` (ms), or he is linked to somebody already."""
         ...
 
     async def link(self, link_id: str) -> Link | None:
@@ -149,10 +159,11 @@ class ChannelDirectory(Protocol):
 
     # -- what people write
 
-    async def place(self, arrival: Arrival, created: Notice | None) -> Placement:
+    async def place(self, arrival: Arrival, created: Created | None) -> Placement:
         """Decide where it belongs, once: the same event gets the same answer for ever.
 
         Who is linked to nobody becomes a contact. `created`: what is told if a conversation is made.
+        A conversation of the inbox is of one user: whoever is linked to the person later begins another.
         Raises NoSuchMembersError.
         """
         ...

@@ -8,9 +8,9 @@ import msgspec
 import sqlalchemy as sa
 
 from chat4all.directory import tables
-from chat4all.directory.channels import Arrival, Connector, Link, LinkState, NoSuchMembersError, Placement
+from chat4all.directory.channels import Arrival, Connector, Created, Link, LinkState, NoSuchMembersError, Placement
 from chat4all.directory.engine import Sql
-from chat4all.directory.port import AlreadyThereError, Notice, Role
+from chat4all.directory.port import AlreadyThereError, Role
 from chat4all.model.ids import contact_name, inbox_id, is_contact, new_id
 
 _connectors, _links, _events, _reach = tables.connectors, tables.links, tables.inbound_events, tables.reach
@@ -52,7 +52,8 @@ class SqlChannels:
         return await self._sql.write(lambda c: c.execute(gone).rowcount) == 1
 
     async def claim_account(self, uid: str, account: str) -> bool:
-        claim = sa.update(_connectors).where(_connectors.c.uid == uid).values(account=account)
+        free = sa.or_(_connectors.c.account.is_(None), _connectors.c.account == account)
+        claim = sa.update(_connectors).where(_connectors.c.uid == uid, free).values(account=account)
         try:
             return await self._sql.write(lambda c: c.execute(claim).rowcount) == 1
         except sa.exc.IntegrityError:
@@ -65,8 +66,10 @@ class SqlChannels:
     async def add_link(self, link: Link) -> None:
         def work(connection: sa.Connection) -> None:
             there = [_link(row) for row in connection.execute(_of_person(link.connector, link.external_id))]
-            if _taken(there) or any(one.username == link.username for one in there):
+            mine = [one for one in there if one.username == link.username]
+            if _taken(there) or (mine and link.state is LinkState.PENDING):
                 raise AlreadyThereError(f"{link.connector} {link.external_id}")
+            connection.execute(sa.delete(_links).where(_links.c.link_id.in_([one.link_id for one in mine])))
             if link.state is not LinkState.PENDING:
                 _let_go_of_contact(connection, there)
             connection.execute(sa.insert(_links).values(_link_values(link)))
@@ -80,12 +83,12 @@ class SqlChannels:
             found[row.username].append(_link(row))
         return found
 
-    async def prove_link(self, connector: str, external_id: str, code: str) -> Link | None:
+    async def prove_link(self, connector: str, external_id: str, code: str, *, since: int) -> Link | None:
         def work(connection: sa.Connection) -> Link | None:
             there = [_link(row) for row in connection.execute(_of_person(connector, external_id))]
             open_ = [_link(row) for row in connection.execute(_of_person(connector, ""))]
             pending = [one for one in [*there, *open_] if one.state is LinkState.PENDING]
-            proven = next((one for one in pending if one.code == code), None)
+            proven = next((one for one in pending if one.code == code and one.created_at >= since), None)
             if proven is None or _taken(there):
                 return None
             _let_go_of_contact(connection, there)
@@ -120,7 +123,7 @@ class SqlChannels:
 
         return await self._sql.write(work)
 
-    async def place(self, arrival: Arrival, created: Notice | None) -> Placement:
+    async def place(self, arrival: Arrival, created: Created | None) -> Placement:
         def work(connection: sa.Connection) -> Placement:
             known = _known(connection, arrival)
             if known is not None:
@@ -210,7 +213,7 @@ def _who(connection: sa.Connection, arrival: Arrival) -> str:
     return username
 
 
-def _where(connection: sa.Connection, arrival: Arrival, username: str, created: Notice | None) -> tuple[str, bool]:
+def _where(connection: sa.Connection, arrival: Arrival, username: str, created: Created | None) -> tuple[str, bool]:
     """The conversation, and whether several could have been meant. Never one that he is not in."""
     his = sa.select(_members.c.conversation_id).where(_members.c.username == username)
     if arrival.quoted is not None:
@@ -229,9 +232,9 @@ def _where(connection: sa.Connection, arrival: Arrival, username: str, created: 
     return _inbox(connection, arrival, username, created), len(found) > 1
 
 
-def _inbox(connection: sa.Connection, arrival: Arrival, username: str, created: Notice | None) -> str:
+def _inbox(connection: sa.Connection, arrival: Arrival, username: str, created: Created | None) -> str:
     """The inbox conversation of this chat, made if need be, with him in it."""
-    conversation_id = inbox_id(arrival.connector, arrival.chat)
+    conversation_id = inbox_id(arrival.connector, arrival.chat, username)
     here = _conversations.c.conversation_id == conversation_id
     if connection.execute(sa.select(here).where(here)).first() is None:
         _check_inbox(connection, arrival.inbox)
@@ -241,7 +244,7 @@ def _inbox(connection: sa.Connection, arrival: Arrival, username: str, created: 
         connection.execute(sa.insert(_conversations).values(values | {"created_at": arrival.at}))
         _join(connection, conversation_id, [username, *arrival.inbox], arrival.at)
         if created is not None:
-            connection.execute(sa.insert(_outbox).values(msgspec.structs.asdict(created)))
+            connection.execute(sa.insert(_outbox).values(msgspec.structs.asdict(created(conversation_id))))
     else:
         _join(connection, conversation_id, [username], arrival.at)
     return conversation_id

@@ -39,9 +39,10 @@ def effect_id(position: int, what: str) -> str:
     return str(uuid.uuid5(_EFFECT, f"{position}:{what}"))
 
 
-def inbox_id(connector: str, chat: str) -> str:
-    """The id of a chat's conversation where nothing says which other is meant."""
-    return str(uuid.uuid5(_INBOX, json.dumps([connector, chat])))
+def inbox_id(connector: str, chat: str, username: str) -> str:
+    """The id of a chat's conversation where nothing says which other is meant; another one where it is another user
+    there now, who is not to see what was said before."""
+    return str(uuid.uuid5(_INBOX, json.dumps([connector, chat, username])))
 
 
 def contact_name(connector: str, external_id: str) -> str:

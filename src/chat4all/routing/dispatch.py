@@ -4,12 +4,12 @@ All of it may run again: a plan that is there is taken as it is, rows are writte
 connector knows what it has sent.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from chat4all.directory.channels import ChannelDirectory, Link
+from chat4all.directory.channels import REMOVING, ChannelDirectory, Link, LinkState
 from chat4all.directory.port import Directory, Role
 from chat4all.log.port import OUTBOUND, Entry, Log, outbound_topic
 from chat4all.model import frames, outbound, records
@@ -20,7 +20,16 @@ from chat4all.model.outbound import DeliveryKey, DeliveryWrite, Plan, Target
 from chat4all.model.positions import Position
 from chat4all.model.rows import Row, TimelineEntry, iso
 from chat4all.routing.intake import Arrival
-from chat4all.routing.planning import Labels, Party, plan_change, plan_message, plan_retry
+from chat4all.routing.planning import (
+    Labels,
+    Party,
+    Reached,
+    plan_change,
+    plan_message,
+    plan_retry,
+    reachable,
+    without_refused,
+)
 from chat4all.routing.sequencer import Placed
 from chat4all.store.ledger import Ledger
 from chat4all.store.port import Store
@@ -36,7 +45,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Dispatch:
-    """`labels`: how each connector names the sender. Raises EngineUnavailableError."""
+    """Raises EngineUnavailableError."""
 
     def __init__(
         self, *, log: Log, store: Store, ledger: Ledger, directory: Directory, channels: ChannelDirectory
@@ -46,7 +55,6 @@ class Dispatch:
         self._ledger = ledger
         self._directory = directory
         self._channels = channels
-        self.labels = Labels()
 
     async def send(self, placed: Sequence[Placed], notes: Sequence[Arrival]) -> list[tuple[str, bytes]]:
         """Plan what leaves the app, keep the plans, and hand over what they say.
@@ -91,12 +99,14 @@ class Dispatch:
         named = any(set(one.row.channels) - {APP, ALL} for one in placed)
         if not named and not any(links.values()) and not any(map(is_contact, people)):
             return {}
-        registered = {one.name for one in await self._channels.connectors()}
+        connectors = await self._channels.connectors()
+        registered = {one.name for one in connectors if one.spec.get("state") != REMOVING}
+        labels = Labels(by_connector={one.name: one.spec.get("senderLabel", "Auto") for one in connectors})
         parties = await self._parties(people, links)
         plans = []
         for one in placed:
             there = [parties[username] for username in members[one.row.conversation_id] if username in parties]
-            plan = plan_message(one.row, there, self.labels, registered)
+            plan = plan_message(one.row, there, labels, registered)
             if plan.targets:
                 plans.append(plan)
         return await self._ledger.plan(plans)
@@ -124,7 +134,27 @@ class Dispatch:
             for record_id, message_id in targets.items()
             if message_id in originals
         ]
+        edits = {one.row.message_id: one.row.conversation_id for one in placed if one.row.kind == "edit"}
+        reached = await self._reached(set(edits.values()), plans)
+        plans = [
+            # What was sent may be taken back from anybody; a new text is for those only who are still there.
+            without_refused(reachable(plan, reached)) if plan.record_id in edits else plan
+            for plan in plans
+        ]
         return await self._ledger.plan([plan for plan in plans if plan.targets])
+
+    async def _reached(self, conversation_ids: Collection[str], plans: Sequence[Plan]) -> Reached:
+        """Who is there now, by which links, at which connectors."""
+        if not any(plan.targets for plan in plans):
+            return Reached(frozenset(), frozenset(), frozenset())
+        members = await self._directory.members(set(conversation_ids))
+        people = {target.recipient for plan in plans for target in plan.targets}
+        links = await self._channels.links_of(people)
+        return Reached(
+            frozenset(name for held in members.values() for name in held),
+            frozenset(link.link_id for held in links.values() for link in held if link.state is not LinkState.PENDING),
+            frozenset(one.name for one in await self._channels.connectors() if one.spec.get("state") != REMOVING),
+        )
 
     async def _retry(self, arrivals: Sequence[Arrival]) -> tuple[list[Entry], list[DeliveryWrite], list[TimelineEntry]]:
         wanted = [(one, one.record) for one in arrivals if isinstance(one.record, records.Retry)]
@@ -138,13 +168,16 @@ class Dispatch:
             for _, record in wanted
             if record.message_id in rows
         ]
+        reached = await self._reached([record.conversation_id for _, record in wanted], plans)
+        plans = [reachable(plan, reached) for plan in plans]
         made = await self._ledger.plan([plan for plan in plans if plan.targets])
         entries: list[Entry] = []
         writes: list[DeliveryWrite] = []
         events: list[TimelineEntry] = []
         for arrival, record in wanted:
             if record.id in made:
-                entries += [_sending(rows[record.message_id], made[record.id], one) for one in made[record.id].targets]
+                targets = [one for one in made[record.id].targets if not one.reason]
+                entries += [_sending(rows[record.message_id], made[record.id], one) for one in targets]
                 writes += _rows(made[record.id], arrival.position, arrival.at)
                 what = record.message_id, arrival.at, "retried", record.user_id, "", arrival.position
                 events.append(TimelineEntry(*what))
@@ -223,8 +256,8 @@ def _changing(one: Placed, target: Target, message_id: str) -> Entry:
     record = one.arrival.record
     if isinstance(record, records.Edit):
         text = f"{target.label}: {record.content}" if target.label else record.content
-        return _entry(target, outbound.Edit(**place, text=text))
-    return _entry(target, outbound.Delete(**place))
+        return _entry(target, outbound.Edit(**place, text=text, sent_generation=target.generation))
+    return _entry(target, outbound.Delete(**place, sent_generation=target.generation))
 
 
 def _place(conversation_id: str, record_id: str, message_id: str, target: Target) -> dict[str, Any]:

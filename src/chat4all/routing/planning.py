@@ -4,7 +4,7 @@ Refusal is a state with a reason, never silence: whoever was meant and cannot be
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -36,6 +36,14 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
     def of(self, connector: str) -> str:
         """Its own, else Auto."""
         return self.by_connector.get(connector, "Auto")
+
+
+class Reached(NamedTuple):
+    """Members of the conversations, ids of proven links, ids of registered connectors."""
+
+    members: frozenset[str]
+    links: frozenset[str]
+    connectors: frozenset[str]
 
 
 def plan_message(message: Row, parties: Sequence[Party], labels: Labels, registered: Collection[str]) -> Plan:
@@ -80,6 +88,24 @@ def plan_retry(record_id: str, message_id: str, original: Plan, deliveries: Sequ
         if (place := (target.recipient, target.link)) in failed and target.link
     ]
     return Plan(record_id=record_id, message_id=message_id, targets=tuple(targets))
+
+
+def reachable(plan: Plan, now: Reached) -> Plan:
+    """The plan of a change or a retry as things stand now: who has left or is not linked any more gets nothing."""
+
+    def look(target: Target) -> Target:
+        if target.connector not in now.connectors:
+            return msgspec.structs.replace(target, reason="ConnectorDeleted")
+        if target.recipient not in now.members or target.link not in now.links:
+            return msgspec.structs.replace(target, reason="NoLink")
+        return target
+
+    return msgspec.structs.replace(plan, targets=tuple(map(look, plan.targets)))
+
+
+def without_refused(plan: Plan) -> Plan:
+    """Of those who are to be told of it only."""
+    return msgspec.structs.replace(plan, targets=tuple(one for one in plan.targets if not one.reason))
 
 
 def _of_party(party: Party, channels: Collection[str], registered: Collection[str]) -> Iterable[Target]:

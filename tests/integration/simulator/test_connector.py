@@ -221,7 +221,7 @@ async def test_somebody_unknown_is_a_contact_whom_ana_can_answer(hub: Hub, bot: 
     clara = simulator.phone("Clara")
     await wait(clara.write, bot, "/start")
     await wait(clara.write, bot, "Anybody there?")
-    chat = inbox_id(TG, str(clara.id))
+    chat = inbox_id(TG, str(clara.id), contact_name(TG, str(clara.id)))
     assert await hub.until_rows(chat, 1) == [(contact_name(TG, str(clara.id)), "Anybody there?")]
     await hub.post(chat, "Yes!")
     assert await shown(clara, bot, 2) == ["Anybody there?", "Yes!"]
@@ -263,7 +263,7 @@ async def test_one_chat_that_is_parked_holds_up_no_other(hub: Hub, bot: Bot, pho
     await wait(lambda: bot.fails(on={"chat": phone.id}, do={"fault": "too_many_requests", "retry_after": 600}, times=1))
     await hub.connect()
     await wait(clara.write, bot, "hello")
-    other = inbox_id(TG, str(clara.id))
+    other = inbox_id(TG, str(clara.id), contact_name(TG, str(clara.id)))
     await hub.until_rows(other, 1)
     await hub.post(chat, "parked")
     await hub.post(other, "flows")

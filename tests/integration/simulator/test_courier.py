@@ -159,6 +159,30 @@ async def test_edits_change_add_and_take_away_parts(desk: Desk, bot: Bot):
     assert await shown(desk, bot) == ["short now"]
 
 
+async def test_parts_that_an_edit_adds_are_the_message_s_own(desk: Desk, bot: Bot):
+    sent, longer = desk.send("short"), "y " * 3000
+    await desk.take(sent)
+    await desk.take(desk.edit(sent, longer))
+    again = desk.edit(sent, longer.replace("y", "z"))
+    for _ in range(2):
+        await desk.take(again)
+    texts = await wait(desk.phone.texts, bot)
+    assert len(texts) == 3, "/start and two parts"
+    assert {*"".join(texts[1:])} == {"z", " "}
+    await desk.take(desk.delete(sent))
+    assert await wait(desk.phone.texts, bot) == ["/start"]
+
+
+async def test_an_old_block_that_comes_again_is_no_news(desk: Desk, bot: Bot):
+    sent = desk.send("hello")
+    await wait(desk.phone.block, bot)
+    await desk.take(sent)
+    await desk.directory.set_reachable(TG, str(desk.phone.id), reachable=True, reason="")
+    await desk.take(sent)
+    (link,) = (await desk.directory.links_of(["bruno"]))["bruno"]
+    assert link.state is LinkState.LINKED
+
+
 async def test_what_was_not_sent_cannot_be_changed(desk: Desk):
     await desk.take(desk.edit(desk.send("never"), "x"))
     await desk.take(desk.delete(desk.send("never")))

@@ -30,11 +30,15 @@ _MARGIN: Final = 2.0  # seconds of a lease that are left when an attempt is give
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Done:
-    """It has come to an end. `attempts`: how many were made; `doubts`: how many of them are in doubt."""
+    """It has come to an end. `attempts`: how many were made; `doubts`: how many of them are in doubt.
+
+    `now`: by one that was made just now, not before.
+    """
 
     result: Result
     attempts: int
     doubts: int
+    now: bool = dataclasses.field(default=False, compare=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -107,7 +111,7 @@ class Attempts:
             return Later(0.0)  # it took longer than its lease, and somebody has put it in doubt
         if result.outcome == "refused":
             return later
-        return Done(result, n, sum(one.uncertain for one in made))
+        return Done(result, n, sum(one.uncertain for one in made), now=True)
 
     async def _ask(self, act: Act) -> tuple[Result | None, Later]:
         """Ask the provider once: the result, None where nobody knows; and when to ask again where it is none."""

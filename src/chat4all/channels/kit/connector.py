@@ -50,6 +50,8 @@ _STILL: Final = 30.0  # seconds after which it is told again
 _SWEEP: Final = 60.0  # seconds between looks for receipts that were not told on
 _DRAIN: Final = 10.0  # seconds in which what is being sent may end
 
+_OTHER: Final = "These credentials are of another account than before: make a new connector for it."
+
 Mode = Literal["Polling", "Webhook"]
 
 _decode = msgspec.json.Decoder(AnyOutbound).decode
@@ -165,7 +167,9 @@ class Connector:
                 if await self._channels.claim_account(self._uid, account.id):
                     self.status.account, self.status.problem = account.name, ""
                     return
-                self.status.problem = f"Another connector has the account {account.name}."
+                row = await self._channels.connector(self._uid)
+                other = row is not None and row.account not in {None, account.id}
+                self.status.problem = _OTHER if other else f"Another connector has the account {account.name}."
                 await asyncio.sleep(_SLOWLY)
             except (errors.ChannelError, EngineUnavailableError) as error:
                 await self._stand_back(error)
@@ -235,7 +239,7 @@ class Connector:
         cursor, cleared = "", False
         while True:
             try:
-                if not await self._directory.lease(f"poll {self._name}", self._holder, seconds=_LEASE):
+                if not await self._directory.lease(f"poll {self._uid}"[:64], self._holder, seconds=_LEASE):
                     await asyncio.sleep(_LEASE / 10)
                     continue
                 if not cleared:
@@ -251,11 +255,13 @@ class Connector:
 
     async def _keep_registered(self) -> None:
         """The provider is told where to post, and told again when it has forgotten."""
+        told = False  # since the start: a secret may be another one now, which the provider does not show
         while True:
             try:
                 there = await self._channel.registration()
-                if there.url != self._url:
+                if not told or there.url != self._url:
                     await self._channel.register(self._url)
+                    told = True
                 self.status.registered, self.status.problem = True, there.problem or self._courier.problem
                 await asyncio.sleep(_REPAIR)
             except (errors.ChannelError, EngineUnavailableError) as error:

@@ -8,7 +8,7 @@ and is told again, not done again.
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -64,6 +64,7 @@ class Courier:
         self._per_connector = per_second or capabilities.per_connector
         self._clock = clock
         self._progresses = Progresses(connector=connector, ledger=ledger, log=log)
+        self._turns: set[str] = set()
         self._failures: dict[str, int] = {}  # in a row, by chat
         self._reached: dict[tuple[str, str], float] = {}  # when it was last written down, by chat and conversation
         self.problem = ""  # what stands in the way of everything, for a person
@@ -92,7 +93,7 @@ class Courier:
             made = await self._make(record, key_of(record, i), partial(self._channel.send, part))
             if not isinstance(made, Done):
                 return made
-            known += await self._know(record, key_of(record, i), made.result)
+            known += await self._know(record, key_of(record, i), made)
             told.append(self._receipt(record, key_of(record, i), made.result, len(texts), made.doubts))
             if made.result.outcome == "failed":
                 break
@@ -111,14 +112,17 @@ class Courier:
         texts = split(record.text, self._can.max_text, self._can.unit)
         steps = [self._edit_part(record, text, sent[i : i + 1]) for i, text in enumerate(texts)]
         steps += [partial(self._take_back, record.destination, one) for one in sent[len(texts) :]]
-        return await self._steps(record, steps)
+        # A part that is added is the message's own from now on: it is edited and taken back as the others are.
+        keys = [key_of(record, i) if i < len(sent) else _added(record, i) for i in range(max(len(texts), len(sent)))]
+        return await self._steps(record, steps, keys)
 
     async def _delete(self, record: outbound.Delete) -> float | None:
         sent = await self._sent(record.message_id, record, record.sent_generation)
         if not self._can.deletes or not sent:
             await self._cannot(record, "Unsupported" if not self._can.deletes else "NotSent")
             return None
-        return await self._steps(record, [partial(self._take_back, record.destination, one) for one in sent])
+        steps = [partial(self._take_back, record.destination, one) for one in sent]
+        return await self._steps(record, steps, [key_of(record, i) for i in range(len(sent))])
 
     def _edit_part(self, record: outbound.Edit, text: str, there: list[str]) -> Callable[[], Awaitable[str]]:
         if not there:
@@ -135,16 +139,21 @@ class Courier:
         return external_id
 
     async def _steps(
-        self, record: outbound.Edit | outbound.Delete, steps: list[Callable[[], Awaitable[str]]]
+        self,
+        record: outbound.Edit | outbound.Delete,
+        steps: Sequence[Callable[[], Awaitable[str]]],
+        keys: Sequence[DeliveryKey],
     ) -> float | None:
         told: list[records.DeliveryReceipt] = []
-        for i, step in enumerate(steps):
-            made = await self._make(record, key_of(record, i), step)
+        for i, (step, key) in enumerate(zip(steps, keys, strict=True)):
+            made = await self._make(record, key, step)
             if not isinstance(made, Done):
                 return made
             result = made.result
             if result.reason == "AlreadySo":
                 result = Result(outcome="sent")
+            if key.record_id == record.message_id:
+                await self._know(record, key, made)
             told.append(self._receipt(record, key_of(record, i), result, len(steps), made.doubts))
         await self._tell(told)
         return None
@@ -163,9 +172,15 @@ class Courier:
 
     async def _turn(self, chat: str) -> float:
         """Take a turn at the connector's and the chat's limits; the seconds until there is one."""
-        rate = self._can.per_group if chat.startswith("-") else self._can.per_chat
-        wait = await self._limits.take(f"chat {self._connector} {chat}", rate)
-        return wait or await self._limits.take(f"connector {self._connector}", self._per_connector)
+        if chat not in self._turns:
+            rate = self._can.per_group if chat.startswith("-") else self._can.per_chat
+            if wait := await self._limits.take(f"chat {self._connector} {chat}", rate):
+                return wait
+            self._turns.add(chat)  # a chat keeps its turn until the connector has one: else the busiest would starve it
+        if wait := await self._limits.take(f"connector {self._connector}", self._per_connector):
+            return wait
+        self._turns.discard(chat)
+        return 0.0
 
     def _wait(self, chat: str, later: Later) -> float:
         """As long as the provider says; else longer each time, and not all chats at once."""
@@ -201,8 +216,9 @@ class Courier:
                 return found
             found.append(external)
 
-    async def _know(self, record: outbound.Send, key: DeliveryKey, result: Result) -> list[ExternalMessage]:
-        """What the provider's message is here, or that this person is out of reach."""
+    async def _know(self, record: AnyOutbound, key: DeliveryKey, made: Done) -> list[ExternalMessage]:
+        """What the provider's message is here, or that this person is out of reach, if that is news."""
+        result = made.result
         if result.outcome == "sent":
             known = ExternalMessage(
                 connector=self._connector,
@@ -214,7 +230,7 @@ class Courier:
             )
             await self._ledger.put_external([known])
             return [known]
-        if result.reason in _GONE:
+        if result.reason in _GONE and made.now:
             # A private chat's id is the person's, at every provider so far.
             await self._directory.set_reachable(
                 self._connector, record.destination, reachable=False, reason=result.reason
@@ -239,3 +255,13 @@ class Courier:
             if len(self._reached) > 100_000:
                 self._reached.clear()
             self._reached[place] = now
+
+
+def _added(record: outbound.Edit, part: int) -> DeliveryKey:
+    return DeliveryKey(
+        record_id=record.message_id,
+        recipient=record.recipient,
+        link=record.link,
+        part=part,
+        generation=record.sent_generation,
+    )

@@ -56,10 +56,14 @@ def read(folder: Path, manifests: Manifests) -> list[Wanted]:
 def _documents(path: Path) -> Iterator[_Document]:
     try:
         nodes = list(yaml.compose_all(path.read_text(), Loader=yaml.SafeLoader))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FileError(f"{path}: {error}") from error
-    for node in nodes:
-        value = yaml.safe_load(yaml.serialize(node))
+        values = [yaml.safe_load(yaml.serialize(node)) for node in nodes]
+    except yaml.MarkedYAMLError as error:  # its text shows the line, and that may be a secret's
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}, line {mark.line + 1}" if mark else f"{path}"
+        raise FileError(f"{where}: it is no YAML.") from None
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError):
+        raise FileError(f"{path}: it is no YAML in UTF-8.") from None
+    for node, value in zip(nodes, values, strict=True):
         kind = value.get("kind") if isinstance(value, dict) else None
         model = _KINDS.get(str(kind))
         if model is None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import httpx
 
-from chat4all.channels.kit.errors import UnknownOutcomeError, UnreachableError
+from chat4all.channels.kit.errors import CredentialsError, UnknownOutcomeError, UnreachableError
 
 LARGEST: Final = 5 * 1024 * 1024  # bytes of an answer
 _CONNECTIONS: Final = 40
@@ -50,6 +50,10 @@ class Client:
                 return httpx.Response(answer.status_code, content=await _read(answer))
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise UnreachableError(f"The provider cannot be reached ({type(error).__name__}).") from None
+        except httpx.InvalidURL:
+            raise CredentialsError(
+                "What the provider's address is made of is no address; is the token right?"
+            ) from None
         except httpx.HTTPError as error:
             raise UnknownOutcomeError(f"The provider gave no whole answer ({type(error).__name__}).") from None
 

@@ -17,7 +17,7 @@ from chat4all.directory.channels import Arrival, ChannelDirectory
 from chat4all.directory.port import Notice
 from chat4all.log.port import CONVERSATIONS, EVENTS, Entry, Log
 from chat4all.model import records
-from chat4all.model.ids import effect_id, inbound_id, inbox_id
+from chat4all.model.ids import effect_id, inbound_id, is_contact
 from chat4all.model.outbound import ExternalMessage
 from chat4all.store.ledger import Ledger
 from chat4all.telemetry.metrics import Metrics
@@ -25,6 +25,7 @@ from chat4all.telemetry.metrics import Metrics
 _log = logging.getLogger(__name__)
 
 _LATELY: Final = 7 * 86_400_000  # ms: a conversation that reached a chat so lately may be meant
+_FRESH: Final = 3_600_000  # ms for which a code can be shown
 _KINDS: Final = 50  # kinds that are counted by name; others are counted together
 _LONGEST: Final = 10_000  # characters of a message
 
@@ -77,7 +78,9 @@ class Inbound:
                 await self._receive(event)
             case Revised():
                 await self._revise(event)
-            case Standing():
+            case Standing() if await self._directory.first_time(
+                self._connector, f"standing {event.event_id}", event.at
+            ):
                 person = event.sender.external_id
                 await self._directory.set_reachable(
                     self._connector, person, reachable=event.reachable, reason="Blocked"
@@ -99,11 +102,12 @@ class Inbound:
     async def _receive(self, event: Received) -> None:
         command, _, code = event.text.partition(" ")
         if command == "/start":
+            await self._directory.set_reachable(self._connector, event.sender.external_id, reachable=True, reason="")
             if code.strip():
                 await self._prove(event, code.strip())
             return
         quoted = await self._quoted(event)
-        placed = await self._directory.place(self._arrival(event, quoted), self._created(event))
+        placed = await self._directory.place(self._arrival(event, quoted), lambda made: self._created(event, made))
         self._told()
         message_id = inbound_id(self._connector, event.event_id)
         answers = quoted is not None and quoted.conversation_id == placed.conversation_id
@@ -118,14 +122,22 @@ class Inbound:
         await self._append(record)
         await self._know(event, placed.conversation_id, message_id)
         if placed.ambiguous and not placed.repeated:
-            await self._say(event.chat, _WHICH)
+            day = event.at // 86_400_000
+            if await self._directory.first_time(self._connector, f"which {event.chat} {day}", event.at):
+                await self._say(event.chat, _WHICH)
 
     async def _prove(self, event: Received, code: str) -> None:
         """Who shows a code proves that he is who somebody has said he is."""
-        link = await self._directory.prove_link(self._connector, event.sender.external_id, code)
+        link = await self._directory.prove_link(
+            self._connector, event.sender.external_id, code, since=event.at - _FRESH
+        )
         if link is not None:
             await self._say(event.chat, _LINKED.format(username=link.username))
-        elif await self._directory.first_time(self._connector, f"code {event.event_id}", event.at):
+            return
+        user = await self._directory.user_of(self._connector, event.sender.external_id)
+        # Whoever is somebody already has shown the code before, and is told nothing again.
+        known = user is not None and not is_contact(user)
+        if not known and await self._directory.first_time(self._connector, f"code {event.event_id}", event.at):
             await self._say(event.chat, _WRONG_CODE)
 
     async def _revise(self, event: Revised) -> None:
@@ -166,9 +178,8 @@ class Inbound:
             quoted=quoted.conversation_id if quoted is not None else None,
         )
 
-    def _created(self, event: Received) -> Notice:
+    def _created(self, event: Received, conversation_id: str) -> Notice:
         """What is told to other systems if a conversation is made of it."""
-        conversation_id = inbox_id(self._connector, event.chat)
         told = {
             "v": 1,
             "kind": "conversation.created",

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import pydantic
 
 from chat4all.channels.kit.manifest import Manifests
 from chat4all.channels.kit.resource import ChannelConnector
 from chat4all.channels.kit.unsent import give_up
-from chat4all.directory.channels import ChannelDirectory, Connector, NoSuchMembersError
+from chat4all.directory.channels import REMOVING, ChannelDirectory, Connector, NoSuchMembersError
 from chat4all.directory.port import AlreadyThereError, Directory
 from chat4all.log.port import Log, outbound_topic
 from chat4all.model.errors import FieldError, Refusal, invalid
@@ -86,9 +87,11 @@ class Registration:
             return
         if known.managed_by != managed_by:
             raise Refusal("conflict", f"{known.name} is managed by {known.managed_by}.")
-        await self._channels.remove_connector(uid)  # from now on nothing more is planned for it
+        # From now on nothing more is planned for it; asked again after a crash, this goes on.
+        await self._channels.put_connector(msgspec.structs.replace(known, spec={**known.spec, "state": REMOVING}))
         manifest = self._manifests.get(known.channel)
         await give_up(self._log, self._ledger, known.name, manifest.capabilities if manifest else None)
+        await self._channels.remove_connector(uid)
 
     def _checked(self, resource: Mapping[str, Any]) -> ChannelConnector:
         try:

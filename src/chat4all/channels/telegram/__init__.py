@@ -1,6 +1,8 @@
 """Telegram by a bot: https://core.telegram.org/bots/api"""
 
-from typing import Final, Literal
+import re
+from collections.abc import Callable
+from typing import Annotated, Final, Literal
 
 import pydantic
 
@@ -8,16 +10,44 @@ from chat4all.channels.kit.manifest import Capabilities, Manifest
 from chat4all.limits.port import Rate
 
 
+def _formed(pattern: str, words: str) -> Callable[[pydantic.SecretStr], pydantic.SecretStr]:
+    """Checks a secret without a word of it in what is said."""
+
+    def check(secret: pydantic.SecretStr) -> pydantic.SecretStr:
+        if not re.match(pattern, secret.get_secret_value()):
+            raise ValueError(f"it has to be {words}")
+        return secret
+
+    return check
+
+
+_FORM: Final = r"^[A-Za-z0-9_-]{1,256}$"  # https://core.telegram.org/bots/api#setwebhook
+
+
+def _stripped(value: object) -> object:
+    """A file's last line end is no part of what stands in it; a secret that was left blank is none."""
+    return (value.strip() or None) if isinstance(value, str) else value
+
+
+_is_formed = pydantic.AfterValidator(_formed(_FORM, "1 to 256 of A-Z, a-z, 0-9, _ and -"))
+_Secret = Annotated[Annotated[pydantic.SecretStr, _is_formed] | None, pydantic.BeforeValidator(_stripped)]
+_Token = Annotated[
+    pydantic.SecretStr,
+    pydantic.AfterValidator(_formed(r"^[0-9]+:[A-Za-z0-9_-]+$", "a number, a colon, and letters, digits, _ and -")),
+    pydantic.BeforeValidator(_stripped),
+]
+
+
 class Credentials(pydantic.BaseModel):
     """What the Secret holds. Two secrets of webhooks are taken, so that one can be changed without losing updates."""
 
     model_config = pydantic.ConfigDict(extra="forbid")
 
-    bot_token: pydantic.SecretStr = pydantic.Field(alias="botToken", description="From @BotFather.")
-    webhook_secret: pydantic.SecretStr | None = pydantic.Field(
+    bot_token: _Token = pydantic.Field(alias="botToken", description="From @BotFather.")
+    webhook_secret: _Secret = pydantic.Field(
         None, alias="webhookSecret", description="Proves that an update comes from Telegram. Made up if there is none."
     )
-    webhook_secret_previous: pydantic.SecretStr | None = pydantic.Field(
+    webhook_secret_previous: _Secret = pydantic.Field(
         None, alias="webhookSecretPrevious", description="The one before, taken as well."
     )
 

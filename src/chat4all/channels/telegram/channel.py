@@ -1,6 +1,7 @@
 """Calls to the Bot API, and what its updates mean."""
 
 import hmac
+import time
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
@@ -18,6 +19,7 @@ T = TypeVar("T")
 _WANTED: Final = ["message", "edited_message", "my_chat_member"]
 _HEADER: Final = "x-telegram-bot-api-secret-token"
 _UPDATES: Final = 100  # of one poll
+_RECENT: Final = 300.0  # seconds
 _SPARE: Final = 10.0  # seconds that a poll's answer may come late
 
 
@@ -92,7 +94,8 @@ class TelegramChannel:
     async def registration(self) -> Registration:
         """getWebhookInfo."""
         info = await self._call("getWebhookInfo", {}, payloads.WebhookInfo)
-        return Registration(info.url, info.pending_update_count, info.last_error_message)
+        recent = info.last_error_date > time.time() - _RECENT  # it says for ever what was once wrong
+        return Registration(info.url, info.pending_update_count, info.last_error_message if recent else "")
 
     async def _write(self, method: str, body: dict[str, Any], result: type[T]) -> T:
         """A call that carries a text."""

@@ -91,6 +91,7 @@ class WebhookInfo(msgspec.Struct):
     url: str = ""
     pending_update_count: int = 0
     last_error_message: str = ""
+    last_error_date: int = 0
 
 
 def kind(update: dict[str, Any]) -> str:

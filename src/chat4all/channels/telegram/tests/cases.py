@@ -112,6 +112,8 @@ def _refused(name: str, answer: Answered, error: type[errors.ChannelError], **at
     return Outgoing(name, "send", (_PART,), asked=(_HELLO,), answered=(answer,), error=error, attributes=attributes)
 
 
+_REFUSED = {"last_error_message": "Connection refused"}
+
 OUTGOING: Final = (
     Outgoing("a text", "send", (_PART,), asked=(_HELLO,), answered=(_SENT,), result="17"),
     Outgoing(
@@ -197,8 +199,14 @@ OUTGOING: Final = (
         "where updates go",
         "registration",
         asked=(_asked("getWebhookInfo"),),
-        answered=(_ok({"url": "https://x", "pending_update_count": 3, "last_error_message": "Connection refused"}),),
+        answered=(_ok({"url": "https://x", "pending_update_count": 3, **_REFUSED, "last_error_date": 9_999_999_999}),),
         result=Registration("https://x", 3, "Connection refused"),
+    ),
+    Outgoing(
+        "where updates go, and what was wrong long ago",
+        "registration",
+        answered=(_ok({"url": "https://x", "pending_update_count": 0, **_REFUSED, "last_error_date": 1_700_000_000}),),
+        result=Registration("https://x", 0, ""),
     ),
     Outgoing(
         "a poll that brings something",
