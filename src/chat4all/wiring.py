@@ -6,6 +6,7 @@ import fcntl
 import ipaddress
 import logging
 import os
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TextIO
@@ -60,6 +61,7 @@ _KEPT: Final = tuple(
     for suffix in ("", "-wal", "-shm", "-journal")
 )
 _HOUR: Final = 3600.0
+_TOLD: Final = 35 * 86_400_000  # ms; no provider tells anything again so late
 
 
 class Embedded:
@@ -147,6 +149,7 @@ class Embedded:
         while True:
             try:
                 await self.log.trim()
+                await self.channels.forget_events(before=int(time.time() * 1000) - _TOLD)
             except EngineUnavailableError as error:
                 _log.warning("Old records stay for now: %s", error)
             await asyncio.sleep(_HOUR)

@@ -225,6 +225,16 @@ async def test_who_cannot_be_reached_is_marked_until_he_can(channels: ChannelDir
     assert (await channels.links_of(["bruno"]))["bruno"] == [one], "who writes is there"
 
 
+async def test_old_events_are_forgotten(channels: ChannelDirectory) -> None:
+    for name in ("group 7", "which 7 1", "standing 9"):
+        assert await channels.first_time(TG, name, NOON)
+    await channels.forget_events(before=NOON)
+    assert not await channels.first_time(TG, "standing 9", NOON)
+    await channels.forget_events(before=NOON + 1)
+    again = [await channels.first_time(TG, name, NOON) for name in ("group 7", "which 7 1", "standing 9")]
+    assert again == [False, True, True]
+
+
 async def test_a_code_is_good_for_a_while(channels: ChannelDirectory) -> None:
     await channels.add_link(link(state=LinkState.PENDING, code="A"))
     assert await channels.prove_link(TG, "7", "A", since=NOON + 1) is None

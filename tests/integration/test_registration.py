@@ -11,6 +11,7 @@ import pytest_asyncio
 from tests.integration.people import DEADLINE, System, expected, refused
 
 from chat4all.directory.channels import Link
+from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -162,3 +163,22 @@ async def test_what_a_connector_had_not_sent_is_failed_when_it_goes(
             if [one["reason"] for one in recipient["channels"]] == ["ConnectorDeleted"]:
                 break
             await asyncio.sleep(0.01)
+
+
+async def test_a_removal_that_was_cut_off_goes_on_when_it_is_asked_again(
+    operator: httpx.AsyncClient, system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log goes away between the first step and the last."""
+    uid = new_id()
+    expected(await operator.put(f"{PATH}/{uid}", json=body("cut")), 200)
+
+    async def gone(*_: object) -> None:
+        raise EngineUnavailableError("log", "gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("chat4all.channels.kit.registration.give_up", gone)
+        answer = await operator.delete(f"{PATH}/{uid}", params={"managedBy": "operator"})
+        refused(answer, 503, "unavailable")
+    assert expected(await operator.get(f"{PATH}/{uid}"), 200).json()["spec"]["state"] == "Removing"
+    expected(await operator.delete(f"{PATH}/{uid}", params={"managedBy": "operator"}), 200)
+    refused(await operator.get(f"{PATH}/{uid}"), 404, "not-found")

@@ -176,6 +176,10 @@ class ChannelDirectory(Protocol):
         """Whether this happens for the first time; from now on it does not."""
         ...
 
+    async def forget_events(self, *, before: int) -> None:
+        """Events of before this (ms) are not told again by anybody; that a group was answered is kept."""
+        ...
+
     async def reached(self, connector: str, chat: str, conversation_id: str, at: int) -> None:
         """Something of this conversation went to this chat (ms)."""
         ...

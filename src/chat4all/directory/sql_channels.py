@@ -151,6 +151,10 @@ class SqlChannels:
             return False
         return True
 
+    async def forget_events(self, *, before: int) -> None:
+        old = sa.and_(_events.c.at < before, _events.c.event_id.not_like("group %"))
+        await self._sql.write(lambda c: c.execute(sa.delete(_events).where(old)))
+
     async def reached(self, connector: str, chat: str, conversation_id: str, at: int) -> None:
         key = {"connector": connector, "chat": chat, "conversation_id": conversation_id}
 
