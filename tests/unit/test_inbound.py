@@ -210,6 +210,16 @@ async def test_start_alone_says_nothing(desk: Desk) -> None:
     assert (await desk.records(), desk.said) == ([], [])
 
 
+async def test_an_edit_that_comes_before_what_it_changes_is_not_lost(desk: Desk) -> None:
+    said = received("old")
+    edit = Revised(event_id=new_id(), chat="7", at=NOON, sender=BRUNO, external_id=said.external_id, text="new")
+    await desk.inbound.take([edit, said])
+    assert [one.content for one in await desk.records() if isinstance(one, records.Message | records.Edit)] == [
+        "old",
+        "new",
+    ]
+
+
 async def test_a_block_is_kept_and_taken_back(desk: Desk) -> None:
     await desk.link()
     for reachable, state in ((False, LinkState.UNREACHABLE), (True, LinkState.LINKED)):

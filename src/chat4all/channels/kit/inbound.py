@@ -67,8 +67,11 @@ class Inbound:
         self.unsupported: Counter[str] = Counter()
 
     async def take(self, events: Sequence[AnyEvent]) -> None:
-        """Keep them, in their order. Raises EngineUnavailableError, and NoSuchMembersError for a wrong inbox."""
-        for event in events:
+        """Keep them, in their order, but edits last: one may have overtaken what it changes.
+
+        Raises EngineUnavailableError, and NoSuchMembersError for a wrong inbox.
+        """
+        for event in sorted(events, key=lambda one: isinstance(one, Revised)):
             await self._take(event)
             self._metrics.inbound.labels(self._connector, type(event).__name__.lower()).inc()
 
