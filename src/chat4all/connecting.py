@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from chat4all import simulated
+from chat4all import simulator_connector
 from chat4all.channels.kit import errors, files, registry
 from chat4all.channels.kit.attempts import Attempts
 from chat4all.channels.kit.connector import Connector, Mode
@@ -35,7 +35,7 @@ from chat4all.telemetry.metrics import Metrics
 _log = logging.getLogger(__name__)
 
 _UID: Final = uuid.UUID("4f6a2d80-3e17-5b9c-a2c4-8d1e5f7b0a36")  # the namespace of uids of connectors from files
-TOKEN: Final = "TELEGRAM_TOKEN"  # noqa: S105 - the variable's name
+TELEGRAM: Final = "TELEGRAM_TOKEN"  # the variable that holds a bot's
 _LONGEST: Final = 300.0
 _AGAIN: Final = 5.0  # seconds until a connector that ended by a fault is started again
 _FILE: Final = "file"  # who manages what stands in a file
@@ -113,10 +113,10 @@ class Connecting:
         """The simulator's connector is wanted too; who is linked there."""
         if not self._settings.simulator:
             return None
-        met = await simulated.meet(self._settings.simulator)
-        _check_ids([*(one.resource.id for one in self._wanted), f"local.{simulated.NAME}"])
-        self._wanted.append(simulated.connector(met, self._settings, registry.installed()["telegram"]))
-        return simulated.link(met)
+        met = await simulator_connector.meet(self._settings.simulator)
+        _check_ids([*(one.resource.id for one in self._wanted), f"local.{simulator_connector.NAME}"])
+        self._wanted.append(simulator_connector.connector(met, self._settings, registry.installed()["telegram"]))
+        return simulator_connector.link(met)
 
     async def run(self) -> None:
         """Run them until cancelled. One that ends by a fault is started again; the others go on."""
@@ -242,7 +242,7 @@ def wanted(settings: ChannelsSettings) -> list[files.Wanted]:
         found = files.read(settings.folder, manifests)
     except files.FileError as error:
         raise StartError(str(error)) from error
-    token = os.environ.get(TOKEN, "")
+    token = os.environ.get(TELEGRAM, "")
     if token:
         found.append(_of_token(token, settings, manifests["telegram"]))
     _check_ids([one.resource.id for one in found])
@@ -258,7 +258,9 @@ def wanted(settings: ChannelsSettings) -> list[files.Wanted]:
 def _check_ids(ids: Sequence[str]) -> None:
     twice = [one for one, times in Counter(ids).items() if times > 1]
     if twice:
-        raise StartError(f"Connector {twice[0]} is there twice: in a file, and by {TOKEN} or a simulator. Rename it.")
+        raise StartError(
+            f"Connector {twice[0]} is there twice: in a file, and by {TELEGRAM} or a simulator. Rename it."
+        )
 
 
 def _of_token(token: str, settings: ChannelsSettings, manifest: Manifest) -> files.Wanted:
@@ -268,7 +270,7 @@ def _of_token(token: str, settings: ChannelsSettings, manifest: Manifest) -> fil
         "metadata": {"name": "telegram"},
         "spec": {
             "channel": "telegram",
-            "credentialsSecretRef": {"name": TOKEN},
+            "credentialsSecretRef": {"name": TELEGRAM},
             "inbox": {"members": settings.inbox},
         },
     }

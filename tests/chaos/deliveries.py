@@ -11,7 +11,6 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import httpx
@@ -78,7 +77,7 @@ class Told(NamedTuple):
 class Run:
     """One hub over one simulator. `seed`: of kills and faults."""
 
-    def __init__(self, folder: Path, simulator: Simulator, server: Server, load: Load, seed: int) -> None:
+    def __init__(self, simulator: Simulator, server: Server, load: Load, seed: int) -> None:
         self._simulator = simulator
         self._server = server
         self._load = load

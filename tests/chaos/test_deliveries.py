@@ -34,7 +34,7 @@ async def told(folder: Path, load: Load, *program: str) -> Told:
     simulator.bot(BOT)
     try:
         async with ended(server):
-            return await Run(folder, simulator, server, load, SEED).tell()
+            return await Run(simulator, server, load, SEED).tell()
     finally:
         simulator.stop()
 

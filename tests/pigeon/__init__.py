@@ -9,7 +9,7 @@ from pathlib import Path
 @contextlib.contextmanager
 def installed() -> Iterator[None]:
     """While this lasts the package is on the path, as pip would have left it."""
-    folder = str(Path(__file__).parent)
+    folder = str(Path(__file__).parent / "site")
     sys.path.insert(0, folder)
     try:
         yield

@@ -11,7 +11,16 @@ from chat4all.model.outbound import Delivery, DeliveryKey, Plan, Target
 from chat4all.model.positions import Position
 from chat4all.model.reasons import REASONS
 from chat4all.model.rows import Row
-from chat4all.routing.planning import Labels, Party, plan_change, plan_message, plan_retry
+from chat4all.routing.planning import (
+    Labels,
+    Party,
+    Reached,
+    plan_change,
+    plan_message,
+    plan_retry,
+    reachable,
+    without_refused,
+)
 
 
 def link(name: str, channel: str = "telegram", **more: Any) -> Link:
@@ -162,3 +171,21 @@ def test_every_reason_says_what_happened_and_what_can_be_done():
         assert code.isalpha()
         assert reason.sentence.endswith(".")
         assert reason.advice.endswith(".")
+
+
+NOW = Reached({"c": ["bruno"], "d": ["bruno", "clara"]}, frozenset({"l"}), frozenset({"local.telegram"}))
+STANDING: dict[str, Any] = {"recipient": "bruno", "link": "l", "connector": "local.telegram", "destination": "7"}
+STILL = [
+    ("who is there and linked", {}, ""),
+    ("who has left, though he is in another conversation", {"recipient": "clara"}, "NoLink"),
+    ("whose link is gone", {"link": "other"}, "NoLink"),
+    ("whose connector is gone", {"connector": "local.gone"}, "ConnectorDeleted"),
+]
+
+
+@pytest.mark.parametrize("case", STILL, ids=[one[0] for one in STILL])
+def test_what_is_sent_again_is_for_those_who_are_still_there(case: tuple[str, dict[str, str], str]) -> None:
+    _, change, reason = case
+    plan = Plan(record_id="r", message_id="m", targets=(Target(**{**STANDING, **change}),))
+    assert [one.reason for one in reachable(plan, "c", NOW).targets] == [reason]
+    assert bool(without_refused(reachable(plan, "c", NOW)).targets) is not bool(reason)

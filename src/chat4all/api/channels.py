@@ -57,10 +57,7 @@ class ConnectorAnswer(pydantic.BaseModel):
 @router.get("/channels", responses=documented("unauthenticated"))
 async def channels(uses: Uses, _: Who) -> list[ChannelAnswer]:
     """The channels that are installed here, and what each can do."""
-    return [
-        ChannelAnswer(**{name: value for name, value in msgspec.to_builtins(one).items() if name != "invite"})
-        for _, one in sorted(uses.channels.items())
-    ]
+    return [ChannelAnswer(**msgspec.to_builtins(one)) for _, one in sorted(uses.channels.items())]
 
 
 @router.get("/connectors", responses=documented("unauthenticated", "forbidden"))

@@ -58,10 +58,12 @@ class Wanted(pydantic.BaseModel):
 class Registered(pydantic.BaseModel):
     """A connector's row."""
 
+    model_config = pydantic.ConfigDict(populate_by_name=True)
+
     uid: str
     id: str
     channel: str
-    managedBy: str  # noqa: N815 - as in the resource
+    managed_by: str = pydantic.Field(alias="managedBy")
     spec: dict[str, Any]
     account: str | None
     status: dict[str, Any]
@@ -128,7 +130,7 @@ def _answer(connector: Connector) -> Registered:
         uid=connector.uid,
         id=connector.name,
         channel=connector.channel,
-        managedBy=connector.managed_by,
+        managed_by=connector.managed_by,
         spec=dict(connector.spec),
         account=connector.account,
         status=dict(connector.status),

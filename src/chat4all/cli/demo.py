@@ -11,7 +11,7 @@ from chat4all.cli.client import AnswerError
 from chat4all.cli.options import Json
 from chat4all.cli.output import emit, lines
 from chat4all.cli.server import Server
-from chat4all.cli.simulated import simulating
+from chat4all.cli.simulator_process import simulating
 from chat4all.cli.story import Story, Teller, Timeline, UnseenError
 from chat4all.cli.telegram_story import TelegramStory
 from chat4all.cli.trace import table

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from chat4all import config, connecting, runtime, wiring
-from chat4all.cli import simulated
+from chat4all.cli import simulator_process
 from chat4all.model.errors import EngineUnavailableError, StartError
 from chat4all.telemetry import logs
 
@@ -59,14 +59,13 @@ def run(
 @contextlib.contextmanager
 def _phones(settings: config.Settings, *, wanted: bool, fresh: bool) -> Iterator[str]:
     """The address of a simulator: the one that is set, else one of our own, or nothing."""
-    if settings.channels.simulator or not wanted or os.environ.get(connecting.TOKEN):
+    if settings.channels.simulator or not wanted or os.environ.get(connecting.TELEGRAM):
         yield settings.channels.simulator
         return
     data = settings.embedded.data / "simulator"
-    if fresh:
-        simulated.clear(data)
     port = settings.simulator.port if settings.server.port else 0
-    with simulated.simulating(port, data, settings.embedded.data / "simulator.log") as url:
+    log = settings.embedded.data / "simulator.log"
+    with simulator_process.simulating(port, data, log, fresh=fresh) as url:
         yield url
 
 

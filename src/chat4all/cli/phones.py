@@ -1,11 +1,11 @@
-"""The simulator's phones and faults, as a story and its tests use them: its control API."""
+"""The simulator's phones and faults, as the demo's story uses them: its control API."""
 
 from typing import Any, Self
 
 import httpx
 
 from chat4all.cli.client import AnswerError
-from chat4all.simulated import BOT
+from chat4all.simulator_connector import BOT
 
 
 class Phones:

@@ -1,6 +1,5 @@
 """chat4all trace: where is my message?"""
 
-import asyncio
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -8,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from chat4all.cli import output
+from chat4all.cli import listing, output
 from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, Client
 from chat4all.cli.options import As, Json, Password, Url
 
@@ -26,18 +25,12 @@ def run(
 
     Example: chat4all trace --as ana 01997a3e-5c1f-7d02-9c1b-2f6a8e4b7d10
     """
-    events = asyncio.run(_timeline(Client(url, username, password), message))
+    path = f"/v1/messages/{quote(message, safe='')}/timeline"
+    events = listing.fetch(Client(url, username, password), path)
     if as_json:
         output.emit(events)
     else:
         output.tables().print(table(message, events))
-
-
-async def _timeline(client: Client, message: str) -> list[dict[str, Any]]:
-    async with client:
-        path = f"/v1/messages/{quote(message, safe='')}/timeline"
-        events: list[dict[str, Any]] = (await client.call("GET", path)).json()
-        return events
 
 
 def table(message: str, events: list[dict[str, Any]]) -> Table:

@@ -1,16 +1,13 @@
 """chat4all users: find, make and change people and programs."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from chat4all.cli import output
+from chat4all.cli import listing, output
 from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, AnswerError, Client
 from chat4all.cli.options import As, Json, Password, Url
 from chat4all.directory.port import Role
@@ -52,13 +49,13 @@ def find(
 
     Example: chat4all users find an
     """
-    users = asyncio.run(_found(Client(url, username, password), query))
+    path = f"/v1/users?{urlencode({'q': query, 'limit': 200})}"
+    users = listing.fetch(Client(url, username, password), path)
     if as_json:
         output.emit(users)
-    elif users:
-        output.tables().print(_table(users))
     else:
-        output.note("There is no such user." if query else "Give a whole name: only agents and admins see who is here.")
+        nothing = "There is no such user." if query else "Give a whole name: only agents and admins see who is here."
+        listing.show([_row(user) for user in users], nothing)
 
 
 @app.command()
@@ -79,7 +76,7 @@ def add(
     Example: chat4all users add carla --role agent --email carla@example.com
     """
     new = {"username": name, "password": _new_password(name, password_file), "role": role}
-    made = asyncio.run(_told(Client(url, username, password), "POST", "/v1/users", new | _given(email=email)))
+    made = listing.ask(Client(url, username, password), "POST", "/v1/users", new | _given(email=email))
     _say(made, "Made", as_json=as_json)
 
 
@@ -105,19 +102,7 @@ def change(
     if not wanted:
         raise AnswerError("Say what to change: --role, --new-password (asks for it) or --password-file.")
     path = f"/v1/users/{quote(name, safe='')}"
-    _say(asyncio.run(_told(Client(url, username, password), "PATCH", path, wanted)), "Changed", as_json=as_json)
-
-
-async def _found(client: Client, query: str) -> list[dict[str, Any]]:
-    async with client:
-        pages = client.pages(f"/v1/users?{urlencode({'q': query, 'limit': 200})}")
-        return [user async for page in pages for user in page]
-
-
-async def _told(client: Client, method: str, path: str, body: dict[str, str]) -> dict[str, Any]:
-    async with client:
-        user: dict[str, Any] = (await client.call(method, path, body)).json()
-        return user
+    _say(listing.ask(Client(url, username, password), "PATCH", path, wanted), "Changed", as_json=as_json)
 
 
 def _given(**values: str | None) -> dict[str, str]:
@@ -146,11 +131,8 @@ def _read(file: Path) -> str:
         raise AnswerError(f"The password in {file} is not in UTF-8.") from error
 
 
-def _table(users: list[dict[str, Any]]) -> Table:
-    drawn = Table("name", "role", "e-mail", box=None, pad_edge=False)
-    for user in users:
-        drawn.add_row(*(Text(output.plain(user[column] or "")) for column in ("username", "role", "email")))
-    return drawn
+def _row(user: dict[str, Any]) -> dict[str, str]:
+    return {"name": user["username"], "role": user["role"], "e-mail": user["email"] or ""}
 
 
 def _say(user: dict[str, Any], done: str, *, as_json: bool) -> None:

@@ -72,17 +72,7 @@ def _way(parts: Sequence[Delivery]) -> Way:
         link=told.key.link,
         connector=told.connector,
         state=state,
-        at=_at(told, state),
+        at=told.at if told.state is state else None,
         reason=told.reason if state is State.FAILED else "",
         generation=told.key.generation,
     )
-
-
-def _at(delivery: Delivery, state: State) -> int | None:
-    times = {
-        State.FAILED: delivery.failed_at,
-        State.SENT: delivery.sent_at,
-        State.DELIVERED: delivery.delivered_at,
-        State.READ: delivery.read_at,
-    }
-    return times.get(state)

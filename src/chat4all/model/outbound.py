@@ -15,6 +15,14 @@ from chat4all.model.positions import Position
 _DELIVERY: Final = uuid.UUID("7d2f0b9e-3c51-5c0a-9d68-6a0f1be2c4d3")  # the namespace of ids of deliveries
 
 
+STATE_COLUMNS: Final = {
+    State.SENT: "sent_at",
+    State.DELIVERED: "delivered_at",
+    State.READ: "read_at",
+    State.FAILED: "failed_at",
+}
+
+
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Who gets it, by which link: at which connector, in which chat. `label`: the sender's name before the text.
 
@@ -82,6 +90,12 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         if self.failed_at is not None:
             return State.FAILED
         return State.SENT if self.sent_at is not None else State.ACCEPTED
+
+    @property
+    def at(self) -> int | None:
+        """When it came to that state, ms; None: it has not come to one."""
+        column = STATE_COLUMNS.get(self.state)
+        return None if column is None else getattr(self, column)
 
 
 class DeliveryWrite(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ connector knows what it has sent.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,7 +16,7 @@ from chat4all.model import frames, outbound, records
 from chat4all.model.channels import ALL, APP
 from chat4all.model.delivery import State
 from chat4all.model.ids import is_contact
-from chat4all.model.outbound import DeliveryKey, DeliveryWrite, Plan, Target
+from chat4all.model.outbound import STATE_COLUMNS, DeliveryKey, DeliveryWrite, Plan, Target
 from chat4all.model.positions import Position
 from chat4all.model.rows import Row, TimelineEntry, iso
 from chat4all.routing.intake import Arrival
@@ -33,13 +33,6 @@ from chat4all.routing.planning import (
 from chat4all.routing.sequencer import Placed
 from chat4all.store.ledger import Ledger
 from chat4all.store.port import Store
-
-_COLUMNS: Final = {
-    State.SENT: "sent_at",
-    State.DELIVERED: "delivered_at",
-    State.READ: "read_at",
-    State.FAILED: "failed_at",
-}
 
 _encode = msgspec.json.Encoder().encode
 
@@ -138,7 +131,7 @@ class Dispatch:
         reached = await self._reached(set(edits.values()), plans)
         plans = [
             # What was sent may be taken back from anybody; a new text is for those only who are still there.
-            without_refused(reachable(plan, reached)) if plan.record_id in edits else plan
+            without_refused(reachable(plan, edits[plan.record_id], reached)) if plan.record_id in edits else plan
             for plan in plans
         ]
         return await self._ledger.plan([plan for plan in plans if plan.targets])
@@ -146,12 +139,12 @@ class Dispatch:
     async def _reached(self, conversation_ids: Collection[str], plans: Sequence[Plan]) -> Reached:
         """Who is there now, by which links, at which connectors."""
         if not any(plan.targets for plan in plans):
-            return Reached(frozenset(), frozenset(), frozenset())
-        members = await self._directory.members(set(conversation_ids))
+            return Reached({}, frozenset(), frozenset())
+        members = await self._directory.members(conversation_ids)
         people = {target.recipient for plan in plans for target in plan.targets}
         links = await self._channels.links_of(people)
         return Reached(
-            frozenset(name for held in members.values() for name in held),
+            members,
             frozenset(link.link_id for held in links.values() for link in held if link.state is not LinkState.PENDING),
             frozenset(one.name for one in await self._channels.connectors() if one.spec.get("state") != REMOVING),
         )
@@ -168,8 +161,9 @@ class Dispatch:
             for _, record in wanted
             if record.message_id in rows
         ]
-        reached = await self._reached([record.conversation_id for _, record in wanted], plans)
-        plans = [reachable(plan, reached) for plan in plans]
+        places = {record.id: record.conversation_id for _, record in wanted}
+        reached = await self._reached(set(places.values()), plans)
+        plans = [reachable(plan, places[plan.record_id], reached) for plan in plans]
         made = await self._ledger.plan([plan for plan in plans if plan.targets])
         entries: list[Entry] = []
         writes: list[DeliveryWrite] = []
@@ -226,7 +220,7 @@ def _refused(plan: Plan, row: Row) -> Iterable[frames.Frame]:
     for target in plan.targets:
         if target.reason:
             place = row.conversation_id, plan.message_id, target.recipient, target.connector
-            yield _told(*place, State.FAILED, target.reason, row.created_at)
+            yield _Told(*place, State.FAILED, target.reason, row.created_at).frame()
 
 
 def _key(plan: Plan, target: Target) -> DeliveryKey:
@@ -277,7 +271,7 @@ def _entry(target: Target, record: outbound.Outbound) -> Entry:
 
 
 def _write(position: Position, record: records.DeliveryReceipt) -> DeliveryWrite:
-    columns: dict[str, Any] = {_COLUMNS[record.state]: record.at}
+    columns: dict[str, Any] = {STATE_COLUMNS[record.state]: record.at}
     if record.parts:
         columns["parts"] = record.parts
     if record.reason:
@@ -302,19 +296,27 @@ def _timeline(note: Arrival, record: records.DeliveryReceipt) -> TimelineEntry:
 
 def _frame(record: records.DeliveryReceipt) -> frames.Frame:
     place = record.conversation_id, record.message_id, record.delivery.recipient, record.connector
-    return _told(*place, record.state, record.reason, record.at)
+    return _Told(*place, record.state, record.reason, record.at).frame()
 
 
-def _told(  # noqa: PLR0917 - the fields of a frame, one by one
-    conversation_id: str, message_id: str, recipient: str, connector: str, state: State, reason: str, at: int
-) -> frames.Frame:
-    return {
-        "type": "delivery",
-        "conversation_id": conversation_id,
-        "message_id": message_id,
-        "recipient": recipient,
-        "connector": connector,
-        "state": str(state),
-        "reason": reason or None,
-        "timestamp": iso(at),
-    }
+class _Told(NamedTuple):
+    """What those who look are told of a delivery. `at`: ms."""
+
+    conversation_id: str
+    message_id: str
+    recipient: str
+    connector: str
+    state: State
+    reason: str
+    at: int
+
+    def frame(self) -> frames.Frame:
+        told = self._asdict()
+        at = told.pop("at")
+        return {
+            "type": "delivery",
+            **told,
+            "state": str(self.state),
+            "reason": self.reason or None,
+            "timestamp": iso(at),
+        }

@@ -39,9 +39,9 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reached(NamedTuple):
-    """Members of the conversations, ids of proven links, ids of registered connectors."""
+    """The members of each conversation, ids of proven links, ids of registered connectors."""
 
-    members: frozenset[str]
+    members: Mapping[str, Collection[str]]
     links: frozenset[str]
     connectors: frozenset[str]
 
@@ -90,13 +90,14 @@ def plan_retry(record_id: str, message_id: str, original: Plan, deliveries: Sequ
     return Plan(record_id=record_id, message_id=message_id, targets=tuple(targets))
 
 
-def reachable(plan: Plan, now: Reached) -> Plan:
+def reachable(plan: Plan, conversation_id: str, now: Reached) -> Plan:
     """The plan of a change or a retry as things stand now: who has left or is not linked any more gets nothing."""
+    there = now.members.get(conversation_id, ())
 
     def look(target: Target) -> Target:
         if target.connector not in now.connectors:
             return msgspec.structs.replace(target, reason="ConnectorDeleted")
-        if target.recipient not in now.members or target.link not in now.links:
+        if target.recipient not in there or target.link not in now.links:
             return msgspec.structs.replace(target, reason="NoLink")
         return target
 

@@ -95,7 +95,6 @@ class Connector:
         self.status = Status(mode=mode)
         self.name = name
         self._uid = uid
-        self._name = name
         self._channel = channel
         self._courier = courier
         self._inbound = inbound
@@ -130,7 +129,7 @@ class Connector:
             self._channel.verify(post)
             events = self._channel.parse(post.body)
         except errors.ChannelError as error:
-            self._metrics.refused_posts.labels(self._name, type(error).__name__.removesuffix("Error")).inc()
+            self._metrics.refused_posts.labels(self.name, type(error).__name__.removesuffix("Error")).inc()
             raise
         await self._inbound.take(events)
 
@@ -139,8 +138,8 @@ class Connector:
         told, at = "", 0.0
         while True:
             self.status.queue, self.status.limited = self._lanes.waiting, self._lanes.parked
-            self._metrics.waiting.labels(self._name).set(self.status.queue)
-            self._metrics.limited.labels(self._name).set(self.status.limited)
+            self._metrics.waiting.labels(self.name).set(self.status.queue)
+            self._metrics.limited.labels(self.name).set(self.status.limited)
             self.status.unsupported = dict(self._inbound.unsupported)
             now, state = time.time(), dataclasses.asdict(self.status)
             if repr(state) != told or now - at > _STILL:
@@ -148,15 +147,15 @@ class Connector:
                     await self._channels.report(self._uid, {**state, "at": iso(int(now * 1000))})
                     told, at = repr(state), now
                 except EngineUnavailableError as error:
-                    _log.warning("%s cannot tell how it is: %s", self._name, error)
+                    _log.warning("%s cannot tell how it is: %s", self.name, error)
             await asyncio.sleep(_TELL)
 
     async def _sweep(self) -> None:
         while True:
             try:
-                await self._inbound.progresses.sweep(int(time.time() * 1000))
+                await self._inbound.early.sweep(int(time.time() * 1000))
             except EngineUnavailableError as error:
-                _log.warning("%s looks for early receipts later: %s", self._name, error)
+                _log.warning("%s looks for early receipts later: %s", self.name, error)
             await asyncio.sleep(_SWEEP)
 
     async def _introduce(self) -> None:
@@ -175,8 +174,8 @@ class Connector:
                 await self._stand_back(error)
 
     async def _send(self) -> None:
-        topic = outbound_topic(self._name)
-        consumer = self._log.consumer(f"chat4all.connector.{self._name}", topic.name)
+        topic = outbound_topic(self.name)
+        consumer = self._log.consumer(f"chat4all.connector.{self.name}", topic.name)
         try:
             while not self._lanes.broken.is_set():
                 try:
@@ -225,7 +224,7 @@ class Connector:
         at, record = waiting
         wait = await self._courier.take(record)
         if wait is None:
-            self._metrics.send_seconds.labels(self._name).observe(max(0.0, time.time() - at / 1000))
+            self._metrics.send_seconds.labels(self.name).observe(max(0.0, time.time() - at / 1000))
         return wait
 
     async def _commit(self, consumer: Consumer) -> None:
@@ -273,5 +272,5 @@ class Connector:
         self.status.problem = str(error)
         soon = isinstance(error, EngineUnavailableError | errors.UnreachableError | errors.UnknownOutcomeError)
         seconds = error.retry_after if isinstance(error, errors.ThrottledError) else _AWAY if soon else _SLOWLY
-        _log.warning("%s waits %.0f s: %s", self._name, seconds, error)
+        _log.warning("%s waits %.0f s: %s", self.name, seconds, error)
         await asyncio.sleep(seconds)

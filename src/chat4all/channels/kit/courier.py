@@ -14,9 +14,9 @@ from typing import Final
 
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.attempts import Attempts, Done, Later
+from chat4all.channels.kit.early_receipts import EarlyReceipts
 from chat4all.channels.kit.manifest import Capabilities
 from chat4all.channels.kit.port import Channel, Part
-from chat4all.channels.kit.progress import Progresses
 from chat4all.channels.kit.receipts import key_of, receipt
 from chat4all.channels.kit.splitting import split
 from chat4all.directory.channels import ChannelDirectory
@@ -63,7 +63,7 @@ class Courier:
         self._limits = limits
         self._per_connector = per_second or capabilities.per_connector
         self._clock = clock
-        self._progresses = Progresses(connector=connector, ledger=ledger, log=log)
+        self._early = EarlyReceipts(connector=connector, ledger=ledger, log=log)
         self._turns: set[str] = set()
         self._failures: dict[str, int] = {}  # in a row, by chat
         self._reached: dict[tuple[str, str], float] = {}  # when it was last written down, by chat and conversation
@@ -98,8 +98,8 @@ class Courier:
             if made.result.outcome == "failed":
                 break
         await self._tell(told)
-        for message in known:
-            await self._progresses.of(message)
+        for message in known if self._can.receipts else ():
+            await self._early.of(message)
         await self._note_reached(record, told)
         return None
 

@@ -11,8 +11,8 @@ from typing import Final
 
 import msgspec
 
+from chat4all.channels.kit.early_receipts import EarlyReceipts
 from chat4all.channels.kit.events import AnyEvent, Group, Progress, Received, Revised, Standing, Unsupported
-from chat4all.channels.kit.progress import Progresses
 from chat4all.directory.channels import Arrival, ChannelDirectory
 from chat4all.directory.port import Notice
 from chat4all.log.port import CONVERSATIONS, EVENTS, Entry, Log
@@ -63,7 +63,7 @@ class Inbound:
         self._say = say
         self._told = told
         self._metrics = metrics
-        self.progresses = Progresses(connector=connector, ledger=ledger, log=log)
+        self.early = EarlyReceipts(connector=connector, ledger=ledger, log=log)
         self.unsupported: Counter[str] = Counter()
 
     async def take(self, events: Sequence[AnyEvent]) -> None:
@@ -89,7 +89,7 @@ class Inbound:
                     self._connector, person, reachable=event.reachable, reason="Blocked"
                 )
             case Progress():
-                await self.progresses.take(event)
+                await self.early.take(event)
             case Group():
                 if await self._directory.first_time(self._connector, f"group {event.chat}", event.at):
                     await self._say(event.chat, _NO_GROUPS)

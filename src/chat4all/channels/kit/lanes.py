@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from chat4all.log.port import Assignment
@@ -173,7 +174,7 @@ class Lanes(Generic[T]):
             wait = await self._once(item)
             if wait is None:
                 since = None
-                await self._surely(lambda item=item: self._finish(lane, item))  # type: ignore[misc] # bound to this turn's
+                await self._surely(partial(self._finish, lane, item))
                 continue
             since = time.monotonic() if since is None else since
             if time.monotonic() + wait - since > self._parked_after:
@@ -204,13 +205,10 @@ class Lanes(Generic[T]):
             self._parked.setdefault(lane, item.assignment)
 
     async def _stow(self, lane: bytes) -> None:
-        if lane in self._parked:
-            await self._move(lane, self._parked[lane])
-
-    async def _move(self, lane: bytes, assignment: Assignment) -> None:
-        """What waits in memory goes to the table; then its offsets are done with."""
+        """What waits in memory for a parked lane goes to the table; then its offsets are done with."""
+        assignment = self._parked.get(lane)
         items = [one for one in self._lanes[lane] if one.assignment is assignment]
-        if not items or self._parking is None:
+        if not items or assignment is None or self._parking is None:
             return
         await self._parking.add(assignment.partition, lane, [(one.offset, one.what) for one in items])
         for one in items:

@@ -48,8 +48,7 @@ async def _told(
         record: AnyOutbound = _decode(value)
     except (msgspec.DecodeError, ValueError):
         return ()
-    is_split = isinstance(record, outbound.Send) and can is not None
-    parts = max(1, len(split(record.text, can.max_text, can.unit))) if is_split else 1  # type: ignore[union-attr] # see is_split
+    parts = _parts(record, can)
     told = []
     for part in range(parts):
         key = key_of(record, part)
@@ -60,3 +59,9 @@ async def _told(
         if result.outcome == "failed":
             break
     return told
+
+
+def _parts(record: AnyOutbound, can: Capabilities | None) -> int:
+    if can is None or not isinstance(record, outbound.Send):
+        return 1
+    return max(1, len(split(record.text, can.max_text, can.unit)))

@@ -11,8 +11,7 @@ from chat4all.channels.kit.events import AnyEvent, Person, Progress, Received, U
 from chat4all.channels.kit.http import Client
 from chat4all.channels.kit.port import Account, Page, Part, Post, Registration
 from chat4all.model.delivery import State
-
-from . import Config, Credentials  # noqa: TID252 - it is its own package only while a test has it on the path
+from pigeon_post import Config, Credentials
 
 _STATES: Final[dict[str, Literal[State.DELIVERED, State.READ]]] = {"delivered": State.DELIVERED, "read": State.READ}
 

@@ -18,7 +18,7 @@ _SWEPT: Final = 500  # receipts of one sweep
 _KEPT: Final = 7 * 86_400_000  # ms
 
 
-class Progresses:
+class EarlyReceipts:
     """Of one connector. Every method raises EngineUnavailableError."""
 
     def __init__(self, *, connector: str, ledger: Ledger, log: Log) -> None:

@@ -18,36 +18,30 @@ _STOPS: Final = 5.0
 
 
 @contextlib.contextmanager
-def simulating(port: int, data: Path, log: Path) -> Iterator[str]:
+def simulating(port: int, data: Path, log: Path, *, fresh: bool = False) -> Iterator[str]:
     """The address of a simulator: of the one that runs on this port already, else of one that ends with this.
 
-    Its output goes to `log`. Raises StartError.
+    Its output goes to `log`; `fresh`: one of ours forgets what it kept. Raises StartError.
     """
     there = f"http://localhost:{port}"
     if port and _is_simulator(there):
         yield there
         return
     log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    process = _started(port, data, log)
+    process = _started(port, data, log, fresh=fresh)
     try:
         yield _address(process, log)
     finally:
         _end(process)
 
 
-def _started(port: int, data: Path, log: Path) -> subprocess.Popen[bytes]:
+def _started(port: int, data: Path, log: Path, *, fresh: bool) -> subprocess.Popen[bytes]:
     """In a session of its own: Ctrl+C is for us. It ends when its standard input does, however we end."""
     command = [sys.executable, "-m", "chat4all", "simulator", "--json", "--attached"]
-    command += ["--port", str(port), "--data", str(data)]
+    command += ["--port", str(port), "--data", str(data), *(["--fresh"] if fresh else [])]
     pipe = subprocess.PIPE
     with log.open("wb") as errors:
-        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, start_new_session=True)  # noqa: S603 - our own command
-
-
-def clear(data: Path) -> None:
-    """Forget its bots, phones and log."""
-    for name in ("log.jsonl", "telegram.json"):
-        (data / name).unlink(missing_ok=True)
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, start_new_session=True)  # noqa: S603 - our own command, and no shell
 
 
 def _is_simulator(url: str) -> bool:
