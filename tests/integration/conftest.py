@@ -16,8 +16,9 @@ import pytest
 import pytest_asyncio
 import uvicorn
 from tests.integration.commands import serving
-from tests.integration.people import DEADLINE, System
+from tests.integration.people import DEADLINE, Person, System
 from tests.integration.simulator.world import Bot, Simulator, simulating
+from tests.integration.wires import Phone
 
 from chat4all import config, runtime, wiring
 from chat4all.cli.server import Server
@@ -72,6 +73,19 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
     """The system that a module shares, with limits that no test reaches by accident."""
     async with running(tmp_path_factory.mktemp("system")) as shared:
         yield shared
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def phone() -> AsyncIterator[Phone]:
+    """Opens WebSockets, which are closed at the end of the test."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield Phone(stack)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def carol(system: System) -> Person:
+    """Somebody who shares nothing with the others until a test says so."""
+    return await system.register("carol")
 
 
 @pytest_asyncio.fixture(loop_scope="module")

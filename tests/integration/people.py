@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
@@ -193,3 +194,33 @@ def refused(answer: httpx.Response, status: int, code: str, field: str | None = 
 def names(users: Sequence[Mapping[str, Any]]) -> list[str]:
     """The user names in a list of users."""
     return [str(user["username"]) for user in users]
+
+
+async def chatter(person: Person, chat: str, count: int) -> list[str]:
+    """Post so many messages, one after the other; their ids once the last one is stored."""
+    posted = [await person.post(chat, f"no. {number}") for number in range(1, count + 1)]
+    await person.settled(posted[-1])
+    return posted
+
+
+async def busy(writers: Sequence[Person], chat: str, count: int, dice: random.Random) -> None:
+    """Fill the seqs of a conversation up to `count`: messages, and edits and deletes of earlier ones."""
+    plan = iter(range(count))
+
+    async def write(person: Person) -> None:
+        mine: list[str] = []
+        for number in plan:
+            turn = dice.random()
+            if not mine or turn < 0.8:
+                mine.append(await person.post(chat, f"{number}"))
+                continue
+            target = mine.pop(dice.randrange(len(mine)))
+            await person.settled(target)
+            if turn < 0.9:
+                body = {"content": f"{number}, changed"}
+                expected(await person.call("PATCH", f"/v1/messages/{target}", json=body), 202)
+                mine.append(target)
+            else:
+                expected(await person.call("DELETE", f"/v1/messages/{target}"), 202)
+
+    await asyncio.gather(*(write(person) for person in writers))

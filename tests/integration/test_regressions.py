@@ -4,7 +4,7 @@ import pytest
 import websockets
 from tests.integration.conftest import Start
 from tests.integration.people import System, unused
-from tests.integration.test_websocket import Wire
+from tests.integration.wires import Wire
 
 from chat4all.cli.client import Client
 

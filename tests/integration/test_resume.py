@@ -4,43 +4,25 @@ Whatever happens meanwhile: messages that keep coming, connections that are cut 
 """
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
-import pytest_asyncio
 from tests.integration.conftest import Start, running
-from tests.integration.people import Person, System, expected
-from tests.integration.test_websocket import LONG, Phone, Wire, join, wired
-
-from chat4all.model.errors import EngineUnavailableError
-from chat4all.realtime.port import Push
+from tests.integration.people import Person, System, busy, chatter, expected
+from tests.integration.wires import LONG, Phone, Wire, join, wired
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 UNORDERED: Final = ("presence", "receipt", "typing", "pong")
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def phone() -> AsyncIterator[Phone]:
-    async with contextlib.AsyncExitStack() as stack:
-        yield Phone(stack)
-
-
 async def everything(person: Person) -> dict[str, int]:
     """The cursors of somebody who has all that there is in his conversations."""
     listed = await person.get("/v1/conversations", limit=200)
     return {one["conversation_id"]: one["last_seq"] for one in listed}
-
-
-async def chatter(person: Person, chat: str, count: int) -> list[str]:
-    """Post so many messages, one after the other; their ids once the last one is stored."""
-    posted = [await person.post(chat, f"no. {number}") for number in range(1, count + 1)]
-    await person.settled(posted[-1])
-    return posted
 
 
 def story(wire: Wire) -> list[tuple[str, int | None]]:
@@ -371,29 +353,6 @@ async def test_each_device_resumes_from_its_own_place(system: System, phone: Pho
 # -- while messages keep coming
 
 
-async def busy(writers: Sequence[Person], chat: str, count: int, dice: random.Random) -> None:
-    """Fill the seqs of a conversation up to `count`: messages, and edits and deletes of earlier ones."""
-    plan = iter(range(count))
-
-    async def write(person: Person) -> None:
-        mine: list[str] = []
-        for number in plan:
-            turn = dice.random()
-            if not mine or turn < 0.8:
-                mine.append(await person.post(chat, f"{number}"))
-                continue
-            target = mine.pop(dice.randrange(len(mine)))
-            await person.settled(target)
-            if turn < 0.9:
-                body = {"content": f"{number}, changed"}
-                expected(await person.call("PATCH", f"/v1/messages/{target}", json=body), 202)
-                mine.append(target)
-            else:
-                expected(await person.call("DELETE", f"/v1/messages/{target}"), 202)
-
-    await asyncio.gather(*(write(person) for person in writers))
-
-
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_no_hole_and_no_repeat_wherever_a_client_resumes(system: System, phone: Phone, seed: int) -> None:
     """Twenty-five clients come in while others write, each at a moment and from a cursor of its own."""
@@ -466,148 +425,3 @@ async def test_a_client_resumes_after_a_restart_of_the_server(tmp_path: Path) ->
             await wire.resume({chat: 3})
             await wire.up_to(chat, 5)
             assert wire.seqs(chat) == [4, 5]
-
-
-# -- pushes that are lost
-
-
-class Realtime:
-    """Loses pushes of a running system while `lost` is entered; `unavailable`: and says so."""
-
-    def __init__(self, system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._realtime = system.embedded.realtime
-        self._monkeypatch = monkeypatch
-
-    @contextlib.contextmanager
-    def lost(self, *, unavailable: bool = False) -> Iterator[None]:
-        async def lose(_: Sequence[Push]) -> None:
-            if unavailable:
-                raise EngineUnavailableError("realtime", "it is away")
-
-        with self._monkeypatch.context() as patch:
-            patch.setattr(self._realtime, "publish", lose)
-            yield
-
-
-async def test_the_next_message_brings_those_whose_push_was_lost(
-    system: System, phone: Phone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ana, bruno, chat = await system.pair()
-    wire = await phone.live(system, bruno)
-    await ana.post(chat, "1")
-    await wire.up_to(chat, 1)
-    with Realtime(system, monkeypatch).lost():
-        messages = await chatter(ana, chat, 3)
-        await ana.edit(messages[0], "changed")
-    await ana.post(chat, "6")
-    frames = await wire.up_to(chat, 6)
-    assert [(one["seq"], one["type"]) for one in frames] == [
-        (1, "message"),
-        (2, "message"),
-        (3, "message"),
-        (4, "message"),
-        (5, "edit"),
-        (6, "message"),
-    ]
-    assert frames[1]["content"] == "changed"
-
-
-async def test_lost_pushes_of_the_first_messages_of_a_conversation(
-    system: System, phone: Phone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ana, bruno, _ = await system.pair()
-    wire = await phone.live(system, bruno)
-    with Realtime(system, monkeypatch).lost():
-        chat = await ana.conversation("bruno")
-        await chatter(ana, chat, 2)
-    await ana.post(chat, "3")
-    await wire.up_to(chat, 3)
-    assert wire.seqs(chat) == [1, 2, 3]
-
-
-async def test_a_sweep_brings_a_last_message_whose_push_was_lost(
-    start: Start, phone: Phone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing follows it, so no jump in the seq tells of it; in old conversations and in one made meanwhile."""
-    sweeping = await start(gateway={"sweep_seconds": 0.2})
-    ana, bruno, chat = await sweeping.pair()
-    wire = await phone.live(sweeping, bruno)
-    with Realtime(sweeping, monkeypatch).lost():
-        await chatter(ana, chat, 3)
-        made = await ana.conversation("bruno")
-        await chatter(ana, made, 2)
-    await wire.up_to(chat, 3)
-    await wire.up_to(made, 2)
-    await chatter(ana, chat, 1)
-    await wire.up_to(chat, 4)
-    assert wire.seqs(chat) == [1, 2, 3, 4]
-    assert wire.seqs(made) == [1, 2]
-
-
-async def test_a_sweep_on_request_brings_what_was_lost(
-    system: System, phone: Phone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ana, bruno, chat = await system.pair()
-    wire = await phone.live(system, bruno)
-    with Realtime(system, monkeypatch).lost():
-        await chatter(ana, chat, 3)
-    await system.embedded.realtime.sweep()
-    await wire.up_to(chat, 3)
-    assert wire.seqs(chat) == [1, 2, 3]
-
-
-async def test_a_router_that_could_not_publish_has_the_gateways_look(
-    system: System, phone: Phone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No further message is needed, nor the regular sweep, which is a minute away."""
-    ana, bruno, chat = await system.pair()
-    wire = await phone.live(system, bruno)
-    with Realtime(system, monkeypatch).lost(unavailable=True):
-        await chatter(ana, chat, 3)
-    await wire.up_to(chat, 3)
-    await ana.post(chat, "4")
-    await wire.up_to(chat, 4)
-    assert wire.seqs(chat) == [1, 2, 3, 4]
-
-
-@pytest.mark.parametrize("seed", [1])
-async def test_order_holds_while_pushes_are_lost_at_random(
-    start: Start, phone: Phone, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
-    dice = random.Random(seed)
-    sweeping = await start(gateway={"sweep_seconds": 0.2})
-    ana, bruno, chat = await sweeping.pair()
-    realtime = sweeping.embedded.realtime
-    publish = realtime.publish
-
-    async def leaky(pushes: Sequence[Push]) -> None:
-        await publish([push for push in pushes if push.seq is None or dice.random() < 0.5])
-
-    wires = [await phone.live(sweeping, person) for person in (ana, bruno, bruno)]
-    with monkeypatch.context() as patch:
-        patch.setattr(realtime, "publish", leaky)
-        await busy([ana, bruno], chat, 100, dice)
-        for wire in wires:
-            await wire.up_to(chat, 100)
-    for wire in wires:
-        assert wire.seqs(chat) == list(range(1, 101))
-
-
-async def test_a_repeated_push_is_shown_once(system: System, phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A replay of the router pushes again, late and in any order."""
-    ana, bruno, chat = await system.pair()
-    realtime = system.embedded.realtime
-    publish = realtime.publish
-    sent: list[Push] = []
-
-    async def stuttering(pushes: Sequence[Push]) -> None:
-        sent.extend(push for push in pushes if push.seq is not None)
-        await publish([*pushes, *reversed(sent)])
-
-    wire = await phone.live(system, bruno)
-    with monkeypatch.context() as patch:
-        patch.setattr(realtime, "publish", stuttering)
-        await chatter(ana, chat, 20)
-    await ana.post(chat, "21")
-    await wire.up_to(chat, 21)
-    assert wire.seqs(chat) == list(range(1, 22))
