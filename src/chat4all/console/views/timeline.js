@@ -76,10 +76,18 @@ function retry(session, row, people, again) {
   return element("div", {}, element("button", { type: "button", class: "secondary", on: { click } }, t("retry")), said);
 }
 
+/** The roles are said: where it is narrow a row is drawn as a paragraph, and would be no row any more. */
 function table(caption, heads, rows) {
-  const head = element("tr", {}, ...heads.map((one) => element("th", { scope: "col" }, one)));
-  const lines = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))));
-  return element("table", {}, caption && element("caption", {}, caption), element("thead", {}, head), element("tbody", {}, ...lines));
+  const row = (cells) => element("tr", { role: "row" }, ...cells);
+  const head = row(heads.map((one) => element("th", { scope: "col", role: "columnheader" }, one)));
+  const lines = rows.map((cells) => row(cells.map((cell) => element("td", { role: "cell" }, cell))));
+  return element(
+    "table",
+    { role: "table" },
+    caption && element("caption", {}, caption),
+    element("thead", { role: "rowgroup" }, head),
+    element("tbody", { role: "rowgroup" }, ...lines),
+  );
 }
 
 function id(messageId) {
