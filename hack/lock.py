@@ -18,14 +18,17 @@ def resolve(into: Path, *extra: str) -> None:
     Raises subprocess.CalledProcessError where nothing satisfies pyproject.toml; uv says why on stderr.
     """
     uv = Path(sys.executable).with_name("uv")
-    inputs = ["pyproject.toml", "requirements/build.in", "--extra=embedded"]
+    inputs = ["pyproject.toml", "requirements/build.in"]
     subprocess.run([uv, "pip", "compile", *COMMON, *inputs, *extra, "-o", into], cwd=ROOT, check=True)
 
 
 def main(arguments: list[str]) -> None:
-    """Write both locks: what runs the system, and that plus what tests it."""
-    resolve(LOCKS / "embedded.lock", *arguments)
-    resolve(LOCKS / "dev.lock", "--group=dev", f"--constraints={LOCKS / 'embedded.lock'}", *arguments)
+    """Write the locks: what runs the system embedded, what runs it on engines, and that plus what tests it."""
+    resolve(LOCKS / "embedded.lock", "--extra=embedded", *arguments)
+    engines = ["--extra=distributed", f"--constraints={LOCKS / 'embedded.lock'}"]
+    resolve(LOCKS / "distributed.lock", *engines, *arguments)
+    both = ["--extra=distributed", "--group=dev", f"--constraints={LOCKS / 'distributed.lock'}"]
+    resolve(LOCKS / "dev.lock", *both, *arguments)
 
 
 if __name__ == "__main__":

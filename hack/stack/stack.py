@@ -1,0 +1,53 @@
+"""The engines together."""
+
+import concurrent.futures
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from hack.stack.cassandra import Cassandra
+from hack.stack.engine import Engine
+from hack.stack.kafka import Kafka
+from hack.stack.minio import Minio
+from hack.stack.postgresql import PostgreSql
+from hack.stack.redis import Redis
+
+ENGINES: Final[dict[str, type[Engine]]] = {
+    kind.name: kind for kind in (Kafka, Cassandra, PostgreSql, Redis, Minio)
+}
+_LIBRARY: Final = Path(__file__).resolve().parents[2] / ".stack" / "library"
+
+
+class Stack:
+    """The engines named, or all, in this folder."""
+
+    def __init__(self, folder: Path, names: Sequence[str] = ()) -> None:
+        self.folder = folder
+        self._engines = {name: ENGINES[name](folder, _LIBRARY) for name in names or ENGINES}
+
+    def __getitem__(self, name: str) -> Engine:
+        return self._engines[name]
+
+    @property
+    def engines(self) -> Sequence[Engine]:
+        """Each of them."""
+        return list(self._engines.values())
+
+    def up(self, *, free_ports: bool = False) -> dict[str, str]:
+        """Install, start and wait for all at once; their versions by name. Raises StackError."""
+        _LIBRARY.mkdir(parents=True, exist_ok=True)
+
+        def begin(engine: Engine) -> str:
+            if engine.pid is None:
+                engine.install()
+                engine.choose_ports(free=free_ports)
+                engine.start()
+            return engine.wait()
+
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            return dict(zip(self._engines, threads.map(begin, self.engines), strict=True))
+
+    def down(self) -> None:
+        """Stop all at once."""
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            list(threads.map(lambda engine: engine.stop(), self.engines))
