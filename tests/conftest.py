@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 import pytest
+from hack.stack.stack import Stack
+from tests.engines import running
 
 
 @pytest.fixture
@@ -17,3 +19,9 @@ def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
             terminal.write_line(line)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def engines() -> Stack:
+    """The real engines; a test that asks for them is skipped where there are none."""
+    return running()

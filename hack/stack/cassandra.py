@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from cassandra.cluster import Cluster
-
 from hack.stack import jars
 from hack.stack.engine import Engine
 

@@ -16,6 +16,7 @@ from typing import ClassVar, Final
 _STARTS: Final = 90.0  # seconds that an engine gets to answer
 _STOPS: Final = 30.0
 _HOST: Final = "127.0.0.1"
+_STARTED: Final[list[subprocess.Popen[bytes]]] = []  # held on to: they are to outlive whoever started them
 
 
 class StackError(Exception):
@@ -96,9 +97,15 @@ class Engine(abc.ABC):
             return None
         return pid if where.is_relative_to(self.folder) else None  # not another's that has got the number since
 
+    @property
+    def alive(self) -> bool:
+        """Whether its process is there, and not just waiting to be collected."""
+        pid = self.pid
+        return pid is not None and not _reaped(pid)
+
     def start(self) -> None:
         """Start it in the background; does nothing where it runs."""
-        if self.pid is not None:
+        if self.alive:
             return
         self.prepare()
         with (self.folder / "log").open("ab") as log:
@@ -110,6 +117,7 @@ class Engine(abc.ABC):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        _STARTED.append(process)
         (self.folder / "pid").write_text(str(process.pid))
 
     def wait(self) -> str:
@@ -118,8 +126,8 @@ class Engine(abc.ABC):
         while True:
             try:
                 return self.version()
-            except Exception as error:  # noqa: BLE001 - each client has exceptions of its own
-                ended = self.pid is None
+            except Exception as error:
+                ended = not self.alive
                 if ended or time.monotonic() > deadline:
                     tail = "\n".join((self.folder / "log").read_text(errors="replace").splitlines()[-15:])
                     what = "ended" if ended else f"does not answer ({error})"
@@ -139,7 +147,7 @@ class Engine(abc.ABC):
         os.killpg(pid, signal.SIGCONT)
         os.killpg(pid, signal.SIGTERM)
         deadline = time.monotonic() + _STOPS
-        while self.pid is not None and not _reaped(pid):
+        while self.alive:
             if time.monotonic() > deadline:
                 os.killpg(pid, signal.SIGKILL)
             time.sleep(0.1)
@@ -178,7 +186,9 @@ def _check_free(title: str, port: int) -> None:
     try:
         socket.create_server((_HOST, port)).close()
     except OSError as error:
-        raise StackError(f"{title} wants port {port}: {error.strerror}. Stop what has it, or use --free-ports.") from error
+        raise StackError(
+            f"{title} wants port {port}: {error.strerror}. Stop what has it, or use --free-ports."
+        ) from error
 
 
 def _reaped(pid: int) -> bool:

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from aiokafka import client as kafka_client
-
 from hack.stack import jars
 from hack.stack.engine import Engine, run
 
 _VERSION: Final = "4.1.1"
 _CLUSTER: Final = "Y2hhdDRhbGwtc3RhY2stMQ"  # any 16 bytes in base64
-_JAVA: Final = ("java", "-Xms256m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+_JAVA: Final = ("java", "-Xms384m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 # One broker: everything that would be replicated is not. What the product relies on is set by its topics.
 _PROPERTIES: Final = """process.roles=broker,controller
 node.id=1
@@ -31,6 +30,14 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+# After a kill it is known again as soon as the controller has given up its former self.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+# Small indexes: tests make thousands of partitions.
+log.index.size.max.bytes=1048576
+log.cleaner.dedupe.buffer.size=16777216
+log.retention.check.interval.ms=10000
+log.segment.delete.delay.ms=1000
 """
 
 

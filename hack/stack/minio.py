@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 import minio
-
 from hack.stack.engine import Engine, need, run
 
 _VERSION: Final = "v0.0.0-20260212201848-7aac2a2c5b7c"
@@ -44,7 +43,11 @@ class Minio(Engine):
         return _VERSION.split("-")[1][:8]
 
     def _environment(self) -> dict[str, str]:
-        return {"GOBIN": str(self._program.parent), "CGO_ENABLED": "0", "HOME": os.environ.get("HOME", str(Path.home()))}
+        return {
+            "GOBIN": str(self._program.parent),
+            "CGO_ENABLED": "0",
+            "HOME": os.environ.get("HOME", str(Path.home())),
+        }
 
     @property
     def _program(self) -> Path:

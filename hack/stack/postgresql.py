@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 import psycopg2
-
 from hack.stack.engine import Engine, StackError, run
 
 _USER: Final = "chat4all"
@@ -51,7 +50,7 @@ class PostgreSql(Engine):
                 cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (_USER,))
                 if cursor.fetchone() is None:
                     cursor.execute(f"CREATE DATABASE {_USER}")
-                return version.split()[0]
+                return version.split(maxsplit=1)[0]
         finally:
             connection.close()
 

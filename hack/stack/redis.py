@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 import redis
-
 from hack.stack.engine import Engine, need
 
 _ADVICE: Final = "On Debian or Ubuntu: apt-get install redis-server"

@@ -12,9 +12,7 @@ from hack.stack.minio import Minio
 from hack.stack.postgresql import PostgreSql
 from hack.stack.redis import Redis
 
-ENGINES: Final[dict[str, type[Engine]]] = {
-    kind.name: kind for kind in (Kafka, Cassandra, PostgreSql, Redis, Minio)
-}
+ENGINES: Final[dict[str, type[Engine]]] = {kind.name: kind for kind in (Kafka, Cassandra, PostgreSql, Redis, Minio)}
 _LIBRARY: Final = Path(__file__).resolve().parents[2] / ".stack" / "library"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from chat4all.directory import tables
 from chat4all.directory.channels import (
     Arrival,
     ChannelDirectory,
@@ -19,6 +20,7 @@ from chat4all.directory.channels import (
 )
 from chat4all.directory.engine import Sql
 from chat4all.directory.port import AlreadyThereError, Conversation, Directory, Notice, User
+from chat4all.directory.settings import DirectorySettings
 from chat4all.directory.sql import SqlDirectory
 from chat4all.directory.sql_channels import SqlChannels
 from chat4all.model.ids import contact_name, inbox_id, is_contact, new_id
@@ -43,13 +45,30 @@ class SqliteTwin:
         self.channels, self.directory, self.close = SqlChannels(sql), SqlDirectory(sql), sql.close
 
 
-TWINS = {"embedded": SqliteTwin}
-Twin = SqliteTwin
+class PostgreSqlTwin:
+    """A database on a real server, at SERIALIZABLE; emptied of what the test before has left."""
+
+    channels: ChannelDirectory
+    directory: Directory
+
+    def __init__(self, settings: DirectorySettings) -> None:
+        self._settings = settings
+
+    async def open(self) -> None:
+        sql = Sql.at(self._settings)
+        everything = ", ".join(table.name for table in tables.metadata.sorted_tables)
+        await sql.write(lambda connection: connection.exec_driver_sql(f"TRUNCATE {everything} CASCADE"))
+        self.channels, self.directory, self.close = SqlChannels(sql), SqlDirectory(sql), sql.close
 
 
-@pytest.fixture(params=["embedded"])
+Twin = SqliteTwin | PostgreSqlTwin
+
+
+@pytest.fixture(params=["embedded", pytest.param("postgresql", marks=pytest.mark.engine)])
 async def twin(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Twin]:
-    made = TWINS[request.param](tmp_path)
+    made: Twin = SqliteTwin(tmp_path)
+    if request.param == "postgresql":
+        made = PostgreSqlTwin(request.getfixturevalue("database"))
     await made.open()
     for name in ("ana", "bruno", "clara"):
         await made.directory.add_user(User(username=name))

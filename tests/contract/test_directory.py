@@ -30,6 +30,7 @@ from chat4all.directory.port import (
     UnknownUsersError,
     User,
 )
+from chat4all.directory.settings import DirectorySettings
 from chat4all.directory.sql import SqlDirectory
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import new_id
@@ -55,13 +56,32 @@ class SqliteTwin:
         self.directory, self.close = SqlDirectory(sql, clock=lambda: self._now), sql.close
 
 
-TWINS = {"embedded": SqliteTwin}
-Twin = SqliteTwin
+class PostgreSqlTwin:
+    """A database on a real server, at SERIALIZABLE."""
+
+    directory: Directory
+
+    def __init__(self, settings: DirectorySettings) -> None:
+        self._settings = settings
+        self._now = NOON / 1000
+
+    def advance(self, seconds: float) -> None:
+        self._now += seconds
+
+    async def open(self) -> None:
+        sql = Sql.at(self._settings)
+        await sql.open()
+        self.directory, self.close = SqlDirectory(sql, clock=lambda: self._now), sql.close
 
 
-@pytest.fixture(params=["embedded"])
+Twin = SqliteTwin | PostgreSqlTwin
+
+
+@pytest.fixture(params=["embedded", pytest.param("postgresql", marks=pytest.mark.engine)])
 async def twin(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Twin]:
-    made = TWINS[request.param](tmp_path)
+    made: Twin = SqliteTwin(tmp_path)
+    if request.param == "postgresql":
+        made = PostgreSqlTwin(request.getfixturevalue("database"))
     await made.open()
     await made.directory.outbox_done([row.number for row in await made.directory.outbox(limit=10_000)])
     yield made

@@ -18,8 +18,10 @@ from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import new_id
 from chat4all.model.outbound import Delivery, DeliveryKey, DeliveryWrite, ExternalMessage, Pending, Plan, Result, Target
 from chat4all.model.positions import Position, position
+from chat4all.store.cassandra_ledger import CassandraLedger
 from chat4all.store.embedded_ledger import EmbeddedLedger
 from chat4all.store.ledger import Ledger
+from chat4all.store.settings import CassandraSettings
 
 NOON = 1_800_000_000_000  # ms
 SENT = Result(outcome="sent", external_id="17")
@@ -40,13 +42,27 @@ class EmbeddedTwin:
         self.ledger, self.close = ledger, ledger.close
 
 
-TWINS = {"embedded": EmbeddedTwin}
-Twin = EmbeddedTwin
+class CassandraTwin:
+    """A keyspace on a real node."""
+
+    ledger: Ledger
+
+    def __init__(self, settings: CassandraSettings) -> None:
+        self._settings = settings
+
+    async def open(self) -> None:
+        ledger = CassandraLedger(self._settings)
+        self.ledger, self.close = ledger, ledger.close
 
 
-@pytest.fixture(params=["embedded"])
+Twin = EmbeddedTwin | CassandraTwin
+
+
+@pytest.fixture(params=["embedded", pytest.param("cassandra", marks=pytest.mark.engine)])
 async def twin(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Twin]:
-    made = TWINS[request.param](tmp_path)
+    made: Twin = EmbeddedTwin(tmp_path)
+    if request.param == "cassandra":
+        made = CassandraTwin(request.getfixturevalue("keyspace"))
     await made.open()
     yield made
     await made.close()

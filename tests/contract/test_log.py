@@ -15,11 +15,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from hack.stack.engine import Engine
+from hack.stack.stack import Stack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.engines import restart
 
 from chat4all.log.embedded import EmbeddedLog
+from chat4all.log.kafka import KafkaLog
 from chat4all.log.port import Appended, Assignment, Consumer, Entry, Log, LogRecord, OffsetOutOfRangeError, Topic
+from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
 
 DEADLINE = 10.0  # until something that must happen has happened
@@ -87,7 +93,63 @@ async def embedded(tmp_path: Path) -> AsyncIterator[EmbeddedTwin]:
     await twin.close()
 
 
-@pytest.fixture(params=["embedded"])
+class KafkaTwin:
+    """The log on a real broker. Time passes as it does, so a silent member is expelled after two seconds.
+
+    `crash`: the broker is killed and started again.
+    """
+
+    session = 2.0
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._settings = KafkaSettings(
+            servers=engine.address,
+            replication=1,
+            min_insync_replicas=1,
+            session_seconds=self.session,
+            heartbeat_seconds=0.1,
+            round_seconds=self.session,
+            drain_seconds=1.0,
+        )
+        self._open = [KafkaLog(self._settings)]
+
+    @property
+    def log(self) -> KafkaLog:
+        return self._open[-1]
+
+    async def advance(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def reopen(self) -> None:
+        await self._open.pop().close()
+        self._open.append(KafkaLog(self._settings))
+
+    async def crash(self) -> None:
+        await self._open.pop().close()
+        await asyncio.to_thread(restart, self._engine)
+        self._open.append(KafkaLog(self._settings))
+
+    async def close(self) -> None:
+        """A broker keeps files open for every partition that it has: nothing of a test stays."""
+        for log in self._open:
+            await log.close()
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._engine.address)
+        await admin.start()
+        try:
+            await admin.delete_topics([name for name in await admin.list_topics() if name.startswith("contract.")])
+        finally:
+            await admin.close()
+
+
+@pytest.fixture
+async def kafka(engines: Stack) -> AsyncIterator[KafkaTwin]:
+    twin = KafkaTwin(engines["kafka"])
+    yield twin
+    await twin.close()
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.engine)])
 def twin(request: pytest.FixtureRequest) -> Twin:
     found: Twin = request.getfixturevalue(request.param)
     return found

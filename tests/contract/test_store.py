@@ -22,8 +22,10 @@ from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import new_id
 from chat4all.model.positions import Position, position
 from chat4all.model.rows import Answered, Change, CursorWrite, Head, IndexEntry, Preview, Reached, Row, TimelineEntry
+from chat4all.store.cassandra import CassandraStore
 from chat4all.store.embedded import EmbeddedStore
 from chat4all.store.port import Store
+from chat4all.store.settings import CassandraSettings
 
 NOON = 1_800_000_000_000  # ms
 SCRIPTS = "Não há pão à mão · مرحبا بالعالم · नमस्ते · 👩‍👩‍👧‍👦🇧🇷 · e\u0301 o\u0308\u0323 · \u202eabc\u202c · '\"\\%_\n\t"
@@ -48,13 +50,31 @@ class EmbeddedTwin:
         self.store, self.close = store, store.close
 
 
-TWINS = {"embedded": EmbeddedTwin}
-Twin = EmbeddedTwin
+class CassandraTwin:
+    """A keyspace on a real node; the clock is the API's own."""
+
+    store: Store
+
+    def __init__(self, settings: CassandraSettings) -> None:
+        self._settings = settings
+        self._now = NOON / 1000
+
+    def advance(self, seconds: float) -> None:
+        self._now += seconds
+
+    async def open(self) -> None:
+        store = CassandraStore(self._settings, clock=lambda: self._now)
+        self.store, self.close = store, store.close
 
 
-@pytest.fixture(params=["embedded"])
+Twin = EmbeddedTwin | CassandraTwin
+
+
+@pytest.fixture(params=["embedded", pytest.param("cassandra", marks=pytest.mark.engine)])
 async def twin(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Twin]:
-    made = TWINS[request.param](tmp_path)
+    made: Twin = EmbeddedTwin(tmp_path)
+    if request.param == "cassandra":
+        made = CassandraTwin(request.getfixturevalue("keyspace"))
     await made.open()
     yield made
     await made.close()

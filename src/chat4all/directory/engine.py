@@ -2,14 +2,17 @@
 
 import asyncio
 import concurrent.futures
+import random
 import sqlite3
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
 from chat4all.directory import migrations
+from chat4all.directory.settings import DirectorySettings
 from chat4all.model.errors import EngineUnavailableError
 
 T = TypeVar("T")
@@ -26,12 +29,24 @@ _SQLITE: Final = (
 )
 
 
+# What a serializable transaction may end with through no fault of its own, and a deadlock: it is done again.
+# https://www.cockroachlabs.com/docs/stable/transaction-retry-error-reference, the same codes as PostgreSQL's.
+_AGAIN: Final = {"40001", "40P01"}
+
+
 class Sql:
     """The database at an SQLAlchemy URL. sqlalchemy.exc.IntegrityError comes out as it is, all else as
-    EngineUnavailableError."""
+    EngineUnavailableError. Work of a transaction may be done several times, until it has gone through."""
 
-    def __init__(self, url: str, *, threads: int = 4) -> None:
-        self._engine = sa.create_engine(url, pool_size=threads, max_overflow=0, pool_timeout=_ALLOWED)
+    def __init__(self, url: str | sa.URL, *, threads: int = 4, connects: Mapping[str, Any] | None = None) -> None:
+        self._engine = sa.create_engine(
+            url,
+            pool_size=threads,
+            max_overflow=0,
+            pool_timeout=_ALLOWED,
+            isolation_level="SERIALIZABLE",
+            connect_args=dict(connects or {}),
+        )
         self._threads = concurrent.futures.ThreadPoolExecutor(threads, "directory")
         self._closed = False
         self._waiting = 0
@@ -44,9 +59,29 @@ class Sql:
         path.parent.mkdir(parents=True, exist_ok=True)
         return cls(f"sqlite:///{path}")
 
+    @classmethod
+    def at(cls, settings: DirectorySettings) -> "Sql":
+        """A database server. Raises StartError for a file that cannot be read."""
+        return cls(settings.url(), threads=settings.connections, connects=settings.connects())
+
     async def open(self) -> None:
+        """Bring a file's schema up to date; that of a server is `migrate`'s. Raises EngineUnavailableError."""
+        if self._engine.dialect.name == "sqlite":
+            await self.migrate()
+
+    async def migrate(self) -> None:
         """Bring the schema up to date. Raises EngineUnavailableError."""
         await self._run(lambda: migrations.upgrade(self._engine))
+
+    async def schema(self) -> tuple[str | None, str]:
+        """The version of the schema that is there, and the one that is wanted."""
+        return await self.read(migrations.versions)
+
+    async def server(self) -> str:
+        """What the database says it is."""
+        name = self._engine.dialect.name
+        query = "SELECT sqlite_version()" if name == "sqlite" else "SELECT version()"
+        return f"{name} {await self.read(lambda connection: connection.exec_driver_sql(query).scalar_one())}"
 
     async def close(self) -> None:
         """Close the connections and stop the threads."""
@@ -65,7 +100,7 @@ class Sql:
             with self._engine.connect() as connection:
                 return work(connection)
 
-        return await self._run(run)
+        return await self._run(lambda: _until_through(run))
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a serializable transaction; on return it is on disk."""
@@ -74,7 +109,7 @@ class Sql:
             with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
                 return work(connection)
 
-        return await self._run(run)
+        return await self._run(lambda: _until_through(run))
 
     async def _run(self, call: Callable[[], T]) -> T:
         if self._closed:
@@ -96,6 +131,19 @@ class Sql:
 
     def _answered(self, _: object) -> None:
         self._waiting -= 1
+
+
+def _until_through(run: Callable[[], T]) -> T:
+    """Again, after a moment that gets longer, as long as the database says that it was in another's way."""
+    deadline, pause = time.monotonic() + _ALLOWED * 0.8, 0.005
+    while True:
+        try:
+            return run()
+        except sa.exc.DBAPIError as error:
+            if getattr(error.orig, "pgcode", None) not in _AGAIN or time.monotonic() > deadline:
+                raise
+        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+        pause = min(0.2, pause * 2)
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:

@@ -69,6 +69,7 @@ class LogEpoch(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     epoch: int
     partitions: int
+    identity: str | None = None  # of the topic, from the log; None: it was not written down
 
 
 class AlreadyThereError(Exception):

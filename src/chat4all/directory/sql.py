@@ -168,7 +168,7 @@ class SqlDirectory:
 
     async def log_epoch(self, topic: str) -> LogEpoch | None:
         found = await self._sql.all(sa.select(_epochs).where(_epochs.c.topic == topic))
-        return LogEpoch(topic=topic, epoch=found[0].epoch, partitions=found[0].partitions) if found else None
+        return LogEpoch(**found[0]._asdict()) if found else None
 
     async def add_log_epoch(self, epoch: LogEpoch) -> None:
         try:

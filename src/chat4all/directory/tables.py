@@ -63,6 +63,7 @@ log_epoch: Final = sa.Table(
     sa.Column("topic", sa.String(255), primary_key=True),
     sa.Column("epoch", sa.Integer, nullable=False),
     sa.Column("partitions", sa.Integer, nullable=False),
+    sa.Column("identity", sa.String(64)),
 )
 
 connectors: Final = sa.Table(

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import time
+import uuid
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from chat4all.sqlite import Database
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS topics (name TEXT PRIMARY KEY, partitions INTEGER NOT NULL, retention REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS identities (name TEXT PRIMARY KEY, id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS bounds (
   topic TEXT, partition INTEGER, start INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (topic, partition)
 ) WITHOUT ROWID;
@@ -81,6 +83,11 @@ class EmbeddedLog:
     async def partitions(self, topic: str) -> int:
         self._database.check_open()
         return self._topics.get(topic, 0)
+
+    async def identity(self, topic: str) -> str:
+        query = "SELECT id FROM identities WHERE name = ?"
+        found = await self._database.read(lambda connection: connection.execute(query, (topic,)).fetchone())
+        return str(found[0]) if found else ""
 
     async def append(self, entries: Sequence[Entry]) -> list[Appended]:
         places = [(entry.topic, self._partition(entry)) for entry in entries]
@@ -249,6 +256,8 @@ def _create(connection: sqlite3.Connection, topics: Sequence[Topic]) -> None:
         made = connection.execute(
             "INSERT OR IGNORE INTO topics VALUES (?, ?, ?)", (topic.name, topic.partitions, topic.retention_seconds)
         )
+        # also for a topic that is older than this table
+        connection.execute("INSERT OR IGNORE INTO identities VALUES (?, ?)", (topic.name, uuid.uuid4().hex))
         if made.rowcount:
             bounds = [(topic.name, partition) for partition in range(topic.partitions)]
             connection.executemany("INSERT INTO bounds VALUES (?, ?, 0, 0)", bounds)

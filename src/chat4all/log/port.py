@@ -1,4 +1,5 @@
-"""What the rest of the system may ask of the log. Twins: embedded (SQLite); tests/contract/test_log.py holds for each.
+"""What the rest of the system may ask of the log. Twins: embedded (SQLite), kafka; tests/contract/test_log.py holds
+for each.
 
 The words are Kafka's. Retention and the number of partitions are set when a topic is made.
 """
@@ -143,10 +144,15 @@ class Log(Protocol):
         """How many the topic has; nought if there is no such topic."""
         ...
 
-    async def append(self, entries: Sequence[Entry]) -> list[Appended]:
-        """Append all or nothing of them; they are durable when this returns.
+    async def identity(self, topic: str) -> str:
+        """What tells this topic from any other that has had its name; empty if there is no such topic."""
+        ...
 
-        After EngineUnavailableError the outcome is unknown. Raises LookupError for a topic that is not there.
+    async def append(self, entries: Sequence[Entry]) -> list[Appended]:
+        """Append them; they are durable when this returns.
+
+        After EngineUnavailableError the outcome is unknown, of each by itself. Raises LookupError for a topic that is
+        not there; then nothing was appended.
         """
         ...
 

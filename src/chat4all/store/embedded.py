@@ -1,6 +1,5 @@
 """The store on SQLite: the distributed store's rule of columns with positions, in one file."""
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -10,12 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from chat4all.model.delivery import Cursor
-from chat4all.model.ids import effect_id
-from chat4all.model.positions import Position
-from chat4all.model.rows import Answered, Change, CursorWrite, Head, IndexEntry, Preview, Reached, Row, TimelineEntry
+from chat4all.model.rows import Answered, Change, CursorWrite, Head, IndexEntry, Reached, Row, TimelineEntry
 from chat4all.sqlite import Database
-from chat4all.store import columns
-from chat4all.store.columns import CURSORS, HEADS, INDEX, MESSAGES, RECEIPTS, TIMELINE, Value, Write
+from chat4all.store import columns, encoding
+from chat4all.store.columns import CURSORS, HEADS, INDEX, MESSAGES, RECEIPTS, TIMELINE, Write
 
 _SCHEMA: Final = (
     "".join(table.ddl() for table in columns.TABLES)
@@ -51,8 +48,12 @@ class EmbeddedStore:
         return position
 
     async def put_rows(self, rows: Sequence[Row], changes: Sequence[Change]) -> None:
-        messages = [Write((row.conversation_id, row.seq), _row_values(row), self.stamp(row.position)) for row in rows]
-        messages += [Write((c.conversation_id, c.seq), _change_values(c), self.stamp(c.position)) for c in changes]
+        messages = [
+            Write((row.conversation_id, row.seq), encoding.row_values(row), self.stamp(row.position)) for row in rows
+        ]
+        messages += [
+            Write((c.conversation_id, c.seq), encoding.change_values(c), self.stamp(c.position)) for c in changes
+        ]
         index = [
             Write(
                 (row.message_id,),
@@ -67,7 +68,7 @@ class EmbeddedStore:
         writes = [
             Write(
                 (head.conversation_id,),
-                _head_values(head),
+                encoding.head_values(head),
                 self.stamp(head.position),
             )
             for head in heads
@@ -77,7 +78,7 @@ class EmbeddedStore:
     async def put_timeline(self, entries: Sequence[TimelineEntry]) -> None:
         writes = [
             Write(
-                (entry.message_id, entry.at, effect_id(entry.position, f"{entry.what} {entry.who} {entry.detail}")),
+                (entry.message_id, entry.at, encoding.timeline_id(entry)),
                 {"what": entry.what, "who": entry.who, "detail": entry.detail, "position": entry.position},
                 self.stamp(entry.position),
             )
@@ -98,7 +99,7 @@ class EmbeddedStore:
 
     async def heads(self, conversation_ids: Collection[str]) -> dict[str, Head]:
         found = await self._where(columns.select(HEADS) + " WHERE conversation_id IN ({})", conversation_ids)
-        return {values[0]: _head(*values) for values in found}
+        return {values[0]: encoding.head_of(*values) for values in found}
 
     async def index(self, message_ids: Collection[str]) -> dict[str, IndexEntry]:
         found = await self._where(columns.select(INDEX) + " WHERE message_id IN ({})", message_ids)
@@ -109,7 +110,7 @@ class EmbeddedStore:
 
         def work(connection: sqlite3.Connection) -> list[Row]:
             found = (connection.execute(query, key).fetchone() for key in set(keys))
-            return [_row(*values) for values in found if values]
+            return [encoding.row_of(*values) for values in found if values]
 
         return {(row.conversation_id, row.seq): row for row in (await self._database.read(work) if keys else ())}
 
@@ -134,7 +135,7 @@ class EmbeddedStore:
         )
         parameters = {"id": conversation_id, "low": low, "high": high, "limit": limit}
         found = await self._database.read(lambda connection: connection.execute(query, parameters).fetchall())
-        return [_row(*values) for values in (found if rising else reversed(found))]
+        return [encoding.row_of(*values) for values in (found if rising else reversed(found))]
 
     async def unread(self, user_id: str, read: Mapping[str, int], *, limit: int) -> dict[str, int]:
         query = (
@@ -211,51 +212,3 @@ class EmbeddedStore:
             return found
 
         return await self._database.read(work) if wanted else []
-
-
-def _row_values(row: Row) -> dict[str, Value]:
-    """The columns of a new row. What is not set stays unset: an edit may have written it already."""
-    values: dict[str, Value] = {
-        "kind": row.kind,
-        "message_id": row.message_id,
-        "sender_id": row.sender_id,
-        "content": row.content,
-        "channels": json.dumps(row.channels),
-        "reply_to": row.reply_to,
-        "target_seq": row.target_seq,
-        "created_at": row.created_at,
-        "position": row.position,
-    }
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _change_values(change: Change) -> dict[str, Value]:
-    values: dict[str, Value] = {"content": change.content}
-    if change.edited_at is not None:
-        values["edited_at"] = change.edited_at
-    if change.deleted_at is not None:
-        values["deleted_at"] = change.deleted_at
-    return values
-
-
-def _head_values(head: Head) -> dict[str, Value]:
-    values: dict[str, Value] = {"last_seq": head.last_seq, "position": head.position, "last_at": head.last_at}
-    if head.preview:
-        values["preview"] = msgspec.json.encode(head.preview).decode()
-    return values
-
-
-def _head(conversation_id: str, last_seq: int, position: int, last_at: int, preview: str | None) -> Head:
-    return Head(
-        conversation_id=conversation_id,
-        last_seq=last_seq,
-        position=Position(position),
-        last_at=last_at,
-        preview=msgspec.json.decode(preview, type=Preview) if preview else None,
-    )
-
-
-def _row(conversation_id: str, seq: int, *values: object) -> Row:
-    fields = dict(zip(MESSAGES.columns, values, strict=True))
-    fields["channels"] = tuple(json.loads(str(fields["channels"])))
-    return Row(conversation_id=conversation_id, seq=seq, **fields)  # type: ignore[arg-type] # SQLite's types are the schema's

@@ -7,11 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
-from chat4all.model.delivery import State
 from chat4all.model.outbound import (
     Attempt,
     Delivery,
-    DeliveryKey,
     DeliveryWrite,
     ExternalMessage,
     Pending,
@@ -19,8 +17,8 @@ from chat4all.model.outbound import (
     Result,
 )
 from chat4all.sqlite import Database
-from chat4all.store import columns
-from chat4all.store.columns import DELIVERIES, Value, Write
+from chat4all.store import columns, encoding
+from chat4all.store.columns import DELIVERIES, Write
 
 _SCHEMA: Final = (
     DELIVERIES.ddl()
@@ -76,7 +74,10 @@ class EmbeddedLedger:
         return await self._database.read(lambda c: _plans(c, record_ids)) if record_ids else {}
 
     async def put_deliveries(self, writes: Sequence[DeliveryWrite]) -> None:
-        made = [Write(_place(one.key), _values(one), self.stamp(one.position)) for one in writes]
+        made = [
+            Write(encoding.delivery_place(one.key), encoding.delivery_values(one), self.stamp(one.position))
+            for one in writes
+        ]
         if made:
             await self._database.write(lambda c: columns.put(c, DELIVERIES, made))
 
@@ -92,14 +93,14 @@ class EmbeddedLedger:
 
         def work(connection: sqlite3.Connection) -> dict[str, list[Delivery]]:
             read = {one: connection.execute(query, (one,)).fetchall() for one in set(record_ids)}
-            return {one: [_delivery(*row) for row in rows] for one, rows in read.items() if rows}
+            return {one: [encoding.delivery_of(*row) for row in rows] for one, rows in read.items() if rows}
 
         return await self._database.read(work) if record_ids else {}
 
     async def attempts(self, delivery_id: str) -> list[Attempt]:
         query = "SELECT n, token, lease, result, uncertain FROM attempts WHERE delivery_id = ? ORDER BY n"
         found = await self._database.read(lambda c: c.execute(query, (delivery_id,)).fetchall())
-        return [_attempt(*row) for row in found]
+        return [encoding.attempt_of(*row) for row in found]
 
     async def claim(self, delivery_id: str, n: int, *, token: str, lease: int) -> bool:
         query = "INSERT INTO attempts VALUES (?, ?, ?, ?, NULL, 0) ON CONFLICT DO NOTHING"
@@ -141,7 +142,10 @@ class EmbeddedLedger:
     async def pending(self, connector: str, chat: str, external_id: str) -> list[Pending]:
         query = "SELECT * FROM pending_receipts WHERE connector = ? AND chat = ? AND external_id = ? ORDER BY at"
         values = (connector, chat, external_id)
-        return [_pending(*row) for row in await self._database.read(lambda c: c.execute(query, values).fetchall())]
+        return [
+            encoding.pending_of(*row)
+            for row in await self._database.read(lambda c: c.execute(query, values).fetchall())
+        ]
 
     async def pending_known(self, connector: str, *, limit: int) -> list[tuple[Pending, ExternalMessage]]:
         query = (
@@ -149,7 +153,9 @@ class EmbeddedLedger:
             "AND e.chat = p.chat AND e.external_id = p.external_id WHERE p.connector = ? ORDER BY p.at LIMIT ?"
         )
         found = await self._database.read(lambda c: c.execute(query, (connector, limit)).fetchall())
-        return [(_pending(*row), msgspec.json.decode(message, type=ExternalMessage)) for *row, message in found]
+        return [
+            (encoding.pending_of(*row), msgspec.json.decode(message, type=ExternalMessage)) for *row, message in found
+        ]
 
     async def pending_done(self, receipts: Sequence[Pending]) -> None:
         rows = [_where(one) for one in receipts]
@@ -213,30 +219,5 @@ def _plans(connection: sqlite3.Connection, record_ids: Collection[str]) -> dict[
     return {one: msgspec.json.decode(found[0], type=Plan) for one, found in asked.items() if found}
 
 
-def _place(key: DeliveryKey) -> tuple[Value, ...]:
-    return key.record_id, key.recipient, key.link, key.part, key.generation
-
-
-def _values(write: DeliveryWrite) -> dict[str, Value]:
-    values = {name: getattr(write, name) for name in DELIVERIES.columns}
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _delivery(record_id: str, recipient: str, link: str, part: int, generation: int, *values: Any) -> Delivery:
-    key = DeliveryKey(record_id=record_id, recipient=recipient, link=link, part=part, generation=generation)
-    named = dict(zip(DELIVERIES.columns, values, strict=True))
-    return Delivery(key=key, **{name: value for name, value in named.items() if value is not None})
-
-
 def _where(receipt: Pending) -> tuple[str, str, str, str]:
     return receipt.connector, receipt.chat, receipt.external_id, receipt.state.value
-
-
-def _pending(*columns: Any) -> Pending:
-    named = dict(zip(("connector", "chat", "external_id", "state", "at", "reason"), columns, strict=True))
-    return Pending(**named | {"state": State(named["state"])})
-
-
-def _attempt(n: int, token: str, lease: int, result: str | None, uncertain: int) -> Attempt:
-    made = msgspec.json.decode(result, type=Result) if result else None
-    return Attempt(n=n, token=token, lease=lease, result=made, uncertain=bool(uncertain))

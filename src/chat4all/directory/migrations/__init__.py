@@ -5,12 +5,25 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 
 def upgrade(engine: sa.Engine) -> None:
     """Bring the schema to the newest version; does nothing where it is. Raises sqlalchemy.exc.OperationalError."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    config = _config()
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def versions(connection: sa.Connection) -> tuple[str | None, str]:
+    """The version that is there, None where there is no schema; and the newest."""
+    there = MigrationContext.configure(connection).get_current_revision()
+    return there, str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    return config

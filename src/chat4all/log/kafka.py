@@ -1,0 +1,169 @@
+"""The log on Kafka.
+
+Nothing here is connected before it is needed, so that a process starts while the broker is away and works once it is
+there. Everything is bounded in time. An append that took too long may still arrive: its outcome is unknown.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.structs import RecordMetadata
+
+from chat4all.log import kafka_connection
+from chat4all.log.kafka_connection import bounded
+from chat4all.log.kafka_consumer import KafkaConsumer, log_record
+from chat4all.log.kafka_producer import Producer
+from chat4all.log.kafka_topics import TopicInfo, topic_info
+from chat4all.log.port import Appended, Entry, LogRecord, Topic
+from chat4all.log.settings import KafkaSettings
+from chat4all.model.errors import EngineUnavailableError
+
+_STOPS: Final = 3.0  # seconds in which what is on its way may arrive when the log is closed
+_MADE: Final = 0.05  # seconds between looks whether a topic that was made can be used
+
+
+class KafkaLog:
+    """Topics, partitions and groups on a Kafka cluster."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._arguments = kafka_connection.arguments(settings)
+        self._producer = Producer(self._arguments, stops=_STOPS)
+        self._known: dict[str, int] = {}  # partitions by topic
+        self._consumers: set[KafkaConsumer] = set()
+        self._closed = False
+
+    async def open(self) -> None:
+        """Nothing yet: it connects when it is first used."""
+
+    async def close(self) -> None:
+        """Leave the groups and disconnect."""
+        self._closed = True
+        await asyncio.gather(*(consumer.close() for consumer in self._consumers))
+        await self._producer.close()
+
+    async def create(self, topics: Sequence[Topic]) -> None:
+        self._check_open()
+        admin = AIOKafkaAdminClient(**self._arguments)
+        try:
+            async with bounded(self._settings.request_seconds):
+                await admin.start()
+                answer = await admin.create_topics([self._new(topic) for topic in topics])
+                for name, code, message in answer.topic_errors:
+                    if code and for_code(code) is not TopicAlreadyExistsError:
+                        raise EngineUnavailableError("log", f"topic {name} cannot be made: {message}")
+                for topic in topics:
+                    while await self._asked(topic.name) is None:
+                        await asyncio.sleep(_MADE)
+        finally:
+            await admin.close()
+
+    async def partitions(self, topic: str) -> int:
+        self._check_open()
+        async with bounded(self._settings.request_seconds):
+            found = await self._asked(topic)
+        return found.partitions if found else 0
+
+    async def identity(self, topic: str) -> str:
+        self._check_open()
+        async with bounded(self._settings.request_seconds):
+            found = await self._asked(topic)
+        return found.id if found else ""
+
+    async def append(self, entries: Sequence[Entry]) -> list[Appended]:
+        self._check_open()
+        if not entries:
+            return []
+        await self._check_topics({entry.topic for entry in entries})
+        try:
+            async with bounded(self._settings.request_seconds):
+                return [_appended(one) for one in await self._send(entries)]
+        except EngineUnavailableError:
+            self._known.clear()  # perhaps it is the topic that is gone
+            raise
+
+    async def read(self, topic: str, partition: int, *, offset: int, limit: int) -> list[LogRecord]:
+        if partition >= await self.partitions(topic):
+            return []
+        place = TopicPartition(topic, partition)
+        consumer = AIOKafkaConsumer(**self._arguments, enable_auto_commit=False, auto_offset_reset="none")
+        consumer.assign([place])
+        try:
+            async with bounded(self._settings.request_seconds):
+                await consumer.start()
+                return await _read(consumer, place, offset, limit)
+        finally:
+            await consumer.stop()
+
+    def consumer(self, group: str, topic: str) -> KafkaConsumer:
+        self._check_open()
+        made = KafkaConsumer(self._settings, self._arguments, group, topic, closed=self._consumers.discard)
+        self._consumers.add(made)
+        return made
+
+    async def _check_topics(self, topics: set[str]) -> None:
+        for topic in topics - self._known.keys():
+            count = await self.partitions(topic)
+            if not count:
+                raise LookupError(f"there is no topic {topic}")
+            self._known[topic] = count
+
+    async def _send(self, entries: Sequence[Entry]) -> list[RecordMetadata]:
+        producer = await self._producer.ready()
+        waiting: list[asyncio.Future[RecordMetadata]] = []
+        try:
+            for entry in entries:
+                sent = await producer.send(entry.topic, entry.value, entry.key, headers=list(entry.headers))
+                waiting.append(sent)
+            return await asyncio.gather(*waiting)
+        except KafkaError as error:
+            self._producer.failed(error)
+            raise
+        finally:
+            for one in waiting:
+                one.cancel()  # nobody asks any more; what is done stays done
+
+    async def _asked(self, topic: str) -> TopicInfo | None:
+        return await topic_info((await self._producer.ready()).client, topic)
+
+    def _new(self, topic: Topic) -> NewTopic:
+        """What invariant 1 needs of a topic, whatever the broker's defaults are."""
+        return NewTopic(
+            name=topic.name,
+            num_partitions=topic.partitions,
+            replication_factor=self._settings.replication,
+            topic_configs={
+                "retention.ms": str(int(topic.retention_seconds * 1000)),
+                "cleanup.policy": "delete",
+                "min.insync.replicas": str(self._settings.min_insync_replicas),
+                "unclean.leader.election.enable": "false",
+                "message.timestamp.type": "LogAppendTime",
+                "max.message.bytes": str(4 << 20),
+            },
+        )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineUnavailableError("log", "closed")
+
+
+def _appended(one: RecordMetadata) -> Appended:
+    """The broker does not always remember where a batch stands that it got twice."""
+    if one.offset < 0:
+        raise EngineUnavailableError("log", "the broker has it and does not say where")
+    return Appended(one.partition, one.offset)
+
+
+async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int, limit: int) -> list[LogRecord]:
+    start = (await consumer.beginning_offsets([place]))[place]
+    end = (await consumer.end_offsets([place]))[place]
+    found: list[LogRecord] = []
+    consumer.seek(place, max(start, offset))
+    while len(found) < limit and await consumer.position(place) < end:
+        got = await consumer.getmany(place, timeout_ms=500, max_records=limit - len(found))
+        found += [log_record(one) for one in got.get(place, ())]
+    return found

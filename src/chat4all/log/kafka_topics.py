@@ -1,0 +1,107 @@
+"""What topics there are: how many partitions each has, and which topic of that name it is.
+
+A topic that was deleted and made again has the same name and another id. The client library asks for metadata in
+versions that do not have it yet; from version 10 on it is there:
+https://github.com/apache/kafka/blob/4.1/clients/src/main/resources/common/message/MetadataResponse.json
+"""
+
+import dataclasses
+from typing import Any, Final
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import NodeNotReadyError
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
+
+_KEY: Final = 3
+_VERSION: Final = 10
+_TEXT: Final = CompactString("utf-8")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TopicInfo:
+    """`id`: of this topic and no other that ever had its name."""
+
+    id: str
+    partitions: int
+
+
+class _Answer(Response):
+    API_KEY = _KEY
+    API_VERSION = _VERSION
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            CompactArray(("node_id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT), ("tags", TaggedFields)),
+        ),
+        ("cluster_id", _TEXT),
+        ("controller_id", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("error_code", Int16),
+                ("name", _TEXT),
+                ("id_high", Int64),
+                ("id_low", Int64),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", CompactArray(Int32)),
+                        ("in_sync", CompactArray(Int32)),
+                        ("offline", CompactArray(Int32)),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("cluster_authorized_operations", Int32),
+        ("tags", TaggedFields),
+    )
+
+
+class _Asked(RequestStruct):
+    FLEXIBLE_VERSION = True
+    API_KEY = _KEY
+    API_VERSION = _VERSION
+    RESPONSE_TYPE = _Answer
+    SCHEMA = Schema(
+        (
+            "topics",
+            CompactArray(("id_high", Int64), ("id_low", Int64), ("name", _TEXT), ("tags", TaggedFields)),
+        ),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class _TopicsRequest(Request[_Asked]):
+    API_KEY = _KEY
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+
+    def build(self, request_struct_class: type[_Asked]) -> _Asked:
+        return request_struct_class([(0, 0, self._topic, {})], False, False, False, {})
+
+
+async def topic_info(client: AIOKafkaClient, topic: str) -> TopicInfo | None:
+    """Ask a broker now. None: there is no such topic, or it is not ready to be used. Raises KafkaError."""
+    node = client.get_random_node()
+    if node is None:
+        raise NodeNotReadyError("no broker is known")
+    answer: Any = await client.send(node, _TopicsRequest(topic))
+    error, _, high, low, _, partitions, *_ = answer.topics[0]
+    ready = all(leader >= 0 for _, _, leader, *_ in partitions)
+    if error or not partitions or not ready:
+        return None
+    return TopicInfo(f"{high % 2**64:016x}{low % 2**64:016x}", len(partitions))

@@ -1,0 +1,63 @@
+"""What suites that run over real engines share."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg2
+import pytest
+from cassandra.cluster import Cluster
+from hack.stack.stack import Stack
+
+from chat4all.directory.engine import Sql
+from chat4all.directory.settings import DirectorySettings
+from chat4all.store import cassandra_schema
+from chat4all.store.settings import CassandraSettings
+
+KEYSPACE = DATABASE = "contract"
+
+
+@pytest.fixture(scope="session")
+def keyspace(engines: Stack) -> Iterator[CassandraSettings]:
+    """A keyspace with the schema, made by `migrate`, and gone at the end."""
+    settings = CassandraSettings(port=engines["cassandra"].port(), keyspace=KEYSPACE, replication=1)
+    with Cluster(["127.0.0.1"], port=settings.port) as cluster:
+        session = cluster.connect()
+        session.execute(f"DROP KEYSPACE IF EXISTS {KEYSPACE}", timeout=60)  # of a run that was cut off
+        assert cassandra_schema.migrate(settings) == [version for version, _ in cassandra_schema.steps()]
+        assert cassandra_schema.migrate(settings) == [], "again, it finds all as it should be"
+        yield settings
+        session.execute(f"DROP KEYSPACE {KEYSPACE}", timeout=60)
+
+
+@pytest.fixture(scope="session")
+def database(engines: Stack) -> Iterator[DirectorySettings]:
+    """A database with the schema, and gone at the end."""
+    engine = engines["postgresql"]
+    settings = DirectorySettings(
+        dialect="postgresql",
+        port=engine.port(),
+        database=DATABASE,
+        user="chat4all",
+        password_file=engine.password,
+    )
+    server = settings.model_copy(update={"database": "postgres"}).url().set(drivername="postgresql")
+    connection = psycopg2.connect(server.render_as_string(hide_password=False))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {DATABASE}")  # of a run that was cut off
+        cursor.execute(f"CREATE DATABASE {DATABASE}")
+        with ThreadPoolExecutor(1) as thread:  # a test's own loop may be running in this one
+            thread.submit(asyncio.run, _migrate(settings)).result()
+        yield settings
+        cursor.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+    connection.close()
+
+
+async def _migrate(settings: DirectorySettings) -> None:
+    sql = Sql.at(settings)
+    for _ in range(2):  # again, it finds all as it should be
+        await sql.migrate()
+        there, wanted = await sql.schema()
+        assert there == wanted
+    await sql.close()

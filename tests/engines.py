@@ -1,0 +1,29 @@
+"""The real engines that tests run against: of the stack whose folder STACK names."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from hack.stack.engine import Engine
+from hack.stack.stack import Stack
+
+
+def running() -> Stack:
+    """Those that run. Skips the test where none do."""
+    folder = os.environ.get("STACK")
+    if folder is None:
+        pytest.skip("no real engines: make stack-up, then STACK=.stack")
+    return Stack(Path(folder).resolve())
+
+
+def restart(engine: Engine) -> None:
+    """Kill it and start it again on what it has on disk."""
+    engine.signal(signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while engine.alive:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    engine.start()
+    engine.wait()
