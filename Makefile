@@ -4,12 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+STACK ?= .stack
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo dev test check lint fmt lock docs screenshots bench bench-memory clean
+.PHONY: help demo dev test check lint fmt lock docs screenshots bench bench-memory stack-up stack-down stack-status clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/embedded.stamp ## Start the whole system, tell one true story with real requests, stop it
 	@$(BIN)/chat4all demo
@@ -49,6 +50,15 @@ bench: $(VENV)/dev.stamp ## Measure beside floors, three runs of each, and write
 
 bench-memory: $(VENV)/dev.stamp ## Memory over 100,000 messages and half an hour, into the same page
 	@$(BIN)/python -m bench memory
+
+stack-up: $(VENV)/dev.stamp ## Start Kafka, Cassandra, PostgreSQL, Redis and MinIO in the background (STACK=folder)
+	@$(BIN)/python -m hack.stack up --folder $(STACK)
+
+stack-down: $(VENV)/dev.stamp ## Stop them; their data stays
+	@$(BIN)/python -m hack.stack down --folder $(STACK)
+
+stack-status: $(VENV)/dev.stamp ## How each of them is, and where
+	@$(BIN)/python -m hack.stack status --folder $(STACK)
 
 clean: ## Remove the environment and the caches; ./data stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -4,21 +4,30 @@
 `python hack/tiers.py unit contract` runs just those. In CI (CI=true) a skipped test is a failure.
 """
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from hack.stack.engine import StackError
+from hack.stack.stack import ENGINES, Stack
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 BUILD: Final = ROOT / "build" / "tests"
 TIERS: Final = {
     "unit": "pure rules, tables of cases, the spine under faults",
-    "contract": "one suite per port, over every twin: embedded",
+    "contract": "one suite per port, over every twin: embedded, and the real engines",
     "integration": "the whole system over real HTTP and WebSockets, and the command line",
     "browser": "the console in Chromium: two people, kills, 10,000 messages, scripts, axe",
     "chaos": "a server killed again and again under load",
@@ -40,13 +49,14 @@ SECRETS: Final = re.compile(
 
 
 class Result(NamedTuple):
-    """How a tier went."""
+    """How a tier went. `engines`: how many of its tests passed against each real engine."""
 
     tier: str
     passed: int
     failed: int
     skipped: list[str]
     seconds: float
+    engines: Counter[str]
 
 
 def run(tier: str, *, whole: bool) -> Result:
@@ -57,17 +67,45 @@ def run(tier: str, *, whole: bool) -> Result:
     options = [f"tests/{tier}", f"--junitxml={report}", f"--basetemp={folder / 'tmp'}", "-o", f"log_file={folder}.log"]
     folder.mkdir()
     began = time.monotonic()
-    command = [sys.executable, *(MEASURED if whole else ()), *PYTEST, *options, *(() if whole else LONG)]
+    without = () if "STACK" in os.environ else ("-m", "not engine")
+    command = [sys.executable, *(MEASURED if whole else ()), *PYTEST, *options, *without, *(() if whole else LONG)]
     done = subprocess.run(command, cwd=ROOT, check=False, env={**({} if whole else QUICK), **os.environ})
     seconds = time.monotonic() - began
     if not report.exists():
-        return Result(tier, 0, 1, [], seconds)
+        return Result(tier, 0, 1, [], seconds, Counter())
     cases = list(ET.parse(report).getroot().iter("testcase"))
     skipped = [f"{case.get('name')}: {skip.get('message')}" for case in cases for skip in case.iter("skipped")]
     failed = sum(1 for case in cases if case.find("failure") is not None or case.find("error") is not None)
     if done.returncode != 0:
         failed = max(failed, 1)
-    return Result(tier, len(cases) - failed - len(skipped), failed, skipped, seconds)
+    well = [str(case.get("name")) for case in cases if not list(case)]
+    engines = Counter(name for name in ENGINES for case in well if re.search(rf"\b{name}\b", case))
+    return Result(tier, len(cases) - failed - len(skipped), failed, skipped, seconds, engines)
+
+
+@contextlib.contextmanager
+def real_engines() -> Iterator[dict[str, str]]:
+    """A stack of the tests' own, gone at the end; the version of each engine. Nothing, where it cannot be had."""
+    # Not below the project: PostgreSQL is run by a user of its own, who has to come there.
+    folder = Path(tempfile.mkdtemp(prefix="chat4all-stack-"))
+    folder.chmod(0o755)
+    stack = Stack(folder)
+    print("\n=== real engines: installing if need be, starting", flush=True)
+    try:
+        began = time.monotonic()
+        versions = stack.up(free_ports=True)
+        print(", ".join(f"{name} {version}" for name, version in versions.items()), end="; ")
+        print(f"{time.monotonic() - began:.0f} s", flush=True)
+        os.environ["STACK"] = str(folder)
+        yield versions
+    except StackError as error:
+        print(f"No real engines: {error}", flush=True)
+        os.environ["STACK"] = str(folder)  # their tests then say so, instead of being left out
+        yield {}
+    finally:
+        del os.environ["STACK"]
+        stack.down()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def leaks() -> list[str]:
@@ -100,7 +138,11 @@ def main(names: list[str]) -> int:
     BUILD.mkdir(parents=True)
     for old in ROOT.glob(".coverage*"):
         old.unlink()
-    results = [run(tier, whole=whole) for tier in tiers]
+    versions: dict[str, str] = {}
+    with contextlib.ExitStack() as stack:
+        if whole:
+            versions = stack.enter_context(real_engines())
+        results = [run(tier, whole=whole) for tier in tiers]
     wrong = whole and coverage() != 0
     found = leaks()
     print("\nTier          passed  failed  skipped  seconds")
@@ -111,6 +153,8 @@ def main(names: list[str]) -> int:
             print(f"skipped in {result.tier}: {reason}")
     for leak in found[:20]:
         print(f"a secret in a log: {leak}")
+    for engine, version in versions.items():
+        print(f"{engine} {version}: {sum(result.engines[engine] for result in results)} tests passed against it")
     servers = sum(file.parent != BUILD for file in BUILD.rglob("*.log"))
     print(f"Logs searched for secrets: {len(tiers)} of tiers, {servers} of servers; {len(found)} lines found.")
     passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)

@@ -5,6 +5,7 @@ Nothing is installed system-wide: jars come from Maven Central and MinIO from it
 """
 
 import argparse
+import logging
 import sys
 import time
 from pathlib import Path
@@ -55,6 +56,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     if unknown := [name for name in given.engines if name not in ENGINES]:
         parser.error(f"there is no engine {', '.join(unknown)}; there are {', '.join(ENGINES)}")
+    logging.disable()  # clients say much about servers that are still starting
     stack = Stack(given.folder.resolve(), given.engines)
     try:
         match given.command:

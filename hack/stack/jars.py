@@ -1,6 +1,5 @@
 """Programs for the Java virtual machine, from Maven Central, resolved by Maven itself."""
 
-import os
 import shutil
 from pathlib import Path
 from typing import Final
@@ -28,4 +27,4 @@ def fetch(into: Path, *coordinates: str) -> None:
     (partial / "pom.xml").write_text(_POM.format(dependencies=dependencies))
     goal = ["dependency:copy-dependencies", f"-DoutputDirectory={partial}", "-DincludeScope=runtime"]
     run([maven, "-q", "-B", *goal], cwd=partial)
-    os.replace(partial, into)
+    partial.replace(into)

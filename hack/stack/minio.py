@@ -1,6 +1,5 @@
 """MinIO, or what of it is still to be had: its Go module, built here. Only S3 is spoken to it."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Final
@@ -46,7 +45,7 @@ class Minio(Engine):
         return {
             "GOBIN": str(self._program.parent),
             "CGO_ENABLED": "0",
-            "HOME": os.environ.get("HOME", str(Path.home())),
+            "HOME": str(Path.home()),
         }
 
     @property

@@ -1,6 +1,7 @@
 """What suites that run over real engines share."""
 
 import asyncio
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,7 @@ from hack.stack.stack import Stack
 
 from chat4all.directory.engine import Sql
 from chat4all.directory.settings import DirectorySettings
+from chat4all.redis_client import RedisSettings
 from chat4all.store import cassandra_schema
 from chat4all.store.settings import CassandraSettings
 
@@ -61,3 +63,10 @@ async def _migrate(settings: DirectorySettings) -> None:
         there, wanted = await sql.schema()
         assert there == wanted
     await sql.close()
+
+
+@pytest.fixture
+def redis_server(engines: Stack) -> RedisSettings:
+    """A real server, with keys and channels of the test's own."""
+    engine = engines["redis"]
+    return RedisSettings(port=engine.port(), password_file=engine.password, prefix=f"contract:{uuid.uuid4().hex}:")

@@ -53,11 +53,14 @@ class PostgreSqlTwin:
 
     def __init__(self, settings: DirectorySettings) -> None:
         self._settings = settings
+        self._clean = False
 
     async def open(self) -> None:
         sql = Sql.at(self._settings)
-        everything = ", ".join(table.name for table in tables.metadata.sorted_tables)
-        await sql.write(lambda connection: connection.exec_driver_sql(f"TRUNCATE {everything} CASCADE"))
+        if not self._clean:
+            everything = ", ".join(table.name for table in tables.metadata.sorted_tables)
+            await sql.write(lambda connection: connection.exec_driver_sql(f"TRUNCATE {everything} CASCADE"))
+            self._clean = True
         self.channels, self.directory, self.close = SqlChannels(sql), SqlDirectory(sql), sql.close
 
 

@@ -6,6 +6,7 @@ is enough, or a caller that waits as told is refused for ever.
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 import pytest
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from chat4all.limits.embedded import EmbeddedLimits
 from chat4all.limits.port import Limits, Rate
+from chat4all.limits.redis import RedisLimits
+from chat4all.redis_client import RedisSettings
 
 DEADLINE = 10.0  # until something that must happen has happened
 
@@ -41,12 +44,29 @@ class EmbeddedTwin:
         self._now += seconds
 
 
-TWINS = {"embedded": EmbeddedTwin}
+class RedisTwin:
+    """Limits on a real server, with a clock that stands still until it is advanced. Floats travel as text."""
+
+    tolerance = 1e-6
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._now = 1000.0
+        self.limits = RedisLimits(settings, clock=lambda: self._now)
+
+    async def advance(self, seconds: float) -> None:
+        self._now += seconds
 
 
-@pytest.fixture(params=TWINS)
+@pytest.fixture
+async def redis(redis_server: RedisSettings) -> AsyncIterator[RedisTwin]:
+    twin = RedisTwin(redis_server)
+    yield twin
+    await twin.limits.close()
+
+
+@pytest.fixture(params=["embedded", pytest.param("redis", marks=pytest.mark.engine)])
 def twin(request: pytest.FixtureRequest) -> Twin:
-    return TWINS[request.param]()
+    return EmbeddedTwin() if request.param == "embedded" else request.getfixturevalue("redis")
 
 
 async def drain(limits: Limits, name: str, rate: Rate) -> int:
@@ -177,3 +197,28 @@ async def test_never_is_more_let_through_than_burst_and_rate(
         assert taken <= rate.burst + rate.per_second * (elapsed + twin.tolerance)
         await twin.advance(seconds)
         elapsed += seconds
+
+
+# On Redis alone
+
+
+@pytest.mark.engine
+async def test_redis_s_own_clock_counts(redis_server: RedisSettings) -> None:
+    one, other = RedisLimits(redis_server), RedisLimits(redis_server)
+    rate = Rate(20.0, 2)
+    assert [await limits.take("shared", rate) for limits in (one, other)] == [0.0, 0.0]
+    wait = await one.take("shared", rate)
+    assert 0.0 < wait <= 0.05
+    async with asyncio.timeout(DEADLINE):
+        while await other.take("shared", rate):
+            await asyncio.sleep(0.01)
+    for limits in (one, other):
+        await limits.close()
+
+
+async def test_while_redis_is_away_each_process_has_its_share() -> None:
+    nobody = RedisSettings(port=1, request_seconds=0.2)
+    limits = RedisLimits(nobody, share=5, clock=lambda: 1000.0)
+    assert await drain(limits, "name", Rate(10.0, 20)) == 4
+    assert await limits.take("name", Rate(10.0, 20)) == pytest.approx(0.5)
+    await limits.close()

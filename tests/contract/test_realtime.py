@@ -12,6 +12,8 @@ import pytest
 
 from chat4all.realtime.embedded import EmbeddedRealtime
 from chat4all.realtime.port import REFRESH, TTL, Push, Realtime, Status
+from chat4all.realtime.redis import RedisRealtime
+from chat4all.redis_client import RedisSettings
 
 DEADLINE = 10.0  # until something that must happen has happened
 FLOOD = 20_000  # more pushes than any gateway may be kept
@@ -36,12 +38,27 @@ class EmbeddedTwin:
         self._now += seconds
 
 
-TWINS = {"embedded": EmbeddedTwin}
+class RedisTwin:
+    """Push and presence on a real server, with a clock that stands still until it is advanced."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._now = 1000.0
+        self.realtime = RedisRealtime(settings, clock=lambda: self._now)
+
+    async def advance(self, seconds: float) -> None:
+        self._now += seconds
 
 
-@pytest.fixture(params=TWINS)
+@pytest.fixture
+async def redis(redis_server: RedisSettings) -> AsyncIterator[RedisTwin]:
+    twin = RedisTwin(redis_server)
+    yield twin
+    await twin.realtime.close()
+
+
+@pytest.fixture(params=["embedded", pytest.param("redis", marks=pytest.mark.engine)])
 def twin(request: pytest.FixtureRequest) -> Twin:
-    return TWINS[request.param]()
+    return EmbeddedTwin() if request.param == "embedded" else request.getfixturevalue("redis")
 
 
 def numbered(gateway: str, count: int, start: int = 0) -> list[Push]:

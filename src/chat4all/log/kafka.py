@@ -57,8 +57,7 @@ class KafkaLog:
                     if code and for_code(code) is not TopicAlreadyExistsError:
                         raise EngineUnavailableError("log", f"topic {name} cannot be made: {message}")
                 for topic in topics:
-                    while await self._asked(topic.name) is None:
-                        await asyncio.sleep(_MADE)
+                    await self._usable(topic.name)
         finally:
             await admin.close()
 
@@ -126,6 +125,11 @@ class KafkaLog:
         finally:
             for one in waiting:
                 one.cancel()  # nobody asks any more; what is done stays done
+
+    async def _usable(self, topic: str) -> None:
+        """The cluster makes a topic's partitions after it has said that the topic is made."""
+        while await self._asked(topic) is None:  # noqa: ASYNC110 - it tells nobody when it is done
+            await asyncio.sleep(_MADE)
 
     async def _asked(self, topic: str) -> TopicInfo | None:
         return await topic_info((await self._producer.ready()).client, topic)

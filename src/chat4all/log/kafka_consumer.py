@@ -24,6 +24,8 @@ from chat4all.model.errors import EngineUnavailableError
 _FETCH: Final = 8 << 20  # bytes of one answer of a broker, of which a partition has at most a quarter
 _AGAIN: Final = "the topic was deleted and made again"
 
+Fetched = Mapping[TopicPartition, list[ConsumerRecord]]
+
 
 class KafkaConsumer:
     """See `chat4all.log.port.Consumer`. `closed`: told when it has left."""
@@ -44,7 +46,7 @@ class KafkaConsumer:
         self._told_closed = closed
         self._consumer: AIOKafkaConsumer | None = None
         self._starting: asyncio.Task[None] | None = None
-        self._fetching: asyncio.Task[Mapping[TopicPartition, list[ConsumerRecord]]] | None = None
+        self._fetching: asyncio.Task[Fetched] | None = None
         self._idle = asyncio.Event()
         self._owned: dict[TopicPartition, Assignment] = {}
         self._fresh: set[TopicPartition] = set()  # assigned, and not yet told where to begin
@@ -232,26 +234,28 @@ class KafkaConsumer:
         if not self._fetching.done():
             return
         fetched, self._fetching = self._fetching, None
-        try:
-            got = fetched.result()
-        except asyncio.CancelledError:
-            self._join_again()
-            return
-        except NoOffsetForPartitionError:
-            _note_fetch_ended(consumer)
-            return  # it was looked at before it was told where to begin
-        except KafkaOffsetOutOfRangeError as error:
-            _note_fetch_ended(consumer)
-            self._raise_out_of_range(error)
-            return
-        except KafkaError as error:
-            self._join_again()
-            raise EngineUnavailableError("log", str(error) or type(error).__name__) from error
+        got = self._fetched(consumer, fetched)
         if got:
             await self._check_identity(consumer)
         for place, records in got.items():
             if place in self._owned and place not in self._fresh:
                 self._waiting.setdefault(place, []).extend(map(log_record, records))
+
+    def _fetched(self, consumer: AIOKafkaConsumer, fetched: asyncio.Task[Fetched]) -> Fetched:
+        """What a fetch has brought. Raises OffsetOutOfRangeError, EngineUnavailableError."""
+        try:
+            return fetched.result()
+        except asyncio.CancelledError:
+            self._join_again()
+        except NoOffsetForPartitionError:
+            _note_fetch_ended(consumer)  # it was looked at before it was told where to begin
+        except KafkaOffsetOutOfRangeError as error:
+            _note_fetch_ended(consumer)
+            self._raise_out_of_range(error)
+        except KafkaError as error:
+            self._join_again()
+            raise EngineUnavailableError("log", str(error) or type(error).__name__) from error
+        return {}
 
     def _raise_out_of_range(self, error: KafkaOffsetOutOfRangeError) -> None:
         for place, offset in error.args[0].items():

@@ -26,7 +26,7 @@ class TopicInfo:
     partitions: int
 
 
-class _Answer(Response):
+class _Answer(Response):  # type: ignore[misc] # the library has no types
     API_KEY = _KEY
     API_VERSION = _VERSION
     SCHEMA = Schema(
@@ -67,7 +67,7 @@ class _Answer(Response):
     )
 
 
-class _Asked(RequestStruct):
+class _Asked(RequestStruct):  # type: ignore[misc] # see above
     FLEXIBLE_VERSION = True
     API_KEY = _KEY
     API_VERSION = _VERSION
@@ -84,7 +84,7 @@ class _Asked(RequestStruct):
     )
 
 
-class _TopicsRequest(Request[_Asked]):
+class _TopicsRequest(Request[_Asked]):  # type: ignore[misc] # see above
     API_KEY = _KEY
 
     def __init__(self, topic: str) -> None:

@@ -64,7 +64,9 @@ LEDGER: Final[Mapping[str, str]] = {
     "plans": "SELECT plan FROM plans WHERE record_id = ?",
     "attempts": "SELECT n, claimant, lease, result, uncertain FROM attempts WHERE delivery_id = ?",
     "attempt": "SELECT n, claimant, lease, result, uncertain FROM attempts WHERE delivery_id = ? AND n = ?",
-    "claim": "INSERT INTO attempts (delivery_id, n, claimant, lease, uncertain) VALUES (?, ?, ?, ?, false) IF NOT EXISTS",
+    "claim": (
+        "INSERT INTO attempts (delivery_id, n, claimant, lease, uncertain) VALUES (?, ?, ?, ?, false) IF NOT EXISTS"
+    ),
     "settle": (
         "UPDATE attempts SET result = ? WHERE delivery_id = ? AND n = ? "
         "IF claimant = ? AND uncertain = false AND result = null"

@@ -1,0 +1,64 @@
+"""Token buckets that all processes share, on Redis.
+
+Redis's own clock counts, so that processes whose clocks differ agree. While Redis is away, each process counts for
+itself, with its share of the rate.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from chat4all.limits.embedded import EmbeddedLimits
+from chat4all.limits.port import Rate
+from chat4all.model.errors import EngineUnavailableError
+from chat4all.redis_client import RedisClient, RedisSettings
+
+_log = logging.getLogger(__name__)
+
+# Answers the seconds until the tokens are there, as text, since Redis cuts numbers to whole ones.
+_TAKE: Final = """
+local now = tonumber(ARGV[4])
+if not now then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+end
+local per_second, burst, tokens = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local bucket = redis.call('HMGET', KEYS[1], 'held', 'at')
+local held, at = tonumber(bucket[1]) or burst, tonumber(bucket[2]) or now
+held = math.min(burst, held + math.max(0, now - at) * per_second)
+local wait = 0
+if held + 0.000001 < tokens then wait = (tokens - held) / per_second else held = held - tokens end
+redis.call('HSET', KEYS[1], 'held', string.format('%.17g', held), 'at', string.format('%.17g', math.max(now, at)))
+redis.call('PEXPIRE', KEYS[1], math.min(86400000, math.ceil((burst - held) / per_second * 1000) + 1000))
+return string.format('%.17g', wait)
+"""
+
+
+class RedisLimits:
+    """`share`: of how many processes this is one, for when Redis is away. `clock`: seconds; None: Redis's own."""
+
+    def __init__(self, settings: RedisSettings, *, share: int = 1, clock: Callable[[], float] | None = None) -> None:
+        self._redis = RedisClient(settings, engine="limits")
+        self._share = share
+        self._clock = clock
+        self._alone = EmbeddedLimits(clock=clock or time.monotonic)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._redis.close()
+
+    async def take(self, name: str, rate: Rate, tokens: int = 1) -> float:
+        if tokens > rate.burst:
+            raise ValueError(f"{tokens} tokens never fit into a burst of {rate.burst}")
+        now = "" if self._clock is None else repr(self._clock())
+        key = self._redis.key("limit", name)
+        try:
+            [wait] = await self._redis.pipeline(
+                [lambda pipe: pipe.eval(_TAKE, 1, key, rate.per_second, rate.burst, tokens, now)]
+            )
+        except EngineUnavailableError as error:
+            _log.debug("Counted alone: %s", error)
+            alone = Rate(rate.per_second / self._share, max(tokens, rate.burst // self._share))
+            return await self._alone.take(name, alone, tokens)
+        return float(wait)

@@ -1,0 +1,93 @@
+"""What is published for one gateway, for as long as it runs: connects, listens, and connects again.
+
+Whatever was published while the line was cut is lost, so every new line begins with a sweep; so does a queue that has
+overflowed. A line that is silent is asked for a sign of life.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+import msgspec
+from redis import asyncio as aioredis
+from redis.exceptions import RedisError
+
+from chat4all.realtime.port import Push
+from chat4all.redis_client import RedisSettings, client
+
+_log = logging.getLogger(__name__)
+
+_QUEUE: Final = 10_000  # pushes that a gateway may be behind
+_AGAIN: Final = 0.5  # seconds until it connects again, at first; it doubles
+_LONGEST: Final = 5.0
+
+encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Push).decode
+
+
+class Subscription:
+    """`gateway`: whose pushes; `channels`: where they are published. `listening`: set while a line is there."""
+
+    def __init__(self, settings: RedisSettings, gateway: str, channels: Sequence[str]) -> None:
+        self.listening = asyncio.Event()
+        self._settings = settings
+        self._sweep = Push(gateway=gateway, sweep=True)
+        self._channels = channels
+        self._queue: asyncio.Queue[Push] = asyncio.Queue(_QUEUE)
+        self._lost = False  # whether there has been a line before, or should have been
+
+    async def pushes(self) -> AsyncIterator[Push]:
+        """Each as it comes; for ever."""
+        while True:
+            yield await self._queue.get()
+
+    async def run(self) -> None:
+        """Listen until cancelled."""
+        failures = 0
+        while True:
+            redis = client(self._settings)
+            try:
+                async with redis.pubsub(ignore_subscribe_messages=False) as line:
+                    await self._listen(line)
+            except (RedisError, OSError, TimeoutError) as error:
+                failures = 0 if self.listening.is_set() else failures + 1
+                _log.warning("Pushes are not heard: %s", str(error) or type(error).__name__)
+            finally:
+                self.listening.clear()
+                self._lost = True
+                await redis.aclose()
+            await asyncio.sleep(min(_LONGEST, _AGAIN * 2.0 ** min(failures, 8)) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+    async def _listen(self, line: aioredis.client.PubSub) -> None:
+        await line.subscribe(*self._channels)
+        confirmed, asked = 0, False
+        while True:
+            message = await line.get_message(timeout=self._settings.ping_seconds)
+            if message is None:
+                if asked:
+                    raise TimeoutError("no sign of life")
+                await line.ping()
+                asked = True
+                continue
+            asked = False
+            if message["type"] == "message":
+                push = _decode(message["data"])
+                self._put(self._sweep if push.sweep else push)
+            elif message["type"] == "subscribe":
+                confirmed += 1
+                if confirmed == len(self._channels):
+                    self._begun()
+
+    def _begun(self) -> None:
+        if self._lost:
+            self._put(self._sweep)
+        self.listening.set()
+
+    def _put(self, push: Push) -> None:
+        if self._queue.full():  # what it has not read is worth less than knowing that it is behind
+            while not self._queue.empty():
+                self._queue.get_nowait()
+            push = self._sweep
+        self._queue.put_nowait(push)

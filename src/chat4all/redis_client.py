@@ -1,0 +1,115 @@
+"""A connection to Redis that is bounded in time and does not insist.
+
+Whoever asks while Redis is away is told so at once, and not after a time-out each: after a failure nobody asks again
+for a moment.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import pydantic
+from redis import asyncio as aioredis
+from redis.asyncio.client import Pipeline
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from chat4all.model.errors import EngineUnavailableError
+from chat4all.tls import Secured
+
+_REST: Final = 0.5  # seconds after a failure in which nobody asks
+_TOGETHER: Final = 1000  # commands in one pipeline
+
+
+class RedisSettings(Secured):
+    """Redis, which carries pushes, presence and shared limits in distributed mode."""
+
+    host: str = pydantic.Field("127.0.0.1", min_length=1, description="Its name or address.")
+    port: int = pydantic.Field(6379, ge=1, le=65_535, json_schema_extra={"unit": "TCP port"}, description="Its port.")
+    database: int = pydantic.Field(
+        0, ge=0, le=1000, json_schema_extra={"unit": "number"}, description="Which of its databases."
+    )
+    prefix: str = pydantic.Field("chat4all:", description="What all our keys and channels begin with.")
+    request_seconds: float = pydantic.Field(
+        1.0, gt=0, le=10, json_schema_extra={"unit": "s"}, description="How long Redis may take for anything."
+    )
+    connections: int = pydantic.Field(
+        16, ge=1, le=1000, json_schema_extra={"unit": "connections"}, description="Connections of this process."
+    )
+    ping_seconds: float = pydantic.Field(
+        5.0,
+        gt=0,
+        le=60,
+        json_schema_extra={"unit": "s"},
+        description="Silence after which a subscriber asks for a sign.",
+    )
+
+
+class RedisClient:
+    """`engine`: which port stands on it, for errors. Raises EngineUnavailableError."""
+
+    def __init__(self, settings: RedisSettings, *, engine: str) -> None:
+        self.settings = settings
+        self._engine = engine
+        self._redis = client(settings)
+        self._rests_until = 0.0
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._redis.aclose()
+
+    def key(self, *parts: str) -> str:
+        """One of our keys."""
+        return self.settings.prefix + ":".join(parts)
+
+    async def pipeline(self, commands: Sequence[Callable[[Pipeline], object]]) -> list[Any]:
+        """Send these together, and return their answers in order. They are no transaction."""
+        if time.monotonic() < self._rests_until:
+            raise EngineUnavailableError(self._engine, "it did not answer a moment ago")
+        answers: list[Any] = []
+        try:
+            for start in range(0, len(commands), _TOGETHER):
+                async with asyncio.timeout(2 * self.settings.request_seconds):
+                    answers += await self._send(commands[start : start + _TOGETHER])
+        except (RedisError, OSError, TimeoutError) as error:
+            self._rests_until = time.monotonic() + _REST
+            raise EngineUnavailableError(self._engine, str(error) or type(error).__name__) from error
+        return answers
+
+    async def version(self) -> str:
+        """What it says it is."""
+        [info] = await self.pipeline([lambda pipe: pipe.info("server")])
+        return str(info["redis_version"])
+
+    async def _send(self, commands: Sequence[Callable[[Pipeline], object]]) -> list[Any]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for command in commands:
+                command(pipe)
+            return await pipe.execute()
+
+
+def client(settings: RedisSettings) -> aioredis.Redis:
+    """The library's client. Raises StartError for files that cannot be read."""
+    secured: dict[str, Any] = {}
+    if settings.tls:
+        settings.ssl_context()  # says which file it is
+        files = {"ssl_ca_certs": settings.ca_file, "ssl_certfile": settings.certificate_file}
+        files |= {"ssl_keyfile": settings.key_file}
+        secured = {name: str(file) for name, file in files.items() if file is not None}
+        secured["connection_class"] = aioredis.SSLConnection
+    pool = aioredis.BlockingConnectionPool(
+        host=settings.host,
+        port=settings.port,
+        db=settings.database,
+        username=settings.user or None,
+        password=settings.password() or None,
+        max_connections=settings.connections,
+        timeout=settings.request_seconds,
+        socket_timeout=settings.request_seconds,
+        socket_connect_timeout=settings.request_seconds,
+        retry=Retry(NoBackoff(), 0),  # a pipeline that was cut off may have been done
+        **secured,
+    )
+    return aioredis.Redis.from_pool(pool)
