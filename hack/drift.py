@@ -87,12 +87,16 @@ def faults() -> Iterator[str]:
             yield f"{name} is not what the code says: run make docs"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"]]
-    for extra in project["project"]["optional-dependencies"].values():
+    extras = project["project"]["optional-dependencies"]
+    engines = extras.pop("distributed")
+    for extra in extras.values():
         wanted += extra
     groups = [one for group in project["dependency-groups"].values() for one in group if isinstance(one, str)]
     yield from _lock_faults("embedded.lock", wanted)
-    yield from _lock_faults("dev.lock", wanted + groups)
-    yield from _same_pins()
+    yield from _lock_faults("distributed.lock", wanted + engines)
+    yield from _lock_faults("dev.lock", wanted + engines + groups)
+    yield from _same_pins("embedded.lock", "distributed.lock")
+    yield from _same_pins("distributed.lock", "dev.lock")
 
 
 def _lock_faults(name: str, wanted: list[str]) -> Iterator[str]:
@@ -110,11 +114,13 @@ def _lock_faults(name: str, wanted: list[str]) -> Iterator[str]:
         yield f"requirements/{name} names a host"
 
 
-def _same_pins() -> Iterator[str]:
+def _same_pins(less: str, more: str) -> Iterator[str]:
     """What is tested is what runs."""
-    runs = dict(_PIN.findall((ROOT / "requirements" / "embedded.lock").read_text()))
-    tested = dict(_PIN.findall((ROOT / "requirements" / "dev.lock").read_text()))
-    yield from (f"{n}: runs {v}, tested {tested.get(n)}: run make lock" for n, v in runs.items() if tested.get(n) != v)
+    runs = dict(_PIN.findall((ROOT / "requirements" / less).read_text()))
+    tested = dict(_PIN.findall((ROOT / "requirements" / more).read_text()))
+    yield from (
+        f"{n}: {v} in {less}, {tested.get(n)} in {more}: run make lock" for n, v in runs.items() if tested.get(n) != v
+    )
 
 
 def main(arguments: list[str]) -> int:

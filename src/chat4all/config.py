@@ -13,11 +13,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from chat4all.accounts.settings import AccountsSettings
 from chat4all.api.settings import ApiSettings, InternalSettings
 from chat4all.channels.settings import ChannelsSettings
+from chat4all.directory.settings import DirectorySettings
 from chat4all.gateway.settings import GatewaySettings
-from chat4all.log.settings import LogSettings
+from chat4all.log.settings import KafkaSettings, LogSettings
 from chat4all.model.errors import StartError
+from chat4all.redis_settings import RedisSettings
 from chat4all.routing.router import RoutingSettings
 from chat4all.simulator.settings import SimulatorSettings
+from chat4all.store.settings import CassandraSettings
 
 MASKED: Final = "**********"  # stands for every secret, so that not even its length is told
 
@@ -49,6 +52,22 @@ class EmbeddedSettings(pydantic.BaseModel):
     data: Path = pydantic.Field(Path("data"), description="Folder of all that it keeps.")
 
 
+class OperationsSettings(pydantic.BaseModel):
+    """Health, metrics and status of a process of distributed mode; in embedded mode they are on its public port."""
+
+    host: str = pydantic.Field("127.0.0.1", description="Address to listen on.")
+    port: int = pydantic.Field(
+        9090, ge=0, le=65_535, json_schema_extra={"unit": "TCP port"}, description="Port to listen on; 0: any."
+    )
+    share: int = pydantic.Field(
+        1,
+        ge=1,
+        le=1000,
+        json_schema_extra={"unit": "processes"},
+        description="Of how many processes of its role this is one: its share of a limit while Redis is away.",
+    )
+
+
 class Settings(BaseSettings):
     """All sections."""
 
@@ -64,6 +83,11 @@ class Settings(BaseSettings):
     routing: RoutingSettings = RoutingSettings()
     channels: ChannelsSettings = ChannelsSettings()
     simulator: SimulatorSettings = SimulatorSettings()
+    operations: OperationsSettings = OperationsSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    cassandra: CassandraSettings = CassandraSettings()
+    directory: DirectorySettings = DirectorySettings()
+    redis: RedisSettings = RedisSettings()
 
 
 class Described(NamedTuple):

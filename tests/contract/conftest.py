@@ -12,7 +12,7 @@ from hack.stack.stack import Stack
 
 from chat4all.directory.engine import Sql
 from chat4all.directory.settings import DirectorySettings
-from chat4all.redis_client import RedisSettings
+from chat4all.redis_settings import RedisSettings
 from chat4all.store import cassandra_schema
 from chat4all.store.settings import CassandraSettings
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from chat4all.limits.embedded import EmbeddedLimits
 from chat4all.limits.port import Limits, Rate
 from chat4all.limits.redis import RedisLimits
-from chat4all.redis_client import RedisSettings
+from chat4all.redis_settings import RedisSettings
 
 DEADLINE = 10.0  # until something that must happen has happened
 

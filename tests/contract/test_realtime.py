@@ -13,7 +13,7 @@ import pytest
 from chat4all.realtime.embedded import EmbeddedRealtime
 from chat4all.realtime.port import REFRESH, TTL, Push, Realtime, Status
 from chat4all.realtime.redis import RedisRealtime
-from chat4all.redis_client import RedisSettings
+from chat4all.redis_settings import RedisSettings
 
 DEADLINE = 10.0  # until something that must happen has happened
 FLOOD = 20_000  # more pushes than any gateway may be kept

@@ -10,8 +10,9 @@ from typing import Any, Final
 import httpx
 from fastapi import FastAPI
 
-from chat4all import config, wiring
+from chat4all import config
 from chat4all.directory.port import Role
+from chat4all.wiring.embedded import Embedded
 
 DEADLINE: Final = 10.0  # seconds until something that must happen has happened
 PASSWORD: Final = "correct horse battery"  # of everyone whom a test registers
@@ -123,7 +124,7 @@ class System:
     `stop` ends it before the test does, to start it again on the same data.
     """
 
-    def __init__(self, settings: config.Settings, embedded: wiring.Embedded, app: FastAPI, port: int) -> None:
+    def __init__(self, settings: config.Settings, embedded: Embedded, app: FastAPI, port: int) -> None:
         self.settings = settings
         self.embedded = embedded
         self.app = app
@@ -161,7 +162,7 @@ class System:
         """
         body = {"username": username or unused(), "password": PASSWORD, **more}
         made = expected(await self.stranger().call("POST", "/v1/users", json=body), 201).json()
-        token = self.embedded.tokens.issue(made["username"], Role(made["role"]))
+        token = self.embedded.parts.tokens.issue(made["username"], Role(made["role"]))
         self._people[made["username"]] = Person(self._http, made["username"], token)
         return self._people[made["username"]]
 

@@ -68,7 +68,7 @@ async def test_what_goes_wrong_is_a_problem(
     async def fails(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(system.embedded.acceptance, "post", fails)
+    monkeypatch.setattr(system.embedded.parts.acceptance, "post", fails)
     answer = await ana.call("POST", posting.PATH, json={"chat_id": chat, "content": "x"}, headers=WAYS[way])
     assert expected(answer, status).headers["Content-Type"] == "application/problem+json"
     assert ("Retry-After" in answer.headers) is (status == 503)

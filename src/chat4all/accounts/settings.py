@@ -30,6 +30,11 @@ class AccountsSettings(pydantic.BaseModel):
     registration: Registration = pydantic.Field(
         Registration.OPEN, description="Who may make users: `open`, anyone; `admins`, they alone."
     )
+    demo: bool = pydantic.Field(
+        False,
+        description="Whether there are users ana, bruno and admin with the password `demo`, which the console offers. "
+        "Only on loopback; embedded mode has them always.",
+    )
     logins_per_minute: float = pydantic.Field(
         60.0, gt=0, json_schema_extra={"unit": "tries/min"}, description="How often one user name may try to log in."
     )

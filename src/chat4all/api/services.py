@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from chat4all.accounts.links import Links
 from chat4all.accounts.tokens import Identity, Tokens
 from chat4all.accounts.users import Users
+from chat4all.api.health import Operations
 from chat4all.api.settings import ApiSettings
 from chat4all.conversations.acceptance import Acceptance
 from chat4all.conversations.dead_letters import DeadLetters
@@ -26,14 +27,11 @@ from chat4all.store.port import Store
 from chat4all.telemetry.metrics import Metrics
 
 Hooks = Callable[[str, str, Mapping[str, str], bytes], Awaitable[None]]  # channel, uid, headers, body
-Checks = Callable[[], Mapping[str, str | None]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Services:
-    """`ready` and `live`: checks by name; None is well, a string says what is wrong.
-
-    `status`: how each connector of this process is, by its id.
+    """`operations`: what whoever runs the process may ask.
     `hooks`: takes what providers post; raises Refusal. `channels`: those that are installed.
     `welcome`: what the console says to whoever has not logged in: {"registration", "demo": [{"username", "password"}]}.
     """
@@ -50,9 +48,7 @@ class Services:
     store: Store
     limits: Limits
     metrics: Metrics
-    ready: Checks
-    live: Checks
-    status: Callable[[], Mapping[str, Any]]
+    operations: Operations
     welcome: Mapping[str, Any]
     hooks: Hooks
     links: Links

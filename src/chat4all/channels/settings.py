@@ -8,6 +8,13 @@ import pydantic
 class ChannelsSettings(pydantic.BaseModel):
     """Channels, where there is no Kubernetes to say which connectors run."""
 
+    port: int = pydantic.Field(
+        8010,
+        ge=0,
+        le=65_535,
+        json_schema_extra={"unit": "TCP port"},
+        description="Port that providers' posts come to, in a connector that is a process of its own.",
+    )
     folder: Path = pydantic.Field(
         Path("connectors"), description="Where ChannelConnectors and their Secrets stand, in YAML files."
     )

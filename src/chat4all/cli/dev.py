@@ -66,7 +66,7 @@ def _printed(where: "Addresses", data: Path) -> None:
 
 
 def _emitted(where: "Addresses", data: Path) -> None:
-    from chat4all.wiring import DEMO_PASSWORD, DEMO_USERS  # noqa: PLC0415 - as above
+    from chat4all.wiring.parts import DEMO_PASSWORD, DEMO_USERS  # noqa: PLC0415 - as above
 
     users = [{"username": name, "password": DEMO_PASSWORD} for name in DEMO_USERS]
     told = {"url": where.public, "docs": f"{where.public}/docs", "internal": where.internal}

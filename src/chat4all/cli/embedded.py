@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from chat4all import config, connecting, runtime, wiring
+from chat4all import config, connecting, runtime
 from chat4all.cli import simulator_process
 from chat4all.model.errors import EngineUnavailableError, StartError
 from chat4all.telemetry import logs
+from chat4all.wiring import embedded
 
 _PUBLIC: Final = 8000
 _INTERNAL: Final = 8002
@@ -39,10 +40,10 @@ def run(
         settings.embedded.data = data
     logs.configure(settings.server.log_level)
     for section, host in (("SERVER", settings.server.host), ("INTERNAL", settings.internal.host)):
-        wiring.check_loopback(host, f"CHAT4ALL_{section}__HOST")
-    with wiring.claimed(settings.embedded.data):
+        embedded.check_loopback(host, f"CHAT4ALL_{section}__HOST")
+    with embedded.claimed(settings.embedded.data):
         if fresh:
-            wiring.clear(settings.embedded.data)
+            embedded.clear(settings.embedded.data)
         listening = runtime.listen(settings.server.host, settings.server.port, "CHAT4ALL_SERVER__PORT")
         beside = runtime.listen(settings.internal.host, _internal_port(settings), "CHAT4ALL_INTERNAL__PORT")
         try:
@@ -76,7 +77,7 @@ def _internal_port(settings: config.Settings) -> int:
 
 
 async def _serve(settings: config.Settings, listening: socket.socket, beside: socket.socket) -> None:
-    system = wiring.Embedded(settings)
+    system = embedded.Embedded(settings)
     async with system.running() as app, runtime.Beside(system.internal()).serving(beside):
         await runtime.serve(app, system.websockets, listening, system.loops, settings.server)
 

@@ -6,6 +6,13 @@ import pydantic
 class GatewaySettings(pydantic.BaseModel):
     """WebSockets."""
 
+    port: int = pydantic.Field(
+        8001,
+        ge=0,
+        le=65_535,
+        json_schema_extra={"unit": "TCP port"},
+        description="Port of a gateway that is a process of its own.",
+    )
     sessions: int = pydantic.Field(
         10_000,
         ge=1,

@@ -12,7 +12,8 @@ from typing import Final
 from chat4all.limits.embedded import EmbeddedLimits
 from chat4all.limits.port import Rate
 from chat4all.model.errors import EngineUnavailableError
-from chat4all.redis_client import RedisClient, RedisSettings
+from chat4all.redis_client import RedisClient
+from chat4all.redis_settings import RedisSettings
 
 _log = logging.getLogger(__name__)
 

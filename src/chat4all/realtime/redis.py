@@ -17,7 +17,8 @@ from redis.asyncio.client import Pipeline
 
 from chat4all.realtime.port import TTL, Push, Status
 from chat4all.realtime.redis_subscription import Subscription, encode
-from chat4all.redis_client import RedisClient, RedisSettings
+from chat4all.redis_client import RedisClient
+from chat4all.redis_settings import RedisSettings
 
 _PRESENT: Final = (Status.ONLINE, Status.AWAY, Status.OFFLINE)  # the most present first
 _KEPT: Final = int(TTL * 2000)  # ms after which Redis forgets a key that nobody has written

@@ -15,7 +15,8 @@ from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 
 from chat4all.realtime.port import Push
-from chat4all.redis_client import RedisSettings, client
+from chat4all.redis_client import client
+from chat4all.redis_settings import RedisSettings
 
 _log = logging.getLogger(__name__)
 

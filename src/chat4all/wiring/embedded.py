@@ -1,4 +1,4 @@
-"""Wiring: the one place that knows which adapter stands behind which port. Today: embedded, all in one process."""
+"""Embedded mode: every role in this process, on SQLite files."""
 
 import asyncio
 import contextlib
@@ -14,47 +14,34 @@ from typing import Final, TextIO
 from fastapi import FastAPI
 
 from chat4all.accounts.keys import Keyring
-from chat4all.accounts.links import Links
-from chat4all.accounts.passwords import Passwords
 from chat4all.accounts.shared_tokens import SharedTokens
 from chat4all.accounts.tokens import Tokens
-from chat4all.accounts.users import Users
 from chat4all.api import app as api
 from chat4all.api import internal
-from chat4all.api.services import Services
-from chat4all.channels.kit import registry
+from chat4all.api.health import Operations
 from chat4all.config import Settings
 from chat4all.connecting import Connecting
-from chat4all.conversations.acceptance import Acceptance
-from chat4all.conversations.dead_letters import DeadLetters
-from chat4all.conversations.history import History
-from chat4all.conversations.members import Members
-from chat4all.conversations.membership import Membership
-from chat4all.conversations.outbox import Relay
-from chat4all.conversations.presence import Presence
 from chat4all.directory.engine import Sql
-from chat4all.directory.port import AlreadyThereError, LogEpoch, Role, User
+from chat4all.directory.port import AlreadyThereError, LogEpoch, User
 from chat4all.directory.sql import SqlDirectory
 from chat4all.directory.sql_channels import SqlChannels
 from chat4all.gateway.endpoint import Endpoint
 from chat4all.gateway.hub import Gateway
-from chat4all.gateway.ports import Ports
 from chat4all.limits.embedded import EmbeddedLimits
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Topic
 from chat4all.model.errors import EngineUnavailableError, StartError
 from chat4all.realtime.embedded import EmbeddedRealtime
-from chat4all.routing.dispatch import Dispatch
 from chat4all.routing.router import Router
 from chat4all.runtime import Loops
 from chat4all.store.embedded import EmbeddedStore
 from chat4all.store.embedded_ledger import EmbeddedLedger
 from chat4all.telemetry.metrics import Metrics
+from chat4all.wiring import parts
+from chat4all.wiring.parts import DEMO_PASSWORD, DEMO_USERS, Parts
 
 _log = logging.getLogger(__name__)
 
-DEMO_USERS: Final = {"ana": Role.AGENT, "bruno": Role.USER, "admin": Role.ADMIN}
-DEMO_PASSWORD: Final = "demo"  # noqa: S105 - public: it is in the README, and only loopback is listened on
 _KEPT: Final = tuple(
     f"{name}.db{suffix}"
     for name in ("log", "store", "ledger", "directory")
@@ -80,32 +67,26 @@ class Embedded:
         self.ledger = EmbeddedLedger(data / "ledger.db")
         self.realtime = EmbeddedRealtime()
         self.limits = EmbeddedLimits()
-        self.passwords = Passwords()
-        self.tokens = Tokens(_keyring(settings), settings.accounts)
-        self.membership = Membership(self.directory)
-        self.presence = Presence(directory=self.directory, realtime=self.realtime)
-        self.acceptance = Acceptance(log=self.log, store=self.store, membership=self.membership, metrics=self.metrics)
-        self.relay = Relay(directory=self.directory, log=self.log, holder="embedded")
-        self.gateway = Gateway(self.realtime, self._ports())
-        self.websockets = Endpoint(self.gateway, self.tokens)
-        self.offered = {name: manifest.offered() for name, manifest in registry.installed().items()}
-        self.connecting = Connecting(self, settings.channels, holder="embedded", told=self.relay.kick)
+        self.parts = Parts(self, _with_demo(settings), Tokens(_keyring(settings), settings.accounts), holder="embedded")
+        self.gateway = Gateway(self.realtime, self.parts.gateway_ports())
+        self.websockets = Endpoint(self.gateway, self.parts.tokens)
+        self.connecting = Connecting(self, settings.channels, holder="embedded", told=self.parts.relay.kick)
         self.router: Router | None = None
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[FastAPI]:
         """Open the engines, start the loops, and at the end undo that in reverse."""
         async with contextlib.AsyncExitStack() as stack:
-            stack.callback(self.passwords.close)
+            stack.callback(self.parts.passwords.close)
             for engine in (self.log, self.store, self.ledger, self.sql):
                 await engine.open()
                 stack.push_async_callback(engine.close)
             epoch = await self._topics()
             await self._demo_users()
             await self.connecting.register()
-            router = self._router(epoch)
+            router = self.router = parts.router(self, self.settings, epoch)
             stack.push_async_callback(self.loops.stop)
-            self.loops.start("outbox", self.relay.run())
+            self.loops.start("outbox", self.parts.relay.run())
             self.loops.start("router", router.run())
             self.loops.start("gateway", self.gateway.run())
             self.loops.start("websockets", self.websockets.run())
@@ -113,7 +94,7 @@ class Embedded:
             self.loops.start("connectors", self.connecting.run())
             stack.callback(self.gateway.drain)
             self._name_adapters()
-            yield api.create(self._services(router))
+            yield api.create(self.parts.services(self._operations(router), hooks=self.connecting.receive))
 
     async def _topics(self) -> int:
         """Make the topics once; their partitions must stay what they were (invariant 3). Returns the epoch."""
@@ -140,7 +121,7 @@ class Embedded:
     async def _demo_users(self) -> None:
         for username, role in DEMO_USERS.items():
             if await self.directory.user(username) is None:
-                hashed = await self.passwords.hash(DEMO_PASSWORD)
+                hashed = await self.parts.passwords.hash(DEMO_PASSWORD)
                 with contextlib.suppress(AlreadyThereError):
                     await self.directory.add_user(User(username=username, role=role, password_hash=hashed))
 
@@ -154,79 +135,17 @@ class Embedded:
                 _log.warning("Old records stay for now: %s", error)
             await asyncio.sleep(_HOUR)
 
-    def _router(self, epoch: int) -> Router:
-        self.router = Router(
-            log=self.log,
-            store=self.store,
-            directory=self.directory,
-            realtime=self.realtime,
-            dispatch=self._dispatch(),
-            metrics=self.metrics,
-            epoch=epoch,
-            settings=self.settings.routing,
-        )
-        return self.router
-
-    def _dispatch(self) -> Dispatch:
-        return Dispatch(
-            log=self.log, store=self.store, ledger=self.ledger, directory=self.directory, channels=self.channels
-        )
-
-    def _ports(self) -> Ports:
-        return Ports(
-            store=self.store,
-            directory=self.directory,
-            limits=self.limits,
-            membership=self.membership,
-            presence=self.presence,
-            acceptance=self.acceptance,
-            metrics=self.metrics,
-            settings=self.settings.gateway,
-        )
-
     def internal(self) -> FastAPI:
         """The internal API. Raises StartError."""
         file = self.settings.internal.token_file
         made = SharedTokens(file) if file else SharedTokens.load_or_make(self.settings.embedded.data / "internal-token")
         return internal.create(self.connecting.registration, made)
 
-    def _services(self, router: Router) -> Services:
+    def _operations(self, router: Router) -> Operations:
         def ready() -> Mapping[str, str | None]:
             return {**self.loops.live(), "partitions": "; ".join(router.stopped.values()) or None}
 
-        return Services(
-            settings=self.settings.api,
-            users=Users(
-                directory=self.directory,
-                limits=self.limits,
-                passwords=self.passwords,
-                tokens=self.tokens,
-                settings=self.settings.accounts,
-            ),
-            tokens=self.tokens,
-            acceptance=self.acceptance,
-            history=History(self.store, self.ledger, self.directory),
-            members=Members(
-                directory=self.directory, store=self.store, membership=self.membership, told=self.relay.kick
-            ),
-            membership=self.membership,
-            presence=self.presence,
-            directory=self.directory,
-            store=self.store,
-            limits=self.limits,
-            metrics=self.metrics,
-            ready=ready,
-            live=self.loops.live,
-            status=self.connecting.status,
-            hooks=self.connecting.receive,
-            links=Links(directory=self.directory, channels=self.channels, offered=self.offered),
-            channels=self.offered,
-            dead_letters=DeadLetters(self.log),
-            welcome={
-                "registration": self.settings.accounts.registration,
-                "demo": [{"username": name, "password": DEMO_PASSWORD} for name in DEMO_USERS],
-            },
-        )
+        return Operations(self.metrics, ready, self.loops.live, self.connecting.status)
 
     def _name_adapters(self) -> None:
         for port in ("log", "store", "directory", "realtime", "limits"):
@@ -275,6 +194,10 @@ def clear(data: Path) -> None:
         (data / name).unlink(missing_ok=True)
     for key in (data / "keys").glob("*.pem"):
         key.unlink()
+
+
+def _with_demo(settings: Settings) -> Settings:
+    return settings.model_copy(update={"accounts": settings.accounts.model_copy(update={"demo": True})})
 
 
 def _keyring(settings: Settings) -> Keyring:
