@@ -14,6 +14,7 @@ from chat4all.accounts.settings import AccountsSettings
 from chat4all.api.settings import ApiSettings, InternalSettings
 from chat4all.channels.settings import ChannelsSettings
 from chat4all.directory.settings import DirectorySettings
+from chat4all.files.settings import FilesSettings
 from chat4all.gateway.settings import GatewaySettings
 from chat4all.log.settings import KafkaSettings, LogSettings
 from chat4all.model.errors import StartError
@@ -88,6 +89,7 @@ class Settings(BaseSettings):
     cassandra: CassandraSettings = CassandraSettings()
     directory: DirectorySettings = DirectorySettings()
     redis: RedisSettings = RedisSettings()
+    files: FilesSettings = FilesSettings()
 
 
 class Described(NamedTuple):

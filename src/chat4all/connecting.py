@@ -76,13 +76,7 @@ class Connecting:
         self._holder = holder
         self._told = told
         self._wanted = wanted(settings)
-        self.registration = Registration(
-            log=engines.log,
-            ledger=engines.ledger,
-            directory=engines.directory,
-            channels=engines.channels,
-            manifests=registry.installed(),
-        )
+        self.registration = registration(engines)
         self._running: dict[tuple[str, str], Connector] = {}  # by channel and uid
 
     async def register(self) -> None:
@@ -228,6 +222,17 @@ class Connecting:
         """Webhook where providers can reach us, unless it says otherwise."""
         asked: Mode | None = getattr(one.config, "mode", None)
         return asked or ("Webhook" if self._settings.public_url else "Polling")
+
+
+def registration(engines: Engines) -> Registration:
+    """What registers connectors on these engines."""
+    return Registration(
+        log=engines.log,
+        ledger=engines.ledger,
+        directory=engines.directory,
+        channels=engines.channels,
+        manifests=registry.installed(),
+    )
 
 
 def uid_of(connector: str) -> str:

@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from chat4all.api.lane import Lane
 from chat4all.config import ServerSettings
@@ -26,13 +28,22 @@ class Loops:
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ends: dict[str, Callable[[], None]] = {}
         self._ended = asyncio.Event()
+        self._stopping = False
 
-    def start(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
-        """Run it until `stop`."""
+    def start(self, name: str, loop: Coroutine[Any, Any, None], *, ends: Callable[[], None] | None = None) -> None:
+        """Run it until `stop`. `ends`: asks it to come to its end when it has done what it is at."""
         task = asyncio.create_task(loop, name=name)
         task.add_done_callback(self._note)
         self._tasks[name] = task
+        if ends is not None:
+            self._ends[name] = ends
+
+    @property
+    def broken(self) -> bool:
+        """Whether a loop has ended by itself."""
+        return self._ended.is_set()
 
     def live(self) -> Mapping[str, str | None]:
         """What is wrong with each loop; None: it turns."""
@@ -42,16 +53,20 @@ class Loops:
         """Returns when a loop has ended by itself."""
         await self._ended.wait()
 
-    async def stop(self) -> None:
-        """End them all, the last started first."""
-        for task in reversed(self._tasks.values()):
+    async def stop(self, *, seconds: float = 0.0) -> None:
+        """End them all, the last started first; each that can gets so many seconds to finish what it is at."""
+        self._stopping = True
+        for name, task in reversed(self._tasks.items()):
+            if name in self._ends and seconds:
+                self._ends[name]()
+                await asyncio.wait({task}, timeout=seconds)
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
         self._tasks.clear()
 
     def _note(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
+        if task.cancelled() or (self._stopping and task.exception() is None):
             return
         _log.critical("Loop %s ended", task.get_name(), exc_info=task.exception())
         self._ended.set()
@@ -82,13 +97,8 @@ def listen(host: str, port: int, variable: str) -> socket.socket:
     return bound
 
 
-class Beside(uvicorn.Server):
-    """A second server of the process, which ends when the first one does: signals are the first one's."""
-
-    def __init__(self, app: FastAPI) -> None:
-        config = uvicorn.Config(app, ws="none", log_config=None, access_log=False, lifespan="off", server_header=False)
-        config.timeout_graceful_shutdown = 1
-        super().__init__(config)
+class Server(uvicorn.Server):
+    """A server that lasts as long as a context: signals are somebody else's."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -97,7 +107,7 @@ class Beside(uvicorn.Server):
 
     @contextlib.asynccontextmanager
     async def serving(self, listening: socket.socket) -> AsyncIterator[None]:
-        """While this lasts."""
+        """While this lasts; at its end requests that are being answered are finished."""
         task = asyncio.create_task(self.serve(sockets=[listening]))
         try:
             yield
@@ -106,12 +116,20 @@ class Beside(uvicorn.Server):
             await task
 
 
-def server_config(app: FastAPI, websockets: Endpoint, settings: ServerSettings) -> uvicorn.Config:
-    """How the HTTP server is run; what asks to become a WebSocket is handed to `websockets`."""
+def plain_config(app: FastAPI | Starlette) -> uvicorn.Config:
+    """How a server is run that few ask."""
+    config = uvicorn.Config(app, ws="none", log_config=None, access_log=False, lifespan="off", server_header=False)
+    config.timeout_graceful_shutdown = 1
+    return config
+
+
+def server_config(app: FastAPI | Starlette, websockets: Endpoint | None, settings: ServerSettings) -> uvicorn.Config:
+    """How the HTTP server is run; what asks to become a WebSocket is handed to `websockets`, if there are any."""
     return uvicorn.Config(
-        Lane(app),
+        Lane(app) if isinstance(app, FastAPI) else app,
         http="httptools",
-        ws=websockets.accept,  # type: ignore[arg-type] # called as the class would be that it says it takes
+        # called as the class would be that it says it takes
+        ws=websockets.accept if websockets else "none",  # type: ignore[arg-type] # see above
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -139,6 +157,36 @@ async def serve(
         await serving
     if broken:
         raise RuntimeError("A loop ended; the log says which and why.")
+
+
+@contextlib.contextmanager
+def told_to_stop() -> Iterator[asyncio.Future[None]]:
+    """Done at the first SIGINT or SIGTERM; a second one ends the process at once, whatever it is at."""
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[None] = loop.create_future()
+
+    def tell(number: signal.Signals) -> None:
+        if told.done():
+            _log.critical("A second signal: ended at once")
+            os._exit(128 + number)
+        told.set_result(None)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, tell, number)
+    try:
+        yield told
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def first(one: asyncio.Future[Any], other: asyncio.Future[Any]) -> None:
+    """Wait until one of the two is done; the first one is then cancelled, if it is not."""
+    await asyncio.wait({one, other}, return_when=asyncio.FIRST_COMPLETED)
+    if not one.done():
+        one.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await one
 
 
 @contextlib.contextmanager

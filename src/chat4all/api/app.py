@@ -33,6 +33,7 @@ def create(services: Services) -> FastAPI:
     app = FastAPIOffline(title="Chat4All", version=__version__, description=_DESCRIPTION)  # /docs without another host
     app.state.services = services
     app.state.operations = services.operations
+    app.state.hooks = services.hooks
     for resource in (tokens, links, users, channels, conversations, messages, presence, dead_letters, hooks):
         app.include_router(resource.router)
     app.router.routes.extend([posting.ROUTE, *health.ROUTES, *console.ROUTES])

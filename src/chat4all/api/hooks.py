@@ -1,10 +1,14 @@
 """Where providers post: /hooks/<channel>/<uid of the connector>. Not of the public API, and in no document of it."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, FastAPI, Path, Request, Response
 
-from chat4all.api.services import Uses
+from chat4all.api import problems
+from chat4all.api.middleware import BodyLimit
+from chat4all.api.services import Hooks
+
+_BODY: Final = 1 << 20  # bytes; no provider tells more at once
 
 router = APIRouter(prefix="/hooks", include_in_schema=False)
 
@@ -14,9 +18,19 @@ async def receive(
     channel: Annotated[str, Path(max_length=32)],
     uid: Annotated[str, Path(max_length=64)],
     request: Request,
-    services: Uses,
 ) -> Response:
     """What a provider tells is in the log when it gets its 200; else it will tell it again."""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    await services.hooks(channel, uid, headers, await request.body())
+    hooks: Hooks = request.app.state.hooks
+    await hooks(channel, uid, headers, await request.body())
     return Response(status_code=200)
+
+
+def create(hooks: Hooks) -> FastAPI:
+    """The application of a process that has no other: a connector's."""
+    app = FastAPI(openapi_url=None)
+    app.state.hooks = hooks
+    app.include_router(router)
+    problems.install(app)
+    app.add_middleware(BodyLimit, most=_BODY)
+    return app

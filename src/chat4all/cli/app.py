@@ -21,8 +21,10 @@ from chat4all.cli import (
     demo,
     dev,
     dlq,
+    doctor,
     history,
     links,
+    migrate,
     phone,
     send,
     simulator,
@@ -55,6 +57,8 @@ for command in (
     channels,
     connectors,
     config,
+    migrate,
+    doctor,
     completion,
 ):
     app.command(command.NAME)(command.run)

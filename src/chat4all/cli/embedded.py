@@ -78,7 +78,7 @@ def _internal_port(settings: config.Settings) -> int:
 
 async def _serve(settings: config.Settings, listening: socket.socket, beside: socket.socket) -> None:
     system = embedded.Embedded(settings)
-    async with system.running() as app, runtime.Beside(system.internal()).serving(beside):
+    async with system.running() as app, runtime.Server(runtime.plain_config(system.internal())).serving(beside):
         await runtime.serve(app, system.websockets, listening, system.loops, settings.server)
 
 

@@ -77,6 +77,11 @@ class Sql:
         """The version of the schema that is there, and the one that is wanted."""
         return await self.read(migrations.versions)
 
+    async def clock(self) -> float:
+        """What time the server has, in seconds since 1970."""
+        query = "SELECT extract(epoch FROM clock_timestamp())"
+        return float(await self.read(lambda connection: connection.exec_driver_sql(query).scalar_one()))
+
     async def server(self) -> str:
         """What the database says it is."""
         name = self._engine.dialect.name

@@ -39,6 +39,10 @@ class RedisRealtime:
         """Disconnect."""
         await self._redis.close()
 
+    async def version(self) -> str:
+        """Of the server."""
+        return await self._redis.version()
+
     async def register(self, gateway: str, sessions: Mapping[str, str]) -> None:
         commands: list[Command] = []
         for session, user in sessions.items():

@@ -89,6 +89,7 @@ class Router:
         self._stopped: dict[Assignment, str] = {}
         self._reported: set[str] = set()
         self._failures = 0
+        self._ending = False
 
     @property
     def stopped(self) -> dict[str, str]:
@@ -96,12 +97,17 @@ class Router:
         return {f"{a.topic}/{a.partition}": reason for a, reason in self._stopped.items()}
 
     async def run(self) -> None:
-        """Route for ever. Engines that are away are waited for; anything else that is raised is a fault in the code."""
+        """Route until `end`. Engines that are away are waited for; anything else that is raised is a fault in the
+        code."""
         try:
-            while True:
+            while not self._ending:
                 await self.turn()
         finally:
             await self._consumer.close()
+
+    def end(self) -> None:
+        """Finish the round, commit it, and leave the group."""
+        self._ending = True
 
     async def turn(self) -> int:
         """One poll and one round; how many records it took."""

@@ -36,6 +36,10 @@ class CassandraStore:
         """Disconnect."""
         await self._session.close()
 
+    async def version(self) -> str:
+        """Of the node that answers."""
+        return str((await self._session.run("version"))[0][0])
+
     def stamp(self, position: int) -> int:
         """The timestamp of a router's write: the record's position, never the time of day."""
         return position

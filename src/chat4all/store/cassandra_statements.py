@@ -39,6 +39,7 @@ STORE: Final[Mapping[str, str]] = {
     "put_receipt": _put(RECEIPTS),
     "put_delivered": _cursor("delivered_seq"),
     "put_read": _cursor("read_seq"),
+    "version": "SELECT release_version FROM system.local",
     "head": _get(HEADS, "conversation_id = ?"),
     "index": _get(INDEX, "message_id = ?"),
     "rows": _get(MESSAGES, "conversation_id = ? AND bucket = ? AND seq IN ?"),

@@ -6,7 +6,6 @@ import fcntl
 import ipaddress
 import logging
 import os
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TextIO
@@ -48,7 +47,6 @@ _KEPT: Final = tuple(
     for suffix in ("", "-wal", "-shm", "-journal")
 )
 _HOUR: Final = 3600.0
-_TOLD: Final = 35 * 86_400_000  # ms; no provider tells anything again so late
 
 
 class Embedded:
@@ -130,7 +128,7 @@ class Embedded:
         while True:
             try:
                 await self.log.trim()
-                await self.channels.forget_events(before=int(time.time() * 1000) - _TOLD)
+                await self.channels.forget_events(before=parts.told_before())
             except EngineUnavailableError as error:
                 _log.warning("Old records stay for now: %s", error)
             await asyncio.sleep(_HOUR)

@@ -1,5 +1,6 @@
 """What stands on the ports: the same in every mode, made here from whatever is behind them."""
 
+import time
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
@@ -30,6 +31,7 @@ from chat4all.store.ledger import Ledger
 from chat4all.store.port import Store
 from chat4all.telemetry.metrics import Metrics
 
+_TOLD: Final = 35 * 86_400_000  # ms
 DEMO_USERS: Final = {"ana": Role.AGENT, "bruno": Role.USER, "admin": Role.ADMIN}
 DEMO_PASSWORD: Final = "demo"  # noqa: S105 - public: it is in the README, and only loopback is listened on
 
@@ -125,6 +127,11 @@ class Parts:
             "registration": self._settings.accounts.registration,
             "demo": [{"username": name, "password": DEMO_PASSWORD} for name in names],
         }
+
+
+def told_before() -> int:
+    """What providers told before this, ms, they do not tell again."""
+    return int(time.time() * 1000) - _TOLD
 
 
 def router(on: Engines, settings: Settings, epoch: int) -> Router:

@@ -1,0 +1,6 @@
+"""The gateway's process."""
+
+from chat4all.cli import role
+
+if __name__ == "__main__":
+    role.main("gateway")

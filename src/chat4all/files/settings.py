@@ -1,0 +1,17 @@
+"""Settings of files."""
+
+import pydantic
+
+from chat4all.tls import Secured
+
+
+class FilesSettings(Secured):
+    """The S3 store of files in distributed mode: MinIO, or any other."""
+
+    endpoint: str = pydantic.Field("127.0.0.1:9000", min_length=1, description="Where it is, as host:port.")
+    bucket: str = pydantic.Field(
+        "chat4all",
+        pattern="^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        description="The bucket of all files; migrate makes it.",
+    )
+    region: str = pydantic.Field("us-east-1", description="The bucket's region.")

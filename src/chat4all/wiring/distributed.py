@@ -1,0 +1,40 @@
+"""Distributed mode: real engines behind the ports, the same for every role."""
+
+import asyncio
+import contextlib
+
+from chat4all.config import Settings
+from chat4all.directory.engine import Sql
+from chat4all.directory.sql import SqlDirectory
+from chat4all.directory.sql_channels import SqlChannels
+from chat4all.limits.redis import RedisLimits
+from chat4all.log.kafka import KafkaLog
+from chat4all.realtime.redis import RedisRealtime
+from chat4all.store.cassandra import CassandraStore
+from chat4all.store.cassandra_ledger import CassandraLedger
+from chat4all.telemetry.metrics import Metrics
+
+
+class Distributed:
+    """Nothing is connected before it is used. Raises StartError for a file of a setting that cannot be read."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.metrics = Metrics()
+        self.log = KafkaLog(settings.kafka)
+        self.store = CassandraStore(settings.cassandra)
+        self.ledger = CassandraLedger(settings.cassandra)
+        self.sql = Sql.at(settings.directory)
+        self.directory = SqlDirectory(self.sql)
+        self.channels = SqlChannels(self.sql)
+        self.realtime = RedisRealtime(settings.redis)
+        self.limits = RedisLimits(settings.redis, share=settings.operations.share)
+        adapters = {"log": "kafka", "store": "cassandra", "directory": settings.directory.dialect}
+        for port, adapter in {**adapters, "realtime": "redis", "limits": "redis"}.items():
+            self.metrics.adapter.labels(port, adapter).set(1)
+
+    async def close(self) -> None:
+        """Disconnect from all of them, the log first: what is on its way there is worth most."""
+        for engine in (self.log, self.store, self.ledger, self.realtime, self.limits, self.sql):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(5):
+                    await engine.close()
