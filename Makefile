@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STACK ?= .stack
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo dev test check lint fmt lock docs screenshots bench bench-memory stack-up stack-down stack-status clean
+.PHONY: help demo dev test check lint fmt lock docs screenshots bench bench-memory demo-stack dev-stack stack-up stack-down stack-status clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ bench: $(VENV)/dev.stamp ## Measure beside floors, three runs of each, and write
 
 bench-memory: $(VENV)/dev.stamp ## Memory over 100,000 messages and half an hour, into the same page
 	@$(BIN)/python -m bench memory
+
+demo-stack: $(VENV)/dev.stamp ## The stories of the demo on real engines, a process per role; two minutes
+	@$(BIN)/python -m hack.stack.demo
+
+dev-stack: $(VENV)/dev.stamp ## A process per role on the stack, on http://localhost:8000
+	@$(BIN)/python -m hack.stack.dev --folder $(STACK)
 
 stack-up: $(VENV)/dev.stamp ## Start Kafka, Cassandra, PostgreSQL, Redis and MinIO in the background (STACK=folder)
 	@$(BIN)/python -m hack.stack up --folder $(STACK)

@@ -14,7 +14,7 @@ from typing import Final
 from hack.stack.engine import StackError
 from hack.stack.stack import ENGINES, Stack
 
-_DEFAULT: Final = Path(__file__).resolve().parents[2] / ".stack"
+DEFAULT: Final = Path(__file__).resolve().parents[2] / ".stack"
 
 
 def up(stack: Stack, *, free: bool) -> None:
@@ -44,6 +44,11 @@ def status(stack: Stack) -> int:
     return 1 if wrong else 0
 
 
+def quiet() -> None:
+    """Clients say much about servers that are still starting."""
+    logging.disable()
+
+
 def main(arguments: list[str]) -> int:
     """Do as the command line says; 1 where that cannot be done."""
     parser = argparse.ArgumentParser(
@@ -51,12 +56,12 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("command", choices=["up", "down", "status"])
     parser.add_argument("engines", nargs="*", metavar="ENGINE", help=f"{', '.join(ENGINES)}; all of them by default")
-    parser.add_argument("--folder", type=Path, default=_DEFAULT, help="where the stack lives (default: .stack)")
+    parser.add_argument("--folder", type=Path, default=DEFAULT, help="where the stack lives (default: .stack)")
     parser.add_argument("--free-ports", action="store_true", help="take any free ports instead of the usual ones")
     given = parser.parse_args(arguments)
     if unknown := [name for name in given.engines if name not in ENGINES]:
         parser.error(f"there is no engine {', '.join(unknown)}; there are {', '.join(ENGINES)}")
-    logging.disable()  # clients say much about servers that are still starting
+    quiet()
     stack = Stack(given.folder.resolve(), given.engines)
     try:
         match given.command:

@@ -81,7 +81,7 @@ class Engine(abc.ABC):
         file = self.folder / "ports.json"
         if file.exists():
             return
-        ports = {name: _free_port() if free else port for name, port in self.default_ports.items()}
+        ports = {name: free_port() if free else port for name, port in self.default_ports.items()}
         for port in ports.values():
             _check_free(self.title, port)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -176,7 +176,8 @@ def run(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str] | N
         raise StackError(f"{' '.join(command[:3])} failed with {done.returncode}:\n{said}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody has just now."""
     with socket.create_server((_HOST, 0)) as listening:
         port: int = listening.getsockname()[1]
         return port

@@ -32,7 +32,7 @@ def run(as_json: Json = False) -> None:
         log = Path(folder) / "server.log"
         server = Server(Path(folder) / "data", log)
         try:
-            teller = _emitted if as_json else _printed(console)
+            teller = _emitted if as_json else printed(console)
             asyncio.run(Story(server, teller).tell())
             with simulating(0, Path(folder) / "simulator", Path(folder) / "simulator.log") as url:
                 asyncio.run(TelegramStory(server, url, teller).tell())
@@ -47,7 +47,9 @@ def run(as_json: Json = False) -> None:
         console.print("Every step was seen. Yours to try: make dev", style="bold green")
 
 
-def _printed(console: Console) -> Teller:
+def printed(console: Console) -> Teller:
+    """Tells on a terminal."""
+
     def tell(step: str, timeline: Timeline | None = None) -> None:
         if timeline is not None:
             console.print(table(timeline.message, timeline.events))

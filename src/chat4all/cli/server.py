@@ -8,9 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from chat4all.cli.client import AnswerError
 
@@ -18,9 +18,45 @@ _STARTS: Final = 30.0  # seconds
 _STOPS: Final = 15.0
 
 
+class Running(Protocol):
+    """A system that can be killed and started again on the same data, in however many processes."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """How it runs, for a person."""
+        ...
+
+    def set(self, **environment: str) -> None:
+        """Settings from its next start on."""
+        ...
+
+    def start(self) -> None:
+        """Start it and wait until it is ready. Raises AnswerError."""
+        ...
+
+    def stop(self) -> int:
+        """SIGTERM, and its exit code."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL: it gets no chance to finish anything."""
+        ...
+
+    def post_and_kill(self, token: str, body: object) -> str | None:
+        """Post a message and kill it the moment the 202 is here; the message's id, None without a 202."""
+        ...
+
+
 class Server:
     """`environment`: more settings; `log`: where its output goes; `program`: the module to run, and what stands before
     the command."""
+
+    about: Final = "in a process of its own, on SQLite files"
 
     def __init__(
         self,
@@ -76,20 +112,7 @@ class Server:
 
     def post_and_kill(self, token: str, body: object) -> str | None:
         """Post a message and kill the server the moment its 202 is here; the message's id, None without a 202."""
-        payload = json.dumps(body).encode()
-        head = (
-            f"POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nAuthorization: Bearer {token}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
-        )
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
-            connection.sendall(head.encode() + payload)
-            answer = b""
-            while not answer.endswith(b"}") and (more := connection.recv(65_536)):
-                answer += more
-            self.kill()
-        if not answer.startswith(b"HTTP/1.1 202"):
-            return None
-        return str(json.loads(answer.partition(b"\r\n\r\n")[2])["message_id"])
+        return posted(self.port, token, body, then=self.kill)
 
     def _is_ready(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
@@ -100,6 +123,24 @@ class Server:
             return False
         finally:
             connection.close()
+
+
+def posted(port: int, token: str, body: object, *, then: Callable[[], None]) -> str | None:
+    """Post a message, and do something the moment its answer is here; the message's id, None without a 202."""
+    payload = json.dumps(body).encode()
+    head = (
+        f"POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(head.encode() + payload)
+        answer = b""
+        while not answer.endswith(b"}") and (more := connection.recv(65_536)):
+            answer += more
+        then()
+    if not answer.startswith(b"HTTP/1.1 202"):
+        return None
+    return str(json.loads(answer.partition(b"\r\n\r\n")[2])["message_id"])
 
 
 def _free_port() -> int:

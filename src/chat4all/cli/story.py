@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 import websockets
 
 from chat4all.cli.client import DEMO_PASSWORD, Client, Frame, Socket
-from chat4all.cli.server import Server
+from chat4all.cli.server import Running
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Teller(Protocol):
 class Story:
     """Tells it once."""
 
-    def __init__(self, server: Server, teller: Teller) -> None:
+    def __init__(self, server: Running, teller: Teller) -> None:
         self._server = server
         self._step = teller
         self._ana = Client(server.url, "ana", DEMO_PASSWORD)
@@ -51,7 +51,7 @@ class Story:
         """Every step in turn. Raises UnseenError, AnswerError, TimeoutError."""
         began = time.monotonic()
         await asyncio.to_thread(self._server.start)
-        self._step(f"the system runs at {self._server.url}, in a process of its own, on SQLite files")
+        self._step(f"the system runs at {self._server.url}, {self._server.about}")
         async with self._ana, self._bruno, self._stack:
             await self._meet()
             ana, bruno = await self._connect(self._ana), await self._connect(self._bruno)

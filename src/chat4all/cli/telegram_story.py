@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from chat4all.cli.client import DEMO_PASSWORD, Client, Frame
 from chat4all.cli.phones import Phones
-from chat4all.cli.server import Server
+from chat4all.cli.server import Running
 from chat4all.cli.story import Teller, Timeline, UnseenError
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ _LIMIT: Final = 3  # seconds that the simulator asks us to wait
 class TelegramStory:
     """Tells it once, on a server that it starts again with a connector to the simulator at `url`."""
 
-    def __init__(self, server: Server, url: str, teller: Teller) -> None:
+    def __init__(self, server: Running, url: str, teller: Teller) -> None:
         self._server = server
         self._url = url
         self._step = teller

@@ -6,6 +6,7 @@ waits for a query.
 
 import asyncio
 import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -109,12 +110,16 @@ class CassandraSession:
     def _connect(self) -> None:
         cluster = cluster_of(self._settings)
         try:
-            session = cluster.connect(self._settings.keyspace)
-            self._prepared = {name: session.prepare(cql) for name, cql in self._cql.items()}
+            session = cluster.connect()
+            self._prepared = {name: session.prepare(self._qualified(cql)) for name, cql in self._cql.items()}
         except BaseException:
             cluster.shutdown()
             raise
         self._cluster, self._session = cluster, session
+
+    def _qualified(self, cql: str) -> str:
+        """With the keyspace before the table: a session that uses one is ambiguous to statements prepared on a node."""
+        return re.sub(r"\b(FROM|INTO|UPDATE) (?=\w+ |\w+$)", rf"\1 {self._settings.keyspace}.", cql)
 
 
 def cluster_of(settings: CassandraSettings) -> Cluster:
