@@ -29,6 +29,7 @@ TIERS: Final = {
     "unit": "pure rules, tables of cases, the spine under faults",
     "contract": "one suite per port, over every twin: embedded, and the real engines",
     "integration": "the whole system over real HTTP and WebSockets, and the command line",
+    "distributed": "a process per role on real engines, each of which is killed and stopped",
     "browser": "the console in Chromium: two people, kills, 10,000 messages, scripts, axe",
     "chaos": "a server killed again and again under load",
 }

@@ -1,6 +1,7 @@
 """What every engine of the stack is made of."""
 
 import abc
+import contextlib
 import json
 import os
 import secrets
@@ -137,19 +138,21 @@ class Engine(abc.ABC):
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; to every process of it. Does nothing where it does not run."""
         if self.pid is not None:
-            os.killpg(self.pid, number)
+            for pid in _family(self.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
     def stop(self) -> None:
         """End it, and see that it has ended."""
         pid = self.pid
         if pid is None:
             return
-        os.killpg(pid, signal.SIGCONT)
-        os.killpg(pid, signal.SIGTERM)
+        self.signal(signal.SIGCONT)
+        os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + _STOPS
         while self.alive:
             if time.monotonic() > deadline:
-                os.killpg(pid, signal.SIGKILL)
+                self.signal(signal.SIGKILL)
             time.sleep(0.1)
         (self.folder / "pid").unlink(missing_ok=True)
 
@@ -174,6 +177,13 @@ def run(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str] | N
     if done.returncode != 0:
         said = (done.stderr or done.stdout)[-2000:]
         raise StackError(f"{' '.join(command[:3])} failed with {done.returncode}:\n{said}")
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that came of it: PostgreSQL's have process groups of their own."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    found = children.read_text().split() if children.exists() else []
+    return [pid, *(one for child in found for one in _family(int(child)))]
 
 
 def free_port() -> int:

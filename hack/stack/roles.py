@@ -144,19 +144,20 @@ class Roles:
                 self._running[role.name].wait(_STOPS)
 
     def stop(self) -> int:
-        """SIGTERM to all; the first exit code that is not nought."""
-        codes = []
+        """SIGTERM to all; the first exit code of a role that is not nought."""
+        codes: dict[str, int] = {}
         for process in self._running.values():
             if process.poll() is None:
                 process.terminate()
-        for process in self._running.values():
+        for name, process in self._running.items():
             try:
-                codes.append(process.wait(_STOPS))
+                codes[name] = process.wait(_STOPS)
             except subprocess.TimeoutExpired:
                 process.kill()
-                codes.append(process.wait())
+                codes[name] = process.wait()
         self._running.clear()
-        return next((code for code in codes if code), 0)
+        codes.pop("haproxy", None)  # it says by which signal it was ended
+        return next((code for code in codes.values() if code), 0)
 
     def post_and_kill(self, token: str, body: object) -> str | None:
         """Post a message and kill everything the moment its 202 is here; the message's id, None without a 202."""

@@ -75,7 +75,7 @@ class Sql:
 
     async def schema(self) -> tuple[str | None, str]:
         """The version of the schema that is there, and the one that is wanted."""
-        return await self.read(migrations.versions)
+        return await self.read(migrations.revisions)
 
     async def clock(self) -> float:
         """What time the server has, in seconds since 1970."""

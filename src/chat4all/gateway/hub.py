@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 
 _IN_A_ROW: Final = 500  # frames that are written before others have their turn: some milliseconds
 _SWEEP_PAUSE: Final = 1.0  # seconds between two sweeps that are asked for
+_UNKNOWN_PAUSE: Final = 5.0  # the same, while sessions cannot be made known
 
 
 class Gateway:
@@ -87,6 +88,9 @@ class Gateway:
             del self._sessions[session.username]
         self._ports.metrics.sessions.dec()
 
+    def _here(self) -> dict[str, str]:
+        return {session.id: session.username for session in self._all()}
+
     def _all(self) -> Iterable[Session]:
         return [session for held in self._sessions.values() for session in held]
 
@@ -119,10 +123,9 @@ class Gateway:
         while True:
             await asyncio.sleep(REFRESH)
             try:
-                here = {session.id: session.username for session in self._all()}
-                if here.keys() - await self._realtime.registered(self.id):
+                if self._here().keys() - await self._realtime.registered(self.id):
                     self._sweep_wanted.set()
-                await self._realtime.register(self.id, here)
+                await self._realtime.register(self.id, self._here())
             except EngineUnavailableError as error:
                 _log.warning("Sessions were not refreshed: %s", error)
                 self._sweep_wanted.set()
@@ -134,9 +137,24 @@ class Gateway:
                 async with asyncio.timeout(every * random.uniform(0.8, 1.0)):  # noqa: S311 - jitter
                     await self._sweep_wanted.wait()
             self._sweep_wanted.clear()
+            # First they are known again: with whatever was lost, registrations may have been lost, and what is written
+            # after the look at the heads has to be pushed.
+            known = await self._known()
             try:
                 await self.sweep()
             except EngineUnavailableError as error:
                 _log.warning("No sweep: %s", error)
                 self._sweep_wanted.set()
-            await asyncio.sleep(_SWEEP_PAUSE)
+            if known:
+                await asyncio.sleep(_SWEEP_PAUSE)
+            else:  # nothing is pushed while that lasts: sweeps alone show what is said
+                self._sweep_wanted.set()
+                await asyncio.sleep(_UNKNOWN_PAUSE)
+
+    async def _known(self) -> bool:
+        """Make the sessions known; whether that could be done."""
+        try:
+            await self._realtime.register(self.id, self._here())
+        except EngineUnavailableError:
+            return False
+        return True

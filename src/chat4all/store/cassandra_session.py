@@ -13,12 +13,14 @@ from typing import Any, Final
 from cassandra import ConsistencyLevel, DriverException, InvalidRequest, RequestExecutionException
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
+from cassandra.connection import ConnectionException
 from cassandra.policies import (
     ConstantReconnectionPolicy,
     DCAwareRoundRobinPolicy,
     FallthroughRetryPolicy,
     TokenAwarePolicy,
 )
+from cassandra.pool import NoConnectionsAvailable
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement, Statement, tuple_factory
 
 from chat4all.model.errors import EngineUnavailableError
@@ -27,6 +29,15 @@ from chat4all.store.settings import CassandraSettings
 _BATCH: Final = 100  # rows of one partition in one request
 _BYTES: Final = 1 << 20  # and so many characters, unless one row alone has more
 _AGAIN: Final = 1.0  # seconds between tries to reach a node that is gone
+# What passes by itself. The driver's exceptions have no class in common.
+AWAY: Final = (
+    DriverException,
+    RequestExecutionException,
+    NoHostAvailable,
+    ConnectionException,
+    NoConnectionsAvailable,
+    OSError,
+)
 
 
 class CassandraSession:
@@ -85,7 +96,7 @@ class CassandraSession:
                     return await answer
             except InvalidRequest:
                 raise  # a fault in a statement of ours
-            except (DriverException, RequestExecutionException, NoHostAvailable) as error:
+            except AWAY as error:
                 raise EngineUnavailableError("store", _sentence(error)) from error
             except TimeoutError as error:
                 raise EngineUnavailableError("store", "no answer") from error
@@ -104,7 +115,7 @@ class CassandraSession:
                 await asyncio.shield(self._connecting)
         except TimeoutError as error:
             raise EngineUnavailableError("store", "cannot connect in time") from error
-        except (DriverException, RequestExecutionException, NoHostAvailable, InvalidRequest) as error:
+        except (*AWAY, InvalidRequest) as error:
             raise EngineUnavailableError("store", _sentence(error)) from error
 
     def _connect(self) -> None:

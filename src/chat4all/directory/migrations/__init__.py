@@ -17,7 +17,7 @@ def upgrade(engine: sa.Engine) -> None:
         command.upgrade(config, "head")
 
 
-def versions(connection: sa.Connection) -> tuple[str | None, str]:
+def revisions(connection: sa.Connection) -> tuple[str | None, str]:
     """The version that is there, None where there is no schema; and the newest."""
     there = MigrationContext.configure(connection).get_current_revision()
     return there, str(ScriptDirectory.from_config(_config()).get_current_head())

@@ -1,0 +1,195 @@
+"""What is known to go wrong with Kafka, a test for each: the broker away at any time, a topic that is made again, an
+outcome that nobody knows, a member that is busy while the group is shared out anew."""
+
+import asyncio
+import signal
+import uuid
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from hack.stack.engine import Engine
+from hack.stack.stack import Stack
+from tests.engines import restart
+
+from chat4all.log.kafka import KafkaLog
+from chat4all.log.port import Consumer, Entry, LogRecord, OffsetOutOfRangeError, Topic
+from chat4all.log.settings import KafkaSettings
+from chat4all.model.errors import EngineUnavailableError
+
+pytestmark = pytest.mark.engine
+DEADLINE = 30.0
+ANSWERS = 3.0  # seconds in which anything is answered here; a request may take one
+
+
+@pytest.fixture(params=["kafka"])  # the name by which the summary counts
+def broker(request: pytest.FixtureRequest, engines: Stack) -> Engine:
+    return engines[request.param]
+
+
+@pytest.fixture
+def settings(broker: Engine) -> KafkaSettings:
+    return KafkaSettings(
+        servers=broker.address,
+        replication=1,
+        min_insync_replicas=1,
+        request_seconds=1.0,
+        session_seconds=2.0,
+        heartbeat_seconds=0.1,
+        drain_seconds=1.0,
+    )
+
+
+@pytest.fixture
+async def log(settings: KafkaSettings) -> AsyncIterator[KafkaLog]:
+    made = KafkaLog(settings)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def topic(log: KafkaLog) -> str:
+    name = f"contract.{uuid.uuid4().hex}"
+    await log.create([Topic(name, 2, 3600)])
+    return name
+
+
+async def until(wanted: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while not wanted():
+            await asyncio.sleep(0.02)
+
+
+async def appended(log: KafkaLog, topic: str, value: bytes) -> None:
+    """Sooner or later, as everybody who appends tries again."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            try:
+                await log.append([Entry(topic, b"key", value)])
+            except EngineUnavailableError:
+                await asyncio.sleep(0.05)
+            else:
+                return
+
+
+async def read(consumer: Consumer, count: int) -> list[LogRecord]:
+    """Sooner or later, so many records."""
+    found: list[LogRecord] = []
+    async with asyncio.timeout(DEADLINE):
+        while len(found) < count:
+            try:
+                batches = await consumer.poll(max_records=100, timeout=0.2)
+            except EngineUnavailableError:
+                continue
+            found += [record for batch in batches for record in batch.records]
+    return found
+
+
+async def given(consumer: Consumer) -> None:
+    """Poll; fails if anything is given."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            try:
+                assert await consumer.poll(max_records=100, timeout=0.2) == []
+            except EngineUnavailableError:
+                await asyncio.sleep(0.05)
+
+
+async def test_while_the_broker_is_away_everything_says_so_in_time_and_goes_on_when_it_is_back(
+    broker: Engine, log: KafkaLog, topic: str, settings: KafkaSettings
+) -> None:
+    await appended(log, topic, b"before")
+    consumer = log.consumer("group", topic)
+    assert [one.value for one in await read(consumer, 1)] == [b"before"]
+    broker.signal(signal.SIGKILL)
+    await until(lambda: not broker.alive)
+    late = KafkaLog(settings)  # a process that starts meanwhile
+    for each in (log, late):
+        for call in (
+            each.append([Entry(topic, b"key", b"refused")]),
+            each.partitions(topic),
+            each.create([Topic(f"{topic}.other", 1, 3600)]),
+            each.read(topic, 0, offset=0, limit=1),
+        ):
+            async with asyncio.timeout(ANSWERS):
+                with pytest.raises(EngineUnavailableError):
+                    await call
+    async with asyncio.timeout(ANSWERS):
+        with pytest.raises(EngineUnavailableError):
+            await late.consumer("late", topic).poll(max_records=1, timeout=0.5)
+    await asyncio.to_thread(restart, broker)
+    await appended(late, topic, b"after")
+    await appended(log, topic, b"again")
+    values = [one.value for one in await read(consumer, 2)]
+    assert [one for one in values if one != b"refused"][-2:] in ([b"after", b"again"], [b"after"], [b"again"])
+    assert {one.value for one in await read(late.consumer("late", topic), 3)} >= {b"before", b"after", b"again"}
+    await late.close()
+
+
+async def test_after_a_time_out_the_outcome_is_unknown_and_it_is_there_at_most_once(
+    broker: Engine, log: KafkaLog, topic: str
+) -> None:
+    await appended(log, topic, b"first")
+    broker.signal(signal.SIGSTOP)
+    try:
+        for _ in range(3):
+            async with asyncio.timeout(ANSWERS):
+                with pytest.raises(EngineUnavailableError):
+                    await log.append([Entry(topic, b"key", b"perhaps")])
+    finally:
+        broker.signal(signal.SIGCONT)
+    await appended(log, topic, b"last")
+    consumer = log.consumer("group", topic)
+    values: list[bytes] = []
+    while b"last" not in values:
+        values += [one.value for one in await read(consumer, 1)]
+    assert values.count(b"perhaps") <= 3, "each that was cut off, at most once"
+    assert values[0] == b"first"
+    assert values.count(b"last") == 1
+
+
+async def test_a_topic_that_is_made_again_stops_its_readers_and_nothing_is_skipped(
+    broker: Engine, log: KafkaLog, topic: str
+) -> None:
+    identity = await log.identity(topic)
+    for n in range(5):
+        await log.append([Entry(topic, b"key", b"old %d" % n)])
+    consumer = log.consumer("group", topic)
+    await read(consumer, 5)
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.address)
+    await admin.start()
+    await admin.delete_topics([topic])
+    await admin.close()
+    async with asyncio.timeout(DEADLINE):
+        while await log.identity(topic):
+            await asyncio.sleep(0.05)
+        await log.create([Topic(topic, 2, 3600)])
+    assert await log.identity(topic) not in {identity, ""}
+    other = KafkaLog(log._settings)
+    for n in range(50):  # more than there were: the reader's place is in the middle of them
+        await appended(other, topic, b"new %d" % n)
+    with pytest.raises(OffsetOutOfRangeError):
+        await given(consumer)
+    await other.close()
+
+
+async def test_a_member_that_is_busy_finishes_and_commits_before_its_partitions_move(
+    log: KafkaLog, settings: KafkaSettings, topic: str
+) -> None:
+    await log.append([Entry(topic, b"%d" % n, b"%d" % n) for n in range(40)])
+    busy, other = log.consumer("group", topic), KafkaLog(settings)
+    batches = await busy.poll(max_records=100, timeout=DEADLINE)
+    while not batches:
+        batches = await busy.poll(max_records=100, timeout=1)
+    newcomer = other.consumer("group", topic)
+    joining = asyncio.create_task(newcomer.poll(max_records=1, timeout=DEADLINE))
+    await asyncio.sleep(0.4)  # the group is being shared out anew by now: heartbeats come ten times a second
+    done = {batch.assignment: batch.records[-1].offset + 1 for batch in batches}
+    assert await busy.commit(done) == frozenset(), "it is still the owner of what it is at"
+    async with asyncio.timeout(DEADLINE):
+        while len(busy.assignments()) + len(newcomer.assignments()) != 2 or not newcomer.assignments():
+            await busy.poll(max_records=1, timeout=0.05)
+            await asyncio.sleep(0.02)
+    joining.cancel()
+    await asyncio.gather(joining, return_exceptions=True)
+    await other.close()

@@ -1,0 +1,106 @@
+"""Each role and each engine is killed once and stopped for a while once, while fifty messages a second are written.
+
+Then: every 202 is stored once, dense, in order, shown once to a reader who resumes, and on the phone no more often than
+an attempt is in doubt. FAULT_SECONDS: how long what is stopped stays so, and an engine that was killed is away.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+from hack.stack.roles import Roles
+from hack.stack.stack import Stack
+from tests.distributed.load import Load, check
+
+from chat4all.cli.client import DEMO_PASSWORD, Client
+
+pytestmark = pytest.mark.engine
+
+SECONDS = float(os.environ.get("FAULT_SECONDS", "8"))
+ANSWERS = 6.0  # seconds in which a post has to be answered, whatever is away
+NEEDED_TO_POST = ("kafka", "postgresql")
+
+
+async def killed_role(roles: Roles, name: str) -> None:
+    roles.process(name).kill()
+    await asyncio.to_thread(roles.process(name).wait)
+    await asyncio.sleep(1)
+    await asyncio.to_thread(roles.start)
+
+
+async def stopped_role(roles: Roles, name: str) -> None:
+    roles.process(name).send_signal(signal.SIGSTOP)
+    try:
+        await asyncio.sleep(SECONDS)
+    finally:
+        roles.process(name).send_signal(signal.SIGCONT)
+
+
+async def killed_engine(stack: Stack, name: str, during: Callable[[], Awaitable[None]]) -> None:
+    engine = stack[name]
+    engine.signal(signal.SIGKILL)
+    while engine.alive:
+        await asyncio.sleep(0.02)
+    try:
+        await during()
+        await asyncio.sleep(SECONDS)
+    finally:
+        engine.start()
+        await asyncio.to_thread(engine.wait)
+
+
+async def stopped_engine(stack: Stack, name: str, during: Callable[[], Awaitable[None]]) -> None:
+    stack[name].signal(signal.SIGSTOP)
+    try:
+        await during()
+        await asyncio.sleep(SECONDS)
+    finally:
+        stack[name].signal(signal.SIGCONT)
+
+
+async def test_whatever_is_killed_or_stopped_nothing_is_lost_doubled_or_reordered(
+    roles: Roles, engines: Stack, phones: str, report: Callable[[str], None]
+) -> None:
+    load = Load(roles.url, phones)
+    await load.start()
+    report(f"the load goes on after {await load.goes_on():.1f} s")
+    dead = await dead_letters(roles)
+
+    async def refused(engine: str) -> None:
+        """Where a post needs what is away, it is answered in time, and says when to come again. It is admin's, who has
+        not posted: that ana is a member is remembered for some seconds."""
+        if engine in NEEDED_TO_POST:
+            async with httpx.AsyncClient(base_url=roles.url, trust_env=False, timeout=ANSWERS) as http:
+                answer = await http.post("/v1/messages", json={"chat_id": load.chat, "content": "?"}, headers=token)
+            assert answer.status_code == 503, answer.text
+            assert int(answer.headers["Retry-After"]) >= 1
+
+    async with Client(roles.url, "admin", DEMO_PASSWORD) as admin:
+        token = {"Authorization": f"Bearer {await admin.token()}"}
+    for name in ("api1", "gateway1", "router1", "connector1"):
+        for fault in (killed_role, stopped_role):
+            await fault(roles, name)
+            report(f"{name} {fault.__name__.partition('_')[0]}: goes on {await load.goes_on():.1f} s later")
+    for name in ("redis", "postgresql", "cassandra", "kafka"):
+        for hit in (killed_engine, stopped_engine):
+            await hit(engines, name, lambda name=name: refused(name))  # type: ignore[misc] # a default is no argument
+            report(f"{name} {hit.__name__.partition('_')[0]}: goes on {await load.goes_on():.1f} s later")
+
+    rows = await load.finish()
+    check(load, rows)
+    phone = await load.on_the_phone()
+    assert all(1 <= shown <= 1 + doubts for shown, doubts in phone.values()), phone
+    assert await dead_letters(roles) == dead, "an engine that is away is no reason to bury anything"
+    again = sum(shown - 1 for shown, _ in phone.values())
+    report(
+        f"{load.account.total} posts accepted, {load.account.refused} tries refused, {load.resumes} resumes; "
+        f"{len(phone)} on the phone, {again} of them twice"
+    )
+
+
+async def dead_letters(roles: Roles) -> int:
+    async with Client(roles.url, "admin", DEMO_PASSWORD) as admin:
+        return len((await admin.call("GET", "/v1/dead-letters")).json())
