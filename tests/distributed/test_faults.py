@@ -13,7 +13,7 @@ import httpx
 import pytest
 from hack.stack.roles import Roles
 from hack.stack.stack import Stack
-from tests.distributed.load import Load, check
+from tests.distributed.load import PROBE, Load, check
 
 from chat4all.cli.client import DEMO_PASSWORD, Client
 
@@ -74,7 +74,7 @@ async def test_whatever_is_killed_or_stopped_nothing_is_lost_doubled_or_reordere
         not posted: that ana is a member is remembered for some seconds."""
         if engine in NEEDED_TO_POST:
             async with httpx.AsyncClient(base_url=roles.url, trust_env=False, timeout=ANSWERS) as http:
-                answer = await http.post("/v1/messages", json={"chat_id": load.chat, "content": "?"}, headers=token)
+                answer = await http.post("/v1/messages", json={"chat_id": load.chat, "content": PROBE}, headers=token)
             assert answer.status_code == 503, answer.text
             assert int(answer.headers["Retry-After"]) >= 1
 

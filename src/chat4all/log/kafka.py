@@ -5,12 +5,13 @@ there. Everything is bounded in time. An append that took too long may still arr
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import RecordMetadata
 
 from chat4all.log import kafka_connection
@@ -33,7 +34,8 @@ class KafkaLog:
         self._settings = settings
         self._arguments = kafka_connection.arguments(settings)
         self._producer = Producer(self._arguments, stops=_STOPS)
-        self._known: dict[str, int] = {}  # partitions by topic
+        self._known: dict[str, int] = {}  # partitions by topic, since the last failure
+        self._seen: set[str] = set()  # topics that were there
         self._consumers: set[KafkaConsumer] = set()
         self._closed = False
 
@@ -107,9 +109,12 @@ class KafkaLog:
     async def _check_topics(self, topics: set[str]) -> None:
         for topic in topics - self._known.keys():
             count = await self.partitions(topic)
+            if not count and topic in self._seen:
+                raise EngineUnavailableError("log", f"topic {topic} is not there any more")
             if not count:
                 raise LookupError(f"there is no topic {topic}")
             self._known[topic] = count
+            self._seen.add(topic)
 
     async def _send(self, entries: Sequence[Entry]) -> list[RecordMetadata]:
         producer = await self._producer.ready()
@@ -128,7 +133,10 @@ class KafkaLog:
 
     async def _usable(self, topic: str) -> None:
         """The cluster makes a topic's partitions after it has said that the topic is made."""
-        while await self._asked(topic) is None:  # noqa: ASYNC110 - it tells nobody when it is done
+        while True:
+            with contextlib.suppress(LeaderNotAvailableError):
+                if await self._asked(topic) is not None:
+                    return
             await asyncio.sleep(_MADE)
 
     async def _asked(self, topic: str) -> TopicInfo | None:

@@ -51,6 +51,7 @@ class KafkaConsumer:
         self._owned: dict[TopicPartition, Assignment] = {}
         self._fresh: set[TopicPartition] = set()  # assigned, and not yet told where to begin
         self._waiting: dict[TopicPartition, list[LogRecord]] = {}  # fetched, and not yet handed out
+        self._unchecked: dict[TopicPartition, list[LogRecord]] = {}  # fetched, of which topic is still to be asked
         self._committed: dict[TopicPartition, int] = {}
         self._stopping: asyncio.Task[None] | None = None
         self._identity = ""
@@ -68,7 +69,9 @@ class KafkaConsumer:
                     await self._begin()
                 left = max(0.0, deadline - asyncio.get_running_loop().time())
                 if not any(map(self._may_give, self._waiting)):
-                    await self._fetch(left)
+                    if not self._unchecked:
+                        await self._fetch(left)
+                    await self._check_fetched()
                 if batches := self._take(max_records):
                     self._idle.clear()
                     return batches
@@ -97,6 +100,7 @@ class KafkaConsumer:
         place = _place(assignment)
         if self._owned.get(place) is assignment and self._consumer is not None:
             self._waiting.pop(place, None)
+            self._unchecked.pop(place, None)
             self._fresh.discard(place)
             with contextlib.suppress(IllegalStateError):  # given up a moment ago
                 self._consumer.seek(place, offset)
@@ -144,6 +148,7 @@ class KafkaConsumer:
     async def given_up(self) -> None:
         """The group is being shared out anew: finish, then forget whatever belonged to these assignments."""
         self._waiting.clear()
+        self._unchecked.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), self._settings.drain_seconds)
         self._give_up()
@@ -157,6 +162,7 @@ class KafkaConsumer:
     def _give_up(self) -> None:
         self._owned, self._fresh = {}, set()
         self._waiting.clear()
+        self._unchecked.clear()
         self._committed.clear()
 
     async def _started(self, timeout: float) -> bool:
@@ -234,12 +240,9 @@ class KafkaConsumer:
         if not self._fetching.done():
             return
         fetched, self._fetching = self._fetching, None
-        got = self._fetched(consumer, fetched)
-        if got:
-            await self._check_identity(consumer)
-        for place, records in got.items():
+        for place, records in self._fetched(consumer, fetched).items():
             if place in self._owned and place not in self._fresh:
-                self._waiting.setdefault(place, []).extend(map(log_record, records))
+                self._unchecked.setdefault(place, []).extend(map(log_record, records))
 
     def _fetched(self, consumer: AIOKafkaConsumer, fetched: asyncio.Task[Fetched]) -> Fetched:
         """What a fetch has brought. Raises OffsetOutOfRangeError, EngineUnavailableError."""
@@ -262,9 +265,15 @@ class KafkaConsumer:
             if place in self._owned and place not in self._consumer_paused():
                 raise OffsetOutOfRangeError(self._owned[place], f"offset {offset} is not there") from error
 
-    async def _check_identity(self, consumer: AIOKafkaConsumer) -> None:
+    async def _check_fetched(self) -> None:
         """What was fetched is of the topic that this consumer began with: asked after the fetch, since ids never come
-        back. Otherwise offsets would go on in another topic, and what it holds below them would be skipped."""
+        back. Otherwise offsets would go on in another topic, and what it holds below them would be skipped.
+
+        What cannot be asked now is asked by the next poll, and waits until then.
+        """
+        consumer = self._consumer
+        if not self._unchecked or consumer is None:
+            return
         async with bounded(self._settings.request_seconds):
             now = await topic_info(consumer._client, self._topic)  # noqa: SLF001 - a consumer has no public client
         if now is None:
@@ -275,6 +284,10 @@ class KafkaConsumer:
             for place, assignment in self._owned.items():
                 if place not in self._consumer_paused():
                     raise OffsetOutOfRangeError(assignment, _AGAIN)
+            return
+        for place, records in self._unchecked.items():
+            self._waiting.setdefault(place, []).extend(records)
+        self._unchecked.clear()
 
     def _consumer_paused(self) -> Collection[TopicPartition]:
         return self._consumer.paused() if self._consumer is not None else ()

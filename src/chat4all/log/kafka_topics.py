@@ -9,7 +9,7 @@ import dataclasses
 from typing import Any, Final
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import NodeNotReadyError
+from aiokafka.errors import LeaderNotAvailableError, NodeNotReadyError, UnknownTopicOrPartitionError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
@@ -95,13 +95,16 @@ class _TopicsRequest(Request[_Asked]):  # type: ignore[misc] # see above
 
 
 async def topic_info(client: AIOKafkaClient, topic: str) -> TopicInfo | None:
-    """Ask a broker now. None: there is no such topic, or it is not ready to be used. Raises KafkaError."""
+    """Ask a broker now. None: there is no such topic. Raises KafkaError, also where it is there and cannot be used."""
     node = client.get_random_node()
     if node is None:
         raise NodeNotReadyError("no broker is known")
     answer: Any = await client.send(node, _TopicsRequest(topic))
     error, _, high, low, _, partitions, *_ = answer.topics[0]
-    ready = all(leader >= 0 for _, _, leader, *_ in partitions)
-    if error or not partitions or not ready:
+    if for_code(error) is UnknownTopicOrPartitionError:
         return None
+    if error:
+        raise for_code(error)(topic)
+    if not partitions or any(leader < 0 for _, _, leader, *_ in partitions):
+        raise LeaderNotAvailableError(topic)  # just made, or its broker is only coming back
     return TopicInfo(f"{high % 2**64:016x}{low % 2**64:016x}", len(partitions))
