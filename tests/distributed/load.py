@@ -54,8 +54,7 @@ class Load:
         names = [f"writer {number}" for number in range(WRITERS)]
         every = WRITERS / PER_SECOND
         self._writing = [asyncio.create_task(self._write(name, self.chat, every)) for name in names]
-        self._writing.append(asyncio.create_task(self._write("to the phone", self.phone_chat, PROBE = "?"  # posted while nobody can take it: its outcome is unknown
-PHONE_EVERY)))
+        self._writing.append(asyncio.create_task(self._write("to the phone", self.phone_chat, PHONE_EVERY)))
 
     async def goes_on(self) -> float:
         """Wait until what is posted from now on is accepted and shown; how many seconds that took."""
