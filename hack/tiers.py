@@ -5,6 +5,7 @@
 """
 
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -94,6 +95,7 @@ def real_engines() -> Iterator[dict[str, str]]:
     print("\n=== real engines: installing if need be, starting", flush=True)
     try:
         began = time.monotonic()
+        logging.disable()  # clients say much about servers that are still starting
         versions = stack.up(free_ports=True)
         print(", ".join(f"{name} {version}" for name, version in versions.items()), end="; ")
         print(f"{time.monotonic() - began:.0f} s", flush=True)

@@ -80,7 +80,9 @@ class Roles:
 
     def migrate(self) -> None:
         """Make what it needs on the engines. Raises StackError."""
-        self._command([sys.executable, "-m", "chat4all", "migrate"])
+        done = self.command("migrate")
+        if done.returncode:
+            raise StackError(f"chat4all migrate failed:\n{(done.stderr or done.stdout)[-2000:]}")
 
     def start(self) -> None:
         """Start what does not run, and wait until all of it is ready. Raises AnswerError."""
@@ -178,12 +180,13 @@ class Roles:
                 start_new_session=True,
             )
 
-    def _command(self, command: list[str]) -> None:
-        done = subprocess.run(
-            command, cwd=_ROOT, env={**self._environment, **self._more}, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise StackError(f"{' '.join(command[2:])} failed:\n{(done.stderr or done.stdout)[-2000:]}")
+    def command(
+        self, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command of ours with the settings of this system, and perhaps others."""
+        command = [sys.executable, "-m", "chat4all", *arguments]
+        given = {**self._environment, **self._more, **(environment or {})}
+        return subprocess.run(command, cwd=_ROOT, env=given, capture_output=True, text=True, check=False)
 
     def _proxy(self) -> str:
         lines = [_HAPROXY.format(port=self.port)]

@@ -83,6 +83,11 @@ class Connecting:
         """Make them all known, before anything is sent. Raises StartError for what somebody has to mend."""
         engines = self._engines
         demo = await self._simulated()
+        if self._settings.connector and not self._wanted:
+            raise StartError(
+                f"There is no connector {self._settings.connector} in {self._settings.folder}: see "
+                "CHAT4ALL_CHANNELS__CONNECTOR."
+            )
         for one in self._wanted:
             try:
                 await self.registration.put(uid_of(one.resource.id), one.resource, managed_by=_FILE)
@@ -90,7 +95,8 @@ class Connecting:
                 raise StartError(f"The inbox of connector {one.resource.id} names nobody: {error}.") from error
             except AlreadyThereError as error:
                 raise StartError(f"Connector {one.resource.id}: {error}.") from error
-        await self._forget()
+        if not self._settings.connector:  # else others run the others
+            await self._forget()
         if demo is not None:
             with contextlib.suppress(AlreadyThereError):
                 await engines.channels.add_link(demo)
@@ -105,7 +111,7 @@ class Connecting:
 
     async def _simulated(self) -> Link | None:
         """The simulator's connector is wanted too; who is linked there."""
-        if not self._settings.simulator:
+        if not self._settings.simulator or self._settings.connector not in {"", f"local.{simulator_connector.NAME}"}:
             return None
         met = await simulator_connector.meet(self._settings.simulator)
         _check_ids([*(one.resource.id for one in self._wanted), f"local.{simulator_connector.NAME}"])
@@ -251,6 +257,8 @@ def wanted(settings: ChannelsSettings) -> list[files.Wanted]:
     if token:
         found.append(_of_token(token, settings, manifests["telegram"]))
     _check_ids([one.resource.id for one in found])
+    if settings.connector:
+        found = [one for one in found if one.resource.id == settings.connector]
     for one in found:
         if getattr(one.config, "mode", None) == "Webhook" and not settings.public_url:
             raise StartError(

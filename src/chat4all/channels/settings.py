@@ -18,6 +18,11 @@ class ChannelsSettings(pydantic.BaseModel):
     folder: Path = pydantic.Field(
         Path("connectors"), description="Where ChannelConnectors and their Secrets stand, in YAML files."
     )
+    connector: str = pydantic.Field(
+        "",
+        description="The one connector that this process runs, by its id, as local.support; empty: all of the folder, "
+        "and those that are in it no more are forgotten.",
+    )
     public_url: str = pydantic.Field(
         "", description="Where providers reach this server, as https://hub.example; without it connectors poll."
     )

@@ -112,8 +112,8 @@ class Session:
         self._end(CloseError(code, reason))
 
     def leave(self) -> None:
-        """This server goes away."""
-        self.end(GOING_AWAY, "this server goes away: reconnect and resume")
+        """This server goes away. All clients hear it at once, and are not to come back at once."""
+        self.end(GOING_AWAY, "this server goes away: reconnect at a random moment within 5 s, and resume")
 
     def gone(self) -> None:
         """The client has gone."""

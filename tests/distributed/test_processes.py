@@ -1,0 +1,120 @@
+"""Processes of distributed mode: what makes them ready, how they end, and what refuses to start."""
+
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg2
+import pytest
+import websockets
+from hack.stack.roles import Roles, settings
+from hack.stack.stack import Stack
+
+from chat4all.cli.client import DEMO_PASSWORD, Client
+
+pytestmark = pytest.mark.engine
+DEADLINE = 30.0
+
+
+@contextlib.contextmanager
+def epoch_with(stack: Stack, column: str, value: object) -> Iterator[None]:
+    """The directory says something else of the log, for a while."""
+    engine = stack["postgresql"]
+    url = f"postgresql://chat4all:{engine.password.read_text()}@{engine.address}/chat4all"
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {column} FROM log_epoch")
+        [(before,)] = cursor.fetchall()
+        cursor.execute(f"UPDATE log_epoch SET {column} = %s", (value,))
+        try:
+            yield
+        finally:
+            cursor.execute(f"UPDATE log_epoch SET {column} = %s", (before,))
+    connection.close()
+
+
+def test_migrate_again_changes_nothing_and_the_doctor_finds_all_well(roles: Roles) -> None:
+    first, second = (roles.command("migrate", "--json") for _ in range(2))
+    assert (first.returncode, first.stdout) == (0, second.stdout)
+    found = json.loads(roles.command("doctor", "--json").stdout)
+    assert {one["part"] for one in found} == {"log", "store", "directory", "realtime", "files", "clock", "schema"}
+    assert [one for one in found if one["wrong"]] == []
+
+
+CHANGED = {"partitions": (7, "has 24 partitions and had 7"), "identity": ("another", "is another topic")}
+
+
+@pytest.mark.parametrize("column", CHANGED)
+def test_a_log_that_is_another_is_refused(roles: Roles, engines: Stack, column: str) -> None:
+    value, said = CHANGED[column]
+    with epoch_with(engines, column, value):
+        refused = roles.command("migrate")
+    assert refused.returncode == 1
+    assert said in refused.stderr
+
+
+def test_the_doctor_says_what_is_away_and_which_setting_to_look_at(roles: Roles) -> None:
+    away = {"CHAT4ALL_KAFKA__SERVERS": "127.0.0.1:1", "CHAT4ALL_REDIS__PORT": "1"}
+    done = roles.command("doctor", "--json", environment=away)
+    wrong = {one["part"]: one["advice"] for one in json.loads(done.stdout) if one["wrong"]}
+    assert done.returncode == 1
+    assert "CHAT4ALL_KAFKA__SERVERS" in wrong["log"]
+    assert "CHAT4ALL_REDIS__HOST" in wrong["realtime"]
+    assert set(wrong) == {"log", "realtime", "schema"}
+
+
+@pytest.mark.parametrize("role", ["api1", "gateway1", "router1", "connector1"])
+def test_told_to_stop_a_process_ends_well(roles: Roles, role: str) -> None:
+    process = roles.process(role)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(DEADLINE) == 0
+    roles.start()
+
+
+async def test_a_gateway_that_stops_sends_its_clients_elsewhere_and_they_miss_nothing(roles: Roles) -> None:
+    async with Client(roles.url, "ana", DEMO_PASSWORD) as ana, Client(roles.url, "bruno", DEMO_PASSWORD) as bruno:
+        chat = await bruno.conversation_with("ana")
+        gateway = next(role for role in roles.roles if role.name == "gateway1")
+        async with websockets.connect(f"ws://127.0.0.1:{gateway.port}/ws?token={await ana.token()}") as socket:
+            roles.process("gateway1").send_signal(signal.SIGTERM)
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await to_the_end(socket)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1012
+        assert "random" in closed.value.rcvd.reason
+        message = await bruno.post(chat, "while it was away")
+        async with asyncio.timeout(DEADLINE):
+            async for _, frame in ana.frames({}):
+                if frame.get("message_id") == message:
+                    break
+    await asyncio.to_thread(roles.process("gateway1").wait, DEADLINE)
+    await asyncio.to_thread(roles.start)
+
+
+async def to_the_end(socket: websockets.ClientConnection) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            await socket.recv()
+
+
+def test_health_and_metrics_are_on_a_port_of_their_own(roles: Roles) -> None:
+    for role in roles.roles:
+        base = f"http://127.0.0.1:{role.health}"
+        assert all(fault == "ok" for fault in httpx.get(f"{base}/readyz", trust_env=False).json().values())
+        assert httpx.get(f"{base}/livez", trust_env=False).status_code == 200
+        metrics = httpx.get(f"{base}/metrics", trust_env=False).text
+        assert 'adapter="kafka"' in metrics
+        status = httpx.get(f"{base}/status", trust_env=False).json()
+        assert (status != {}) == (role.role == "connector")
+
+
+def test_no_password_of_an_engine_is_in_what_is_said(roles: Roles, engines: Stack) -> None:
+    said = roles.command("config", "--json").stdout
+    for name, value in settings(engines).items():
+        if name.endswith("PASSWORD_FILE"):
+            assert Path(value).read_text() not in said
