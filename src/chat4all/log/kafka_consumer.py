@@ -80,10 +80,10 @@ class KafkaConsumer:
         return []
 
     async def commit(self, offsets: Mapping[Assignment, int]) -> frozenset[Assignment]:
-        if self._closed or self._consumer is None:
-            if offsets or self._closed:
-                raise EngineUnavailableError("log", "closed")
-            return frozenset()
+        if self._closed:
+            raise EngineUnavailableError("log", "closed")
+        if self._consumer is None:
+            return frozenset(offsets)  # it has not joined, or has to join again
         kept = {_place(a): offset for a, offset in offsets.items() if self._owned.get(_place(a)) is a}
         if kept:
             try:
@@ -220,14 +220,19 @@ class KafkaConsumer:
         fresh, consumer = list(self._fresh), self._consumer
         if not fresh or consumer is None:
             return
-        starts = await consumer.beginning_offsets(fresh)
-        for place in fresh:
-            committed = await consumer.committed(place)
-            start = starts[place] if committed is None else committed
-            if place in self._fresh and place in self._owned:
-                consumer.seek(place, start)
-                self._committed[place] = start
-                self._fresh.discard(place)
+        first = await consumer.beginning_offsets(fresh)
+        committed = {place: await consumer.committed(place) for place in fresh}
+        # From here on without a pause: what was fetched before this moment is of other places, and what comes after it
+        # of these.
+        if self._fetching is not None and self._fetching.done():
+            fetched, self._fetching = self._fetching, None
+            with contextlib.suppress(OffsetOutOfRangeError):
+                self._fetched(consumer, fetched)
+        for place in self._fresh.intersection(fresh):
+            start = first[place] if committed[place] is None else committed[place]
+            consumer.seek(place, start)
+            self._committed[place] = start
+            self._fresh.discard(place)
 
     async def _fetch(self, timeout: float) -> None:
         """Wait for records. A fetch that a rebalance holds up is waited for again by the next poll."""
