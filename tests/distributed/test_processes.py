@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import httpx
 import psycopg2
 import pytest
 import websockets
+from hack.stack.engine import free_port
 from hack.stack.roles import Roles, settings
 from hack.stack.stack import Stack
 
@@ -74,6 +76,23 @@ def test_told_to_stop_a_process_ends_well(roles: Roles, role: str) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(DEADLINE) == 0
     roles.start()
+
+
+async def test_told_to_stop_while_it_waits_for_an_engine_a_process_ends_well(roles: Roles) -> None:
+    health = free_port()
+    away = {"CHAT4ALL_KAFKA__SERVERS": "127.0.0.1:1", "CHAT4ALL_OPERATIONS__PORT": str(health)}
+    roles._spawn("waiting", [sys.executable, "-m", "apps.router"], away)
+    async with asyncio.timeout(DEADLINE), httpx.AsyncClient(trust_env=False) as http:
+        said = ""
+        while "log is unavailable" not in said:
+            with contextlib.suppress(httpx.TransportError):
+                answer = await http.get(f"http://127.0.0.1:{health}/readyz")
+                assert answer.status_code == 503
+                said = answer.json()["engines"]
+            await asyncio.sleep(0.05)
+    roles.process("waiting").send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(roles.process("waiting").wait, DEADLINE) == 0
+    assert "Traceback" not in roles.log("waiting").read_text()
 
 
 async def test_a_gateway_that_stops_sends_its_clients_elsewhere_and_they_miss_nothing(roles: Roles) -> None:

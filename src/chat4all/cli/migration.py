@@ -5,12 +5,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from cassandra import DriverException
-from cassandra.cluster import NoHostAvailable
-
 from chat4all import config
 from chat4all.config import Settings
 from chat4all.model.errors import EngineUnavailableError, StartError
+from chat4all.store.cassandra_session import AWAY
 from chat4all.wiring import doctor, schema
 from chat4all.wiring.distributed import Distributed
 from chat4all.wiring.doctor import Finding
@@ -22,7 +20,7 @@ def run(admin: str, password_file: Path | None) -> Iterator[str]:
     """Migrate; a line for each thing, as it is done. Raises StartError."""
     try:
         yield from _each(lambda on, settings: schema.migrate(on, settings, admin, password_file))
-    except (EngineUnavailableError, NoHostAvailable, DriverException) as error:
+    except (EngineUnavailableError, *AWAY) as error:
         raise StartError(f"{error}. What was done stays: run it again; chat4all doctor says more.") from error
 
 

@@ -2,19 +2,30 @@
 
 import os
 import sys
+import threading
+from typing import Final
 
 from chat4all import config, runtime
 from chat4all.model.errors import StartError
 from chat4all.telemetry import logs
 from chat4all.wiring import roles
 
+_STUCK: Final = 3.0  # seconds
+
 
 def main(name: str) -> None:
     """Run until SIGINT or SIGTERM; a second one ends it at once."""
     os.umask(0o077)
+    code = 0
     try:
         settings = config.load()
         logs.configure(settings.server.log_level)
         runtime.run(roles.run(name, settings))
     except (StartError, RuntimeError) as error:
-        sys.exit(f"{name}: {error}")
+        print(f"{name}: {error}", file=sys.stderr, flush=True)
+        code = 1
+    # The interpreter waits for threads at its end, and one may wait for a database that hangs; all of ours is closed.
+    late = threading.Timer(_STUCK, os._exit, [code])
+    late.daemon = True
+    late.start()
+    sys.exit(code)

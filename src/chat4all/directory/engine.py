@@ -20,6 +20,7 @@ Work = Callable[[sa.Connection], T]
 
 _WAITING: Final = 1000  # requests that may wait for a thread; more are refused
 _ALLOWED: Final = 5.0  # seconds that anyone waits for an answer
+_SCHEMA: Final = 60.0  # seconds that a change of the schema may take
 _SQLITE: Final = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -71,7 +72,7 @@ class Sql:
 
     async def migrate(self) -> None:
         """Bring the schema up to date. Raises EngineUnavailableError."""
-        await self._run(lambda: migrations.upgrade(self._engine))
+        await self._run(lambda: migrations.upgrade(self._engine), seconds=_SCHEMA)
 
     async def schema(self) -> tuple[str | None, str]:
         """The version of the schema that is there, and the one that is wanted."""
@@ -91,7 +92,8 @@ class Sql:
     async def close(self) -> None:
         """Close the connections and stop the threads."""
         self._closed = True
-        self._threads.shutdown()
+        # Elsewhere: a thread may wait for a database that hangs, and this loop has others to end.
+        await asyncio.to_thread(self._threads.shutdown)
         self._engine.dispose()
 
     async def all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
@@ -116,7 +118,7 @@ class Sql:
 
         return await self._run(lambda: _until_through(run))
 
-    async def _run(self, call: Callable[[], T]) -> T:
+    async def _run(self, call: Callable[[], T], *, seconds: float = _ALLOWED) -> T:
         if self._closed:
             raise EngineUnavailableError("directory", "closed")
         if self._waiting >= _WAITING:
@@ -125,14 +127,15 @@ class Sql:
         waiting = asyncio.get_running_loop().run_in_executor(self._threads, call)
         waiting.add_done_callback(self._answered)
         try:
-            return await asyncio.wait_for(asyncio.shield(waiting), _ALLOWED)
+            return await asyncio.wait_for(asyncio.shield(waiting), seconds)
         except sa.exc.IntegrityError:
             raise
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             raise EngineUnavailableError("directory", str(error.__cause__ or error)) from error
         except TimeoutError as error:
             waiting.add_done_callback(lambda late: late.cancelled() or late.exception())
-            raise EngineUnavailableError("directory", f"no answer in {_ALLOWED:.0f} s") from error
+            waiting.cancel()  # what has not begun is not to be done later, when nobody waits for it
+            raise EngineUnavailableError("directory", f"no answer in {seconds:.0f} s") from error
 
     def _answered(self, _: object) -> None:
         self._waiting -= 1

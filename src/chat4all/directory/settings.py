@@ -48,6 +48,7 @@ class DirectorySettings(Secured):
         return {
             "connect_timeout": self.connect_seconds,
             "options": f"-c statement_timeout={int(self.statement_seconds * 1000)}",
+            "tcp_user_timeout": int(self.statement_seconds * 1000),  # where nobody answers any more
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,

@@ -16,7 +16,7 @@ from aiokafka.structs import RecordMetadata
 
 from chat4all.log import kafka_connection
 from chat4all.log.kafka_connection import bounded
-from chat4all.log.kafka_consumer import KafkaConsumer, log_record
+from chat4all.log.kafka_consumer import KafkaConsumer, log_record, stop
 from chat4all.log.kafka_producer import Producer
 from chat4all.log.kafka_topics import TopicInfo, topic_info
 from chat4all.log.port import Appended, Entry, LogRecord, Topic
@@ -54,7 +54,8 @@ class KafkaLog:
         try:
             async with bounded(self._settings.request_seconds):
                 await admin.start()
-                answer = await admin.create_topics([self._new(topic) for topic in topics])
+                wanted = {topic.name: self._new(topic) for topic in topics}  # Kafka refuses a name that is there twice
+                answer = await admin.create_topics([*wanted.values()])
                 for name, code, message in answer.topic_errors:
                     if code and for_code(code) is not TopicAlreadyExistsError:
                         raise EngineUnavailableError("log", f"topic {name} cannot be made: {message}")
@@ -67,7 +68,10 @@ class KafkaLog:
         self._check_open()
         async with bounded(self._settings.request_seconds):
             found = await self._asked(topic)
-        return found.partitions if found else 0
+        if found is None:
+            return 0
+        self._seen.add(topic)
+        return found.partitions
 
     async def identity(self, topic: str) -> str:
         self._check_open()
@@ -98,7 +102,7 @@ class KafkaLog:
                 await consumer.start()
                 return await _read(consumer, place, offset, limit)
         finally:
-            await consumer.stop()
+            await stop(consumer, self._settings.request_seconds)
 
     def consumer(self, group: str, topic: str) -> KafkaConsumer:
         self._check_open()
@@ -114,7 +118,6 @@ class KafkaLog:
             if not count:
                 raise LookupError(f"there is no topic {topic}")
             self._known[topic] = count
-            self._seen.add(topic)
 
     async def _send(self, entries: Sequence[Entry]) -> list[RecordMetadata]:
         producer = await self._producer.ready()
@@ -125,7 +128,7 @@ class KafkaLog:
                 waiting.append(sent)
             return await asyncio.gather(*waiting)
         except KafkaError as error:
-            self._producer.failed(error)
+            self._producer.failed(producer, error)
             raise
         finally:
             for one in waiting:
@@ -135,7 +138,8 @@ class KafkaLog:
         """The cluster makes a topic's partitions after it has said that the topic is made."""
         while True:
             with contextlib.suppress(LeaderNotAvailableError):
-                if await self._asked(topic) is not None:
+                found = await self._asked(topic)
+                if found is not None and found.usable:
                     return
             await asyncio.sleep(_MADE)
 

@@ -53,7 +53,7 @@ class KafkaConsumer:
         self._waiting: dict[TopicPartition, list[LogRecord]] = {}  # fetched, and not yet handed out
         self._unchecked: dict[TopicPartition, list[LogRecord]] = {}  # fetched, of which topic is still to be asked
         self._committed: dict[TopicPartition, int] = {}
-        self._stopping: asyncio.Task[None] | None = None
+        self._stopping: set[asyncio.Task[None]] = set()
         self._identity = ""
         self._turn = 0
         self._closed = False
@@ -62,6 +62,9 @@ class KafkaConsumer:
         if self._closed:
             raise EngineUnavailableError("log", "closed")
         self._idle.set()  # whoever polls has done with what he had
+        if self._consumer is not None:
+            # The library takes a member for silent that has not fetched for long, and this one hands out what it has.
+            self._consumer._subscription._last_fetch_ended = time.monotonic()  # noqa: SLF001 - there is no other way
         deadline = asyncio.get_running_loop().time() + timeout
         if await self._started(timeout):
             while True:
@@ -137,10 +140,9 @@ class KafkaConsumer:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, KafkaError):
                     await task
-        if self._stopping is not None:
-            await self._stopping
+        await asyncio.gather(*self._stopping)
         if self._consumer is not None:
-            await _stop(self._consumer, self._settings.request_seconds)
+            await stop(self._consumer, self._settings.request_seconds)
         self._give_up()
 
     # -- the group
@@ -187,7 +189,9 @@ class KafkaConsumer:
         broken, self._consumer, self._starting = self._consumer, None, None
         self._give_up()
         if broken is not None:
-            self._stopping = asyncio.create_task(_stop(broken, self._settings.request_seconds))
+            task = asyncio.create_task(stop(broken, self._settings.request_seconds))
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
 
     async def _start(self) -> None:
         made = AIOKafkaConsumer(
@@ -210,7 +214,7 @@ class KafkaConsumer:
             self._identity = self._identity or (found.id if found else "")
         except BaseException:
             self._consumer = None
-            await made.stop()
+            await stop(made, self._settings.request_seconds)
             raise
 
     # -- reading
@@ -225,9 +229,8 @@ class KafkaConsumer:
         # From here on without a pause: what was fetched before this moment is of other places, and what comes after it
         # of these.
         if self._fetching is not None and self._fetching.done():
-            fetched, self._fetching = self._fetching, None
             with contextlib.suppress(OffsetOutOfRangeError):
-                self._fetched(consumer, fetched)
+                self._keep_fetched(consumer)
         for place in self._fresh.intersection(fresh):
             start = first[place] if committed[place] is None else committed[place]
             consumer.seek(place, start)
@@ -239,12 +242,19 @@ class KafkaConsumer:
         consumer = self._consumer
         if consumer is None:
             return
+        if consumer._fetcher.error_future.done():  # noqa: SLF001 - nothing else tells that it fetches no more
+            self._join_again()
+            return
         if self._fetching is None:
             self._fetching = asyncio.create_task(consumer.getmany(timeout_ms=int(timeout * 1000)))
         await asyncio.wait({self._fetching}, timeout=timeout + 0.01)
-        if not self._fetching.done():
-            return
+        if self._fetching.done():
+            self._keep_fetched(consumer)
+
+    def _keep_fetched(self, consumer: AIOKafkaConsumer) -> None:
+        """Of what a finished fetch has brought, what is of places that were told where to begin."""
         fetched, self._fetching = self._fetching, None
+        assert fetched is not None  # noqa: S101 - whoever calls has looked
         for place, records in self._fetched(consumer, fetched).items():
             if place in self._owned and place not in self._fresh:
                 self._unchecked.setdefault(place, []).extend(map(log_record, records))
@@ -286,6 +296,7 @@ class KafkaConsumer:
         if not self._identity:
             self._identity = now.id
         if now.id != self._identity:
+            self._unchecked.clear()
             for place, assignment in self._owned.items():
                 if place not in self._consumer_paused():
                     raise OffsetOutOfRangeError(assignment, _AGAIN)
@@ -324,9 +335,18 @@ class KafkaConsumer:
         return known | (await consumer.end_offsets(asked) if asked else {})
 
 
-async def _stop(consumer: AIOKafkaConsumer, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError, KafkaError):
-        await asyncio.wait_for(consumer.stop(), seconds)
+async def stop(consumer: AIOKafkaConsumer, seconds: float) -> None:
+    """Leave the group and disconnect; where the broker does not answer, disconnect all the same."""
+    stopping = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait({stopping}, timeout=seconds)
+    if stopping.done():
+        stopping.cancelled() or stopping.exception()
+        return
+    stopping.cancel()
+    for part in (consumer._fetcher, consumer._client):  # noqa: SLF001 - `stop` comes to them last, and never again
+        if part is not None:
+            with contextlib.suppress(KafkaError, asyncio.CancelledError):
+                await part.close()
 
 
 def _note_fetch_ended(consumer: AIOKafkaConsumer) -> None:

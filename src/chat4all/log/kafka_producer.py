@@ -5,10 +5,12 @@ import contextlib
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed
 
 _RECORD: Final = 4 << 20  # bytes, the largest record; the API takes far smaller ones
 _BATCH: Final = 256 << 10  # bytes that wait for a partition; what is more waits before it
+# About one record, or about a producer that is being stopped already.
+_HARMLESS: Final = (MessageSizeTooLargeError, ProducerClosed)
 
 
 class Producer:
@@ -29,11 +31,11 @@ class Producer:
                     self._live = await self._made()
         return self._live
 
-    def failed(self, error: KafkaError) -> None:
+    def failed(self, producer: AIOKafkaProducer, error: KafkaError) -> None:
         """A send has ended so. What tries again will not help is no reason to keep the producer: its sequence numbers
         may not fit the broker's any more, and then it never sends anything again."""
-        if not error.retriable and self._live is not None:
-            task = asyncio.create_task(self._stop(self._live))
+        if not error.retriable and not isinstance(error, _HARMLESS) and producer is self._live:
+            task = asyncio.create_task(self._stop(producer))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
             self._live = None

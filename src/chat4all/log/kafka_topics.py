@@ -20,10 +20,11 @@ _TEXT: Final = CompactString("utf-8")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TopicInfo:
-    """`id`: of this topic and no other that ever had its name."""
+    """`id`: of this topic and no other that ever had its name. `usable`: whether all its partitions can be used now."""
 
     id: str
     partitions: int
+    usable: bool
 
 
 class _Answer(Response):  # type: ignore[misc] # the library has no types
@@ -95,7 +96,7 @@ class _TopicsRequest(Request[_Asked]):  # type: ignore[misc] # see above
 
 
 async def topic_info(client: AIOKafkaClient, topic: str) -> TopicInfo | None:
-    """Ask a broker now. None: there is no such topic. Raises KafkaError, also where it is there and cannot be used."""
+    """Ask a broker now. None: there is no such topic. Raises KafkaError."""
     node = client.get_random_node()
     if node is None:
         raise NodeNotReadyError("no broker is known")
@@ -103,8 +104,7 @@ async def topic_info(client: AIOKafkaClient, topic: str) -> TopicInfo | None:
     error, _, high, low, _, partitions, *_ = answer.topics[0]
     if for_code(error) is UnknownTopicOrPartitionError:
         return None
-    if error:
-        raise for_code(error)(topic)
-    if not partitions or any(leader < 0 for _, _, leader, *_ in partitions):
-        raise LeaderNotAvailableError(topic)  # just made, or its broker is only coming back
-    return TopicInfo(f"{high % 2**64:016x}{low % 2**64:016x}", len(partitions))
+    if error or not partitions:
+        raise (for_code(error) if error else LeaderNotAvailableError)(topic)
+    usable = all(leader >= 0 for _, _, leader, *_ in partitions)
+    return TopicInfo(f"{high % 2**64:016x}{low % 2**64:016x}", len(partitions), usable)

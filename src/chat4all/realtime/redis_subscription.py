@@ -14,6 +14,7 @@ import msgspec
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 
+from chat4all.model.errors import StartError
 from chat4all.realtime.port import Push
 from chat4all.redis_client import client
 from chat4all.redis_settings import RedisSettings
@@ -48,17 +49,15 @@ class Subscription:
         """Listen until cancelled."""
         failures = 0
         while True:
-            redis = client(self._settings)
             try:
-                async with redis.pubsub(ignore_subscribe_messages=False) as line:
+                async with client(self._settings) as redis, redis.pubsub() as line:
                     await self._listen(line)
-            except (RedisError, OSError, TimeoutError) as error:
+            except (RedisError, OSError, TimeoutError, StartError) as error:
                 failures = 0 if self.listening.is_set() else failures + 1
                 _log.warning("Pushes are not heard: %s", str(error) or type(error).__name__)
             finally:
                 self.listening.clear()
                 self._lost = True
-                await redis.aclose()
             await asyncio.sleep(min(_LONGEST, _AGAIN * 2.0 ** min(failures, 8)) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
     async def _listen(self, line: aioredis.client.PubSub) -> None:
@@ -74,12 +73,20 @@ class Subscription:
                 continue
             asked = False
             if message["type"] == "message":
-                push = _decode(message["data"])
-                self._put(self._sweep if push.sweep else push)
+                self._put(self._read(message["data"]))
             elif message["type"] == "subscribe":
                 confirmed += 1
                 if confirmed == len(self._channels):
                     self._begun()
+
+    def _read(self, data: bytes) -> Push:
+        """A push; of what is none, that something was said."""
+        try:
+            push = _decode(data)
+        except msgspec.DecodeError as error:
+            _log.warning("A push is not understood: %s", error)
+            return self._sweep
+        return self._sweep if push.sweep else push
 
     def _begun(self) -> None:
         if self._lost:

@@ -21,6 +21,7 @@ from cassandra.policies import (
     TokenAwarePolicy,
 )
 from cassandra.pool import NoConnectionsAvailable
+from cassandra.protocol import ErrorMessage
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement, Statement, tuple_factory
 
 from chat4all.model.errors import EngineUnavailableError
@@ -36,6 +37,7 @@ AWAY: Final = (
     NoHostAvailable,
     ConnectionException,
     NoConnectionsAvailable,
+    ErrorMessage,  # of a node that is overloaded, or only starting
     OSError,
 )
 
@@ -83,23 +85,34 @@ class CassandraSession:
         return self._prepared[name].bind(values)
 
     async def _execute(self, statement: Statement) -> list[tuple[Any, ...]]:
-        async with self._free:
-            loop = asyncio.get_running_loop()
-            answer: asyncio.Future[list[tuple[Any, ...]]] = loop.create_future()
-            session = self._session
-            if session is None:
-                raise EngineUnavailableError("store", "closed")
-            try:
-                asked = session.execute_async(statement)
-                asked.add_callbacks(functools.partial(_tell, loop, answer), functools.partial(_tell, loop, answer))
-                async with asyncio.timeout(self._settings.request_seconds + 1):
-                    return await answer
-            except InvalidRequest:
-                raise  # a fault in a statement of ours
-            except AWAY as error:
-                raise EngineUnavailableError("store", _sentence(error)) from error
-            except TimeoutError as error:
-                raise EngineUnavailableError("store", "no answer") from error
+        try:
+            async with asyncio.timeout(self._settings.request_seconds + 1), self._free:
+                return await self._asked(statement)
+        except InvalidRequest:
+            raise  # a fault in a statement of ours
+        except AWAY as error:
+            raise EngineUnavailableError("store", _sentence(error)) from error
+        except TimeoutError as error:
+            raise EngineUnavailableError("store", "no answer in time") from error
+
+    async def _asked(self, statement: Statement) -> list[tuple[Any, ...]]:
+        """All pages of the answer."""
+        if self._session is None:
+            raise EngineUnavailableError("store", "closed")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[tuple[Any, ...]]] = loop.create_future()
+        asked = self._session.execute_async(statement)
+        held: list[tuple[Any, ...]] = []
+
+        def page(rows: Sequence[tuple[Any, ...]] | None) -> None:
+            held.extend(rows or ())
+            if asked.has_more_pages:
+                asked.start_fetching_next_page()
+            else:
+                _tell(loop, answer, held)
+
+        asked.add_callbacks(page, functools.partial(_tell, loop, answer))
+        return await answer
 
     async def _ready(self) -> None:
         """Connect and prepare, in a thread, the first time; everybody waits for the one that does."""
@@ -195,7 +208,7 @@ def _tell(loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any], outcome:
         if isinstance(outcome, Exception):
             answer.set_exception(outcome)
         else:
-            answer.set_result(outcome or [])
+            answer.set_result(outcome)
 
     if not loop.is_closed():
         loop.call_soon_threadsafe(settle)

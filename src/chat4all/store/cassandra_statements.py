@@ -95,7 +95,10 @@ LEDGER: Final[Mapping[str, str]] = {
         "ORDER BY destination, position LIMIT 1"
     ),
     "unpark": "DELETE FROM parked WHERE connector = ? AND partition = ? AND destination = ? AND position = ?",
-    "parked_destinations": "SELECT destination FROM parked WHERE connector = ? AND partition = ?",
+    "parked_destinations": (
+        "SELECT destination FROM parked WHERE connector = ? AND partition = ? "
+        "GROUP BY connector, partition, destination"
+    ),
 }
 
 

@@ -164,16 +164,17 @@ async def run(name: str, settings: Settings) -> None:
     process = Process(name, settings)
     operations = settings.operations
     beside = listen(operations.host, operations.port, "CHAT4ALL_OPERATIONS__PORT")
-    async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(process.on.close)
-        await stack.enter_async_context(
-            Server(runtime.plain_config(health.create(process.operations()))).serving(beside)
-        )
-        stack.push_async_callback(process.loops.stop, seconds=settings.server.drain_seconds)
-        with runtime.told_to_stop() as stop:
+    # Signals are heard to the end: a second one ends what takes too long to end.
+    with runtime.told_to_stop() as stop:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(process.on.close)
+            await stack.enter_async_context(
+                Server(runtime.plain_config(health.create(process.operations()))).serving(beside)
+            )
+            stack.push_async_callback(process.loops.stop, seconds=settings.server.drain_seconds)
             begun = asyncio.create_task(stack.enter_async_context(ROLES[name](process)))
             await runtime.first(begun, stop)
-            if begun.done():
+            if not begun.cancelled():
                 begun.result()
                 print(f"{name}: ready, {beside.getsockname()[1]} for health and metrics", flush=True)  # noqa: T201 - its welcome
                 await runtime.first(asyncio.ensure_future(process.loops.ended()), stop)

@@ -62,6 +62,9 @@ async def check(on: Distributed) -> int:
         raise NotYetError(f"The directory's schema is {there or 'empty'}, and {newest} is wanted: run chat4all migrate")
     await on.store.heads(["-"])
     await on.ledger.plans(["-"])
+    for topic in (CONVERSATIONS, EVENTS, DEAD_LETTERS):
+        if not await on.log.partitions(topic):
+            raise NotYetError(f"There is no topic {topic}: run chat4all migrate")
     known = await on.directory.log_epoch(CONVERSATIONS)
     if known is None:
         raise NotYetError("The log has no epoch yet: run chat4all migrate")
