@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from chat4all import connecting
 from chat4all.channels.kit import files, registry
+from chat4all.channels.settings import ChannelsSettings
 from chat4all.channels.telegram import Config, Credentials
 
 GOOD = """\
@@ -133,3 +135,12 @@ def test_a_secret_that_was_left_blank_is_none(tmp_path: Path) -> None:
     assert isinstance(one.credentials, Credentials)
     assert one.credentials.webhook_secret_previous is None
     assert one.credentials.bot_token.get_secret_value() == "1:token"
+
+
+def test_a_process_may_run_one_of_many(tmp_path: Path) -> None:
+    read(tmp_path, GOOD + "---\n" + GOOD.split("---\n")[1].replace("name: support", "name: sales"))
+    everything = [one.resource.id for one in connecting.wanted(ChannelsSettings(folder=tmp_path))]
+    assert sorted(everything) == ["local.sales", "local.support"]
+    (one,) = connecting.wanted(ChannelsSettings(folder=tmp_path, connector="local.sales"))
+    assert one.resource.id == "local.sales"
+    assert connecting.wanted(ChannelsSettings(folder=tmp_path, connector="local.nobody")) == []
