@@ -139,7 +139,7 @@ class Client:
                     raise
                 if isinstance(error, websockets.ConnectionClosed) and error.rcvd and error.rcvd.code == 4401:
                     self._token = ""
-                await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - not all clients at once
+                await asyncio.sleep(wait * random.SystemRandom().uniform(0.5, 1.0))  # not all at once
                 wait = min(wait * 2, _LONGEST)
 
     async def _missed(self, resync: Frame, cursors: dict[str, int]) -> AsyncIterator[Frame]:

@@ -150,7 +150,7 @@ def _until_through(run: Callable[[], T]) -> T:
         except sa.exc.DBAPIError as error:
             if getattr(error.orig, "pgcode", None) not in _AGAIN or time.monotonic() > deadline:
                 raise
-        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+        time.sleep(pause * random.SystemRandom().uniform(0.5, 1.0))  # jitter
         pause = min(0.2, pause * 2)
 
 

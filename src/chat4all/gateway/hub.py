@@ -134,7 +134,7 @@ class Gateway:
         every = self._ports.settings.sweep_seconds
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(every * random.uniform(0.8, 1.0)):  # noqa: S311 - jitter
+                async with asyncio.timeout(every * random.SystemRandom().uniform(0.8, 1.0)):  # jitter
                     await self._sweep_wanted.wait()
             self._sweep_wanted.clear()
             # First they are known again: with whatever was lost, registrations may have been lost, and what is written

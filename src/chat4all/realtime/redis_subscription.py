@@ -58,7 +58,9 @@ class Subscription:
             finally:
                 self.listening.clear()
                 self._lost = True
-            await asyncio.sleep(min(_LONGEST, _AGAIN * 2.0 ** min(failures, 8)) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            await asyncio.sleep(
+                min(_LONGEST, _AGAIN * 2.0 ** min(failures, 8)) * random.SystemRandom().uniform(0.5, 1.0)
+            )  # jitter
 
     async def _listen(self, line: aioredis.client.PubSub) -> None:
         await line.subscribe(*self._channels)

@@ -229,7 +229,7 @@ class Router:
         if self._failures == 1:
             _log.warning("Routing waits: %s", error)
         longest = min(self._settings.retry_seconds, 0.05 * 2 ** min(self._failures, 10))
-        await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+        await asyncio.sleep(longest * random.SystemRandom().uniform(0.5, 1.0))  # jitter
 
     async def _report(self) -> None:
         lag = {str(assignment.partition): behind for assignment, behind in (await self._consumer.lag()).items()}

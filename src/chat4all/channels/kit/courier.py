@@ -192,7 +192,7 @@ class Courier:
         failures = self._failures[chat] = self._failures.get(chat, 0) + 1
         least = _SLOWLY if self.problem else 0.0
         longest = max(least, min(_FIRST * 2.0 ** min(failures - 1, 10), _LONGEST))
-        return longest * random.uniform(0.5, 1.0) + least / 2  # noqa: S311 - jitter
+        return longest * random.SystemRandom().uniform(0.5, 1.0) + least / 2  # jitter
 
     async def _answered(self, record: outbound.Send) -> str | None:
         if record.answers is None or not self._can.quotes:
