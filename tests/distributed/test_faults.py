@@ -80,7 +80,8 @@ async def test_whatever_is_killed_or_stopped_nothing_is_lost_doubled_or_reordere
 
     async with Client(roles.url, "admin", DEMO_PASSWORD) as admin:
         token = {"Authorization": f"Bearer {await admin.token()}"}
-    for name in ("api1", "gateway1", "router1", "connector1"):
+    # Both gateways and both routers: the reader is on one of them, and the conversation is another one's.
+    for name in ("api1", "gateway1", "gateway2", "router1", "router2", "connector1"):
         for fault in (killed_role, stopped_role):
             await fault(roles, name)
             report(f"{name} {fault.__name__.partition('_')[0]}: goes on {await load.goes_on():.1f} s later")
@@ -91,6 +92,7 @@ async def test_whatever_is_killed_or_stopped_nothing_is_lost_doubled_or_reordere
 
     rows = await load.finish()
     check(load, rows)
+    assert load.resumes > 1, "the reader's gateway was never hit"
     phone = await load.on_the_phone()
     assert all(1 <= shown <= 1 + doubts for shown, doubts in phone.values()), phone
     assert await dead_letters(roles) == dead, "an engine that is away is no reason to bury anything"
