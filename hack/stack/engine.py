@@ -133,7 +133,7 @@ class Engine(abc.ABC):
                     tail = "\n".join((self.folder / "log").read_text(errors="replace").splitlines()[-15:])
                     what = "ended" if ended else f"does not answer ({error})"
                     raise StackError(f"{self.title} {what}. The end of {self.folder / 'log'}:\n{tail}") from error
-            time.sleep(0.2)
+            time.sleep(0.2)  # between looks, until the deadline
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal; to every process of it. Does nothing where it does not run."""
@@ -153,7 +153,7 @@ class Engine(abc.ABC):
         while self.alive:
             if time.monotonic() > deadline:
                 self.signal(signal.SIGKILL)
-            time.sleep(0.1)
+            time.sleep(0.1)  # between looks, until the deadline
         (self.folder / "pid").unlink(missing_ok=True)
 
     def _ports(self) -> dict[str, int]:

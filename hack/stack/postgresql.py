@@ -63,7 +63,7 @@ class PostgreSql(Engine):
         if tried.returncode != 0:
             raise StackError(
                 f"The user postgres cannot reach {self.folder}: one of the folders above it is closed to others. "
-                "Give another one: STACK=/var/tmp/chat4all-stack make stack-up"
+                "Give one that is open to them: make stack-up STACK=FOLDER"
             )
 
 

@@ -97,11 +97,11 @@ class Roles:
             if gone or time.monotonic() > deadline:
                 name = (gone or waiting)[0]
                 raise AnswerError(f"{name} is not ready:\n{self.log(name).read_text(errors='replace')[-2000:]}")
-            time.sleep(0.05)
+            time.sleep(0.05)  # between looks, until the deadline
         while not _is_ready(self.port):
             if time.monotonic() > deadline:
                 raise AnswerError("HAProxy does not let anybody through")
-            time.sleep(0.05)
+            time.sleep(0.05)  # between looks, until the deadline
 
     def begin(self, role: Role) -> None:
         """Start one process, if it does not run."""
@@ -126,7 +126,7 @@ class Roles:
                 if not self._alive(role.name):
                     print(f"{role.name} has ended; it is started again. Its log: {self.log(role.name)}", flush=True)
                     self.begin(role)
-            time.sleep(1)
+            time.sleep(1)  # between looks: this is what it does until it is ended
 
     def log(self, name: str) -> Path:
         """What a process has said."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
+from chat4all import connecting
 from chat4all.accounts.links import Links
 from chat4all.accounts.passwords import Passwords
 from chat4all.accounts.tokens import Tokens
@@ -19,49 +20,26 @@ from chat4all.conversations.members import Members
 from chat4all.conversations.membership import Membership
 from chat4all.conversations.outbox import Relay
 from chat4all.conversations.presence import Presence
-from chat4all.directory.channels import ChannelDirectory
-from chat4all.directory.port import Directory, Role
+from chat4all.directory.port import Role
 from chat4all.gateway.ports import Ports
-from chat4all.limits.port import Limits
-from chat4all.log.port import Log
 from chat4all.realtime.port import Realtime
 from chat4all.routing.dispatch import Dispatch
 from chat4all.routing.router import Router
-from chat4all.store.ledger import Ledger
 from chat4all.store.port import Store
-from chat4all.telemetry.metrics import Metrics
 
 _TOLD: Final = 35 * 86_400_000  # ms
 DEMO_USERS: Final = {"ana": Role.AGENT, "bruno": Role.USER, "admin": Role.ADMIN}
 DEMO_PASSWORD: Final = "demo"  # noqa: S105 - public: it is in the README, and only loopback is listened on
 
 
-class Engines(Protocol):
-    """Everything behind a port."""
-
-    @property
-    def log(self) -> Log: ...
+class Engines(connecting.Engines, Protocol):
+    """Everything behind a port: what connectors stand on, and these."""
 
     @property
     def store(self) -> Store: ...
 
     @property
-    def ledger(self) -> Ledger: ...
-
-    @property
-    def directory(self) -> Directory: ...
-
-    @property
-    def channels(self) -> ChannelDirectory: ...
-
-    @property
     def realtime(self) -> Realtime: ...
-
-    @property
-    def limits(self) -> Limits: ...
-
-    @property
-    def metrics(self) -> Metrics: ...
 
 
 class Parts:
