@@ -31,9 +31,10 @@ def percentile(samples: Sequence[float], percent: float) -> float:
 
 
 def milliseconds(seconds: Sequence[float]) -> dict[str, float]:
-    """p50, p99 and the largest, in milliseconds."""
+    """p50, p99, p99.9 and the largest, in milliseconds."""
     return {
         "p50_ms": percentile(seconds, 50) * 1000,
         "p99_ms": percentile(seconds, 99) * 1000,
+        "p999_ms": percentile(seconds, 99.9) * 1000,
         "max_ms": max(seconds) * 1000,
     }

@@ -19,28 +19,12 @@ _TICKS: Final = os.sysconf("SC_CLK_TCK")  # per second
 
 
 class Process:
-    """`port`: where it will listen on loopback; `core`: where it runs, None: anywhere; `log`: takes its output."""
+    """`port`: where it will listen on loopback; `log`: takes its output."""
 
-    def __init__(
-        self,
-        command: Sequence[str],
-        *,
-        port: int,
-        log: Path,
-        core: int | None,
-        environment: Mapping[str, str],
-    ) -> None:
+    def __init__(self, child: subprocess.Popen[bytes], *, port: int, log: Path) -> None:
         self.port = port
         self._log = log
-        with log.open("ab") as output, _on(core):
-            self._child = subprocess.Popen(  # noqa: S603 - a command of ours
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env=dict(environment),
-                start_new_session=True,
-            )
+        self._child = child
 
     async def ready(self) -> None:
         """Wait until it listens. Raises FaultError with the end of its output."""
@@ -83,8 +67,20 @@ async def running(
     core: int | None,
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Process]:
-    """The process, ready; stopped at the end. What is set in our own environment goes before `environment`."""
-    process = Process(command, port=port, log=log, core=core, environment={**(environment or {}), **os.environ})
+    """The process, ready; stopped at the end. `core`: where it runs, None: anywhere.
+
+    What is set in our own environment goes before `environment`.
+    """
+    with log.open("ab") as output, on(core):
+        child = subprocess.Popen(  # noqa: S603 - a command of ours
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**(environment or {}), **os.environ},
+            start_new_session=True,
+        )
+    process = Process(child, port=port, log=log)
     try:
         await process.ready()
         yield process
@@ -105,8 +101,8 @@ def pin(core: int) -> None:
 
 
 @contextlib.contextmanager
-def _on(core: int | None) -> Iterator[None]:
-    """A child has its parent's cores from its first instruction on, and so have the threads that it starts."""
+def on(core: int | None) -> Iterator[None]:
+    """What this thread starts meanwhile runs on that core, from its first instruction on, with all its threads."""
     before = os.sched_getaffinity(0)
     try:
         if core is not None:

@@ -85,13 +85,14 @@ class System:
         He has at most 50 conversations.
         """
         deadline = time.monotonic() + seconds
-        while (have := await self._rows(token)) != total:
+        while (have := await self.rows(token)) != total:
             if have > total or time.monotonic() > deadline:
                 raise FaultError(f"{have} of {total} rows are stored after {seconds} s")
             await asyncio.sleep(_LOOK)
         return time.perf_counter()
 
-    async def _rows(self, token: str) -> int:
+    async def rows(self, token: str) -> int:
+        """How many rows the user's conversations have; he has at most 50."""
         answer = _checked(await self._client.get("/v1/conversations", headers=_bearer(token)), 200)
         return sum(one["last_seq"] for one in answer)
 

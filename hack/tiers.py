@@ -1,7 +1,8 @@
 """Run test tiers and say what ran, for how long, and what was skipped and why.
 
 `python hack/tiers.py all` runs every tier and holds branch coverage and the logs against their bounds;
-`python hack/tiers.py unit contract` runs just those. In CI (CI=true) a skipped test is a failure.
+`python hack/tiers.py unit contract` runs just those, and without real engines, unless STACK says where some run.
+In CI (CI=true) a skipped test is a failure.
 """
 
 import contextlib
@@ -34,6 +35,7 @@ TIERS: Final = {
     "browser": "the console in Chromium: two people, kills, 10,000 messages, scripts, axe",
     "chaos": "a server killed again and again under load",
 }
+NEEDS_ENGINES: Final = "distributed"  # nothing is left of it without them
 PYTEST: Final = [
     *("-m", "pytest", "--quiet", "--no-header", "--durations=3", "-o", "log_file_level=DEBUG"),
     *("-o", "log_file_format=%(name)s %(levelname)s %(message)s"),
@@ -143,7 +145,7 @@ def main(names: list[str]) -> int:
         old.unlink()
     versions: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
-        if whole:
+        if whole or (NEEDS_ENGINES in tiers and "STACK" not in os.environ):
             versions = stack.enter_context(real_engines())
         results = [run(tier, whole=whole) for tier in tiers]
     wrong = whole and coverage() != 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -11,6 +12,7 @@ from typing import Any
 import uvloop
 
 from bench import process
+from bench.measurement import FaultError
 
 BACKLOG = 4096
 
@@ -22,6 +24,20 @@ async def running(name: str, folder: Path, core: int | None, *options: str) -> A
     command = [sys.executable, "-m", f"bench.floors.{name}", str(port), *options]
     async with process.running(command, port=port, log=folder / f"{name}.log", core=core) as child:
         yield child
+
+
+async def measured(name: str, folder: Path, core: int | None, *options: str) -> dict[str, float]:
+    """The figures of a floor that is no server: it measures itself and prints them. Raises FaultError."""
+    log = folder / f"{name}.log"
+    with log.open("wb") as output, process.on(core):
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", f"bench.floors.{name}", *options), stdout=asyncio.subprocess.PIPE, stderr=output
+        )
+    said, _ = await child.communicate()
+    if child.returncode:
+        raise FaultError(f"{name} ended with {child.returncode}: {log.read_text(errors='replace')[-2000:]}")
+    figures: dict[str, float] = json.loads(said)
+    return figures
 
 
 def listen(port: int) -> socket.socket:

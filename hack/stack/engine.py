@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,6 @@ from typing import ClassVar, Final
 _STARTS: Final = 90.0  # seconds that an engine gets to answer
 _STOPS: Final = 30.0
 _HOST: Final = "127.0.0.1"
-_STARTED: Final[list[subprocess.Popen[bytes]]] = []  # held on to: they are to outlive whoever started them
 
 
 class StackError(Exception):
@@ -90,19 +90,17 @@ class Engine(abc.ABC):
 
     @property
     def pid(self) -> int | None:
-        """Its process, if it runs."""
+        """Its process, if it runs: neither one that only waits to be collected nor another that has the number now."""
         try:
-            pid = int((self.folder / "pid").read_text())
-            where = Path(f"/proc/{pid}/cwd").readlink()
-        except (FileNotFoundError, ValueError, ProcessLookupError):
+            pid, began = (self.folder / "pid").read_text().split()
+        except (FileNotFoundError, ValueError):
             return None
-        return pid if where.is_relative_to(self.folder) else None  # not another's that has got the number since
+        return int(pid) if _began(int(pid)) == began else None
 
     @property
     def alive(self) -> bool:
-        """Whether its process is there, and not just waiting to be collected."""
-        pid = self.pid
-        return pid is not None and not _reaped(pid)
+        """Whether its process is there."""
+        return self.pid is not None
 
     def start(self) -> None:
         """Start it in the background; does nothing where it runs."""
@@ -118,8 +116,9 @@ class Engine(abc.ABC):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        _STARTED.append(process)
-        (self.folder / "pid").write_text(str(process.pid))
+        # Collected when it ends, whoever ended it: PostgreSQL takes what is left of its last life for a living one.
+        threading.Thread(target=process.wait, name=f"{self.name} ends", daemon=True).start()
+        (self.folder / "pid").write_text(f"{process.pid} {_began(process.pid)}")
 
     def wait(self) -> str:
         """Wait until it answers; its version. Raises StackError with the end of its log."""
@@ -186,6 +185,15 @@ def _family(pid: int) -> list[int]:
     return [pid, *(one for child in found for one in _family(int(child)))]
 
 
+def _began(pid: int) -> str | None:
+    """When a process was started, in ticks since the machine was; None: it has ended. man 5 proc_pid_stat."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
 def free_port() -> int:
     """One that nobody has just now."""
     with socket.create_server((_HOST, 0)) as listening:
@@ -200,11 +208,3 @@ def _check_free(title: str, port: int) -> None:
         raise StackError(
             f"{title} wants port {port}: {error.strerror}. Stop what has it, or use --free-ports."
         ) from error
-
-
-def _reaped(pid: int) -> bool:
-    """Collect a child of ours that has ended; somebody else's we only watch."""
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        return False

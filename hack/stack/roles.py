@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -55,11 +55,12 @@ class Role(NamedTuple):
 
 
 class Roles:
-    """A running system. `port`: the public one; nought: any that is free. Not for two threads."""
+    """A running system. `port`: the public one; nought: any that is free. `roles`: a process for each. Not for two
+    threads."""
 
     about: Final = "as seven processes on Kafka, Cassandra, PostgreSQL, Redis and MinIO, behind HAProxy"
 
-    def __init__(self, stack: Stack, folder: Path, *, port: int = 0) -> None:
+    def __init__(self, stack: Stack, folder: Path, *, port: int = 0, roles: Sequence[str] = _ROLES) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
@@ -69,7 +70,7 @@ class Roles:
         self._environment = {**os.environ, **settings(stack), **_secrets(folder)}
         numbers: dict[str, int] = {}
         self.roles = []
-        for role in _ROLES:
+        for role in roles:
             numbers[role] = numbers.get(role, 0) + 1
             self.roles.append(Role(f"{role}{numbers[role]}", role, free_port(), free_port()))
         self.internal = free_port()
@@ -91,16 +92,16 @@ class Roles:
         if not self._alive("haproxy"):
             haproxy = need("haproxy", "On Debian or Ubuntu: apt-get install haproxy")
             self._spawn("haproxy", [haproxy, "-f", self._proxy()])
+        self.wait({role.name: role.health for role in self.roles} | {"haproxy": self.port})
+
+    def wait(self, ports: Mapping[str, int]) -> None:
+        """Wait until those that were begun are ready; where to ask, by name. Raises AnswerError."""
         deadline = time.monotonic() + _STARTS
-        while waiting := [role.name for role in self.roles if not _is_ready(role.health)]:
-            gone = [name for name in (*waiting, "haproxy") if not self._alive(name)]
+        while waiting := [name for name, port in ports.items() if not _is_ready(port)]:
+            gone = [name for name in waiting if not self._alive(name)]
             if gone or time.monotonic() > deadline:
                 name = (gone or waiting)[0]
                 raise AnswerError(f"{name} is not ready:\n{self.log(name).read_text(errors='replace')[-2000:]}")
-            time.sleep(0.05)  # between looks, until the deadline
-        while not _is_ready(self.port):
-            if time.monotonic() > deadline:
-                raise AnswerError("HAProxy does not let anybody through")
             time.sleep(0.05)  # between looks, until the deadline
 
     def begin(self, role: Role) -> None:
@@ -113,7 +114,7 @@ class Roles:
             "CHAT4ALL_CHANNELS__PORT": str(role.port),
             "CHAT4ALL_INTERNAL__PORT": "0",
             "CHAT4ALL_OPERATIONS__PORT": str(role.health),
-            "CHAT4ALL_OPERATIONS__SHARE": str(_ROLES.count(role.role)),
+            "CHAT4ALL_OPERATIONS__SHARE": str(sum(one.role == role.role for one in self.roles)),
         }
         if role.name == "api1":
             own["CHAT4ALL_INTERNAL__PORT"] = str(self.internal)
