@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STACK ?= .stack
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo dev test check lint fmt lock docs screenshots bench bench-memory demo-stack dev-stack stack-up stack-down stack-status clean
+.PHONY: help demo dev test check lint fmt lock docs screenshots bench bench-memory bench-stack demo-stack dev-stack stack-up stack-down stack-status clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ screenshots: $(VENV)/dev.stamp ## Take the pictures in docs/screenshots again (n
 
 bench: $(VENV)/dev.stamp ## Measure beside floors, three runs of each, and write docs/performance.md: ten minutes
 	@$(BIN)/python -m bench
+
+bench-stack: $(VENV)/dev.stamp ## Measure on real engines beside their own clients, into the same page: five minutes
+	@$(BIN)/python -m bench stack-throughput stack-delivery
 
 bench-memory: $(VENV)/dev.stamp ## Memory over 100,000 messages and half an hour, into the same page
 	@$(BIN)/python -m bench memory

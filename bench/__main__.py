@@ -17,6 +17,8 @@ from rich.console import Console
 
 from bench import accepts, delivery, fanout, inbound, machine, memory, outbound, page, process, resume, simulator
 from bench.measurement import FaultError, Measurement, Occasion, Run
+from bench.stack import delivery as stack_delivery
+from bench.stack import throughput as stack_throughput
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 KEPT: Final = ROOT / "build" / "bench"
@@ -32,11 +34,13 @@ MEASUREMENTS: Final = {
         outbound.MEASUREMENT,
         inbound.MEASUREMENT,
         memory.MEASUREMENT,
+        stack_throughput.MEASUREMENT,
+        stack_delivery.MEASUREMENT,
     )
 }
 _FILES: Final = 3_500  # of one process
 _SATURATED: Final = 0.9  # of its core: the load client may have held the server back
-_LONG: Final = "memory"
+_APART: Final = ("memory", "stack-throughput", "stack-delivery")  # half an hour; on engines of their own
 _EXAMPLE: Final = """\
 example:
   python -m bench fanout --runs 1        one measurement, once
@@ -57,14 +61,16 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", choices=[*MEASUREMENTS, []], help=f"of {', '.join(MEASUREMENTS)}"
     )
-    parser.add_argument("--all", action="store_true", help=f"every one; without names, {_LONG} is left out")
+    parser.add_argument(
+        "--all", action="store_true", help=f"every one; without names, {', '.join(_APART)} are left out"
+    )
     parser.add_argument("--runs", type=int, default=3, help="runs of each (3)")
     parser.add_argument("--quick", action="store_true", help="a fraction of each; kept apart, in build/bench/quick/")
     asked = parser.parse_args(given)
     if not 1 <= asked.runs <= 20:
         parser.error("--runs: 1 to 20")
     if not asked.names:
-        asked.names = [name for name in MEASUREMENTS if asked.all or name != _LONG]
+        asked.names = [name for name in MEASUREMENTS if asked.all or name not in _APART]
     return asked
 
 

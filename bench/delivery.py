@@ -88,10 +88,18 @@ def _requests(port: int, token: str, ids: list[str], seconds: int) -> list[bytes
 
 
 async def deliver(
-    port: int, listener: Listener, requests: list[bytes], warm: int, *, status: int = 202, rate: int = _RATE
+    port: int,
+    listener: Listener,
+    requests: list[bytes],
+    warm: int,
+    *,
+    status: int = 202,
+    rate: int = _RATE,
+    listens_at: int | None = None,
 ) -> dict[str, float]:
-    """Post them all at the rate, answered with `status`; what the first `warm` took does not count."""
-    await sockets.connect(port, listener)
+    """Post them all at the rate, answered with `status`; what the first `warm` took does not count. `listens_at`: the
+    port of WebSockets, where that is another."""
+    await sockets.connect(listens_at or port, listener)
     await listener.ready.full(_DEADLINE)
     try:
         async with load.crowd(port, _CONNECTIONS, status=status) as crowd:

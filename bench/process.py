@@ -15,6 +15,7 @@ from bench.measurement import FaultError
 
 _STARTS: Final = 30.0  # seconds
 _STOPS: Final = 15.0
+_ALL: Final = os.sched_getaffinity(0)
 _TICKS: Final = os.sysconf("SC_CLK_TCK")  # per second
 
 
@@ -71,21 +72,27 @@ async def running(
 
     What is set in our own environment goes before `environment`.
     """
-    with log.open("ab") as output, on(core):
-        child = subprocess.Popen(  # noqa: S603 - a command of ours
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env={**(environment or {}), **os.environ},
-            start_new_session=True,
-        )
+    child = _launched(command, log, core, {**(environment or {}), **os.environ})
     process = Process(child, port=port, log=log)
     try:
         await process.ready()
         yield process
     finally:
         process.stop()
+
+
+def _launched(
+    command: Sequence[str], log: Path, core: int | None, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    with log.open("ab") as output, on(core):
+        return subprocess.Popen(  # noqa: S603 - a command of ours
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=dict(environment),
+            start_new_session=True,
+        )
 
 
 def free_port() -> int:
@@ -102,11 +109,11 @@ def pin(core: int) -> None:
 
 @contextlib.contextmanager
 def on(core: int | None) -> Iterator[None]:
-    """What this thread starts meanwhile runs on that core, from its first instruction on, with all its threads."""
+    """What this thread starts meanwhile runs on that core, from its first instruction on, with all its threads. None:
+    on all that there are, also where this thread was pinned since."""
     before = os.sched_getaffinity(0)
     try:
-        if core is not None:
-            pin(core)
+        os.sched_setaffinity(0, _ALL if core is None else {core})
         yield
     finally:
         os.sched_setaffinity(0, before)

@@ -51,7 +51,12 @@ def _write(session: Session, prepared: dict[str, Any], chats: list[str], numbers
     for number in numbers:
         chat, seq, id_ = chats[number % len(chats)], number // len(chats) + 1, ids.new_id()
         at = int(time.time() * 1000)
-        given = {"kind": "message", "message_id": id_, "sender_id": "ana", "content": load.content(number)}
+        given: dict[str, object] = {
+            "kind": "message",
+            "message_id": id_,
+            "sender_id": "ana",
+            "content": load.content(number),
+        }
         given |= {"channels": '["all"]', "created_at": at, "position": number}
         batches[chat].add(prepared["put_message"], values(MESSAGES, [0, chat, seq], given, UNSET_VALUE, number))
         placed = {"conversation_id": chat, "seq": seq, "position": number}

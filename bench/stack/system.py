@@ -1,5 +1,4 @@
-"""Roles on real engines as a black box. The engines and the load client share a core; the role under test has the
-other."""
+"""Roles on real engines as a black box."""
 
 import asyncio
 import contextlib
@@ -18,14 +17,13 @@ from bench.measurement import Occasion
 
 
 @contextlib.asynccontextmanager
-async def engines(occasion: Occasion) -> AsyncIterator[Stack]:
-    """Fresh ones, gone at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="chat4all-bench-"))
-    folder.chmod(0o755)  # PostgreSQL is run by a user of its own
-    stack = Stack(folder)
+async def engines(core: int | None) -> AsyncIterator[Stack]:
+    """Fresh ones, gone at the end. `core`: where they run, None: anywhere."""
+    stack = Stack(Path(tempfile.mkdtemp(prefix="chat4all-bench-")))
 
     def up() -> None:
-        with process.on(occasion.cores.load):
+        stack.folder.chmod(0o755)  # PostgreSQL is run by a user of its own
+        with process.on(core):
             stack.up(free_ports=True)
 
     logging.disable()  # clients say much about servers that are still starting
@@ -34,7 +32,7 @@ async def engines(occasion: Occasion) -> AsyncIterator[Stack]:
         yield stack
     finally:
         await asyncio.to_thread(stack.down)
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(stack.folder, ignore_errors=True)
 
 
 @contextlib.asynccontextmanager

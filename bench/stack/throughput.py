@@ -35,7 +35,7 @@ as were accepted."""
 async def measure(occasion: Occasion) -> Run:
     """One run: both of ours, then both floors."""
     count, warm = (2_000, 200) if occasion.quick else (20_000, 2_000)
-    async with system.engines(occasion) as stack, system.roles(stack, occasion, ("api", "router")) as roles:
+    async with system.engines(occasion.cores.load) as stack, system.roles(stack, occasion, ("api", "router")) as roles:
         api = (await system.begin(roles, occasion.cores.server, "api1"))["api1"]
         async with system.reached(api) as ours:
             tokens = {name: await ours.token(name) for name in _USERS}

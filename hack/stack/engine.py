@@ -189,9 +189,11 @@ def _began(pid: int) -> str | None:
     """When a process was started, in ticks since the machine was; None: it has ended. man 5 proc_pid_stat."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else fields[19]
+    ended = fields[0] in "ZX" and len(threads) == 1  # a killed one's threads end after it, and hold its locks meanwhile
+    return None if ended else fields[19]
 
 
 def free_port() -> int:

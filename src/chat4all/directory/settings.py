@@ -47,7 +47,9 @@ class DirectorySettings(Secured):
             secured["sslrootcert"] = "system"  # https://www.postgresql.org/docs/current/libpq-ssl.html
         return {
             "connect_timeout": self.connect_seconds,
-            "options": f"-c statement_timeout={int(self.statement_seconds * 1000)}",
+            # Also a statement alone, outside of a transaction, is serializable.
+            "options": f"-c statement_timeout={int(self.statement_seconds * 1000)} "
+            "-c default_transaction_isolation=serializable",
             "tcp_user_timeout": int(self.statement_seconds * 1000),  # where nobody answers any more
             "keepalives_idle": 5,
             "keepalives_interval": 2,

@@ -3,7 +3,7 @@
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -101,7 +101,9 @@ class SqlDirectory:
         return await self._sql.read(work) if conversation_ids else {}
 
     async def members(self, conversation_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
-        return dict(await self._sql.read(lambda c: _read_members(c, conversation_ids))) if conversation_ids else {}
+        if not conversation_ids:
+            return {}
+        return _by_conversation(conversation_ids, await self._sql.all(_members_of(conversation_ids)))
 
     async def joined(self, conversation_ids: Collection[str]) -> dict[str, dict[str, int]]:
         query = sa.select(_members.c.conversation_id, _members.c.username, _members.c.added_at).where(
@@ -222,12 +224,18 @@ def _add_notices(connection: sa.Connection, notices: Sequence[Notice]) -> None:
 
 
 def _read_members(connection: sa.Connection, conversation_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
-    query = (
-        sa.select(_members.c.conversation_id, _members.c.username)
-        .where(_members.c.conversation_id.in_(conversation_ids))
-        .order_by(_members.c.turn)
-    )
+    return _by_conversation(conversation_ids, connection.execute(_members_of(conversation_ids)).all())
+
+
+def _members_of(conversation_ids: Collection[str]) -> sa.Select[tuple[str, str]]:
+    query = sa.select(_members.c.conversation_id, _members.c.username)
+    return query.where(_members.c.conversation_id.in_(conversation_ids)).order_by(_members.c.turn)
+
+
+def _by_conversation(
+    conversation_ids: Collection[str], rows: Iterable[sa.Row[tuple[str, str]]]
+) -> dict[str, tuple[str, ...]]:
     held: dict[str, list[str]] = defaultdict(list)
-    for conversation_id, username in connection.execute(query):
+    for conversation_id, username in rows:
         held[conversation_id].append(username)
     return {conversation_id: tuple(held[conversation_id]) for conversation_id in conversation_ids}

@@ -106,7 +106,9 @@ class KafkaLog:
 
     def consumer(self, group: str, topic: str) -> KafkaConsumer:
         self._check_open()
-        made = KafkaConsumer(self._settings, self._arguments, group, topic, closed=self._consumers.discard)
+        made = KafkaConsumer(
+            self._settings, self._arguments, group, topic, asked=self._asked, closed=self._consumers.discard
+        )
         self._consumers.add(made)
         return made
 

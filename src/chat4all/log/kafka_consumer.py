@@ -7,7 +7,7 @@ waits until what was handed out is done, and shares no lock with the poll: eithe
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -16,19 +16,24 @@ from aiokafka.errors import OffsetOutOfRangeError as KafkaOffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
 from chat4all.log.kafka_connection import bounded
-from chat4all.log.kafka_topics import topic_info
+from chat4all.log.kafka_topics import TopicInfo
 from chat4all.log.port import Assignment, Batch, LogRecord, OffsetOutOfRangeError
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
 
 _FETCH: Final = 8 << 20  # bytes of one answer of a broker, of which a partition has at most a quarter
+_LOOK: Final = 200  # ms between looks whether to read on
+_AHEAD: Final = 1000  # records that are read ahead, and what one answer brings beyond
+_WORKS: Final = 1.0  # seconds of work after which nothing more is read ahead
 _AGAIN: Final = "the topic was deleted and made again"
-
-Fetched = Mapping[TopicPartition, list[ConsumerRecord]]
 
 
 class KafkaConsumer:
-    """See `chat4all.log.port.Consumer`. `closed`: told when it has left."""
+    """See `chat4all.log.port.Consumer`. `asked`: what topic there is now; `closed`: told when it has left.
+
+    The consumer's own connections are no place to ask: a broker answers one after another there, and an answer would
+    wait for the fetch that waits for records.
+    """
 
     def __init__(
         self,
@@ -37,17 +42,23 @@ class KafkaConsumer:
         group: str,
         topic: str,
         *,
+        asked: Callable[[str], Awaitable[TopicInfo | None]],
         closed: Callable[["KafkaConsumer"], None],
     ) -> None:
         self._settings = settings
         self._arguments = arguments
         self._group = group
         self._topic = topic
+        self._asked = asked
         self._told_closed = closed
         self._consumer: AIOKafkaConsumer | None = None
         self._starting: asyncio.Task[None] | None = None
-        self._fetching: asyncio.Task[Fetched] | None = None
-        self._idle = asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
+        self._arrived = asyncio.Event()
+        self._holding = False  # the last poll handed out something
+        self._polled: float | None = None  # on time.monotonic, when the last poll ended; None: one is under way
+        self._idle = asyncio.Event()  # nothing that was handed out is being worked on, or waits for its commit
+        self._draining = False
         self._owned: dict[TopicPartition, Assignment] = {}
         self._fresh: set[TopicPartition] = set()  # assigned, and not yet told where to begin
         self._waiting: dict[TopicPartition, list[LogRecord]] = {}  # fetched, and not yet handed out
@@ -61,26 +72,20 @@ class KafkaConsumer:
     async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:
         if self._closed:
             raise EngineUnavailableError("log", "closed")
-        self._idle.set()  # whoever polls has done with what he had
+        if not self._holding:
+            self._idle.set()  # whoever polls again after he got nothing has done with what he had, and committed it
         if self._consumer is not None:
             # The library takes a member for silent that has not fetched for long, and this one hands out what it has.
             self._consumer._subscription._last_fetch_ended = time.monotonic()  # noqa: SLF001 - there is no other way
-        deadline = asyncio.get_running_loop().time() + timeout
-        if await self._started(timeout):
-            while True:
-                async with bounded(self._settings.request_seconds):
-                    await self._begin()
-                left = max(0.0, deadline - asyncio.get_running_loop().time())
-                if not any(map(self._may_give, self._waiting)):
-                    if not self._unchecked:
-                        await self._fetch(left)
-                    await self._check_fetched()
-                if batches := self._take(max_records):
-                    self._idle.clear()
-                    return batches
-                if asyncio.get_running_loop().time() >= deadline:
-                    break
-        return []
+        self._polled = None
+        try:
+            batches = await self._poll(max_records, timeout)
+            self._holding = bool(batches)
+            if batches:
+                self._idle.clear()
+            return batches
+        finally:
+            self._polled = time.monotonic()
 
     async def commit(self, offsets: Mapping[Assignment, int]) -> frozenset[Assignment]:
         if self._closed:
@@ -111,6 +116,8 @@ class KafkaConsumer:
     def pause(self, assignment: Assignment) -> None:
         place = _place(assignment)
         if self._owned.get(place) is assignment and self._consumer is not None:
+            self._waiting.pop(place, None)
+            self._unchecked.pop(place, None)
             with contextlib.suppress(IllegalStateError):
                 self._consumer.pause(place)
 
@@ -135,7 +142,7 @@ class KafkaConsumer:
         self._told_closed(self)
         if self._starting is not None:  # let it come to its end: cancelled while it connects, it loses the connection
             await asyncio.wait({self._starting}, timeout=self._settings.request_seconds)
-        for task in (self._starting, self._fetching):
+        for task in (self._starting, self._reading):
             if task is not None:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, KafkaError):
@@ -149,10 +156,14 @@ class KafkaConsumer:
 
     async def given_up(self) -> None:
         """The group is being shared out anew: finish, then forget whatever belonged to these assignments."""
+        self._draining = True
         self._waiting.clear()
         self._unchecked.clear()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), self._settings.drain_seconds)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), self._settings.drain_seconds)
+        finally:
+            self._draining = False
         self._give_up()
 
     def given(self, places: Collection[TopicPartition]) -> None:
@@ -187,6 +198,9 @@ class KafkaConsumer:
         heartbeat just as that leaves the group for having been silent: _stop_heartbeat_task in
         https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/consumer/group_coordinator.py"""
         broken, self._consumer, self._starting = self._consumer, None, None
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
         self._give_up()
         if broken is not None:
             task = asyncio.create_task(stop(broken, self._settings.request_seconds))
@@ -210,7 +224,7 @@ class KafkaConsumer:
         self._consumer = made
         try:
             await made.start()
-            found = await topic_info(made._client, self._topic)  # noqa: SLF001 - a consumer has no public client
+            found = await self._asked(self._topic)
             self._identity = self._identity or (found.id if found else "")
         except BaseException:
             self._consumer = None
@@ -219,6 +233,20 @@ class KafkaConsumer:
 
     # -- reading
 
+    async def _poll(self, most: int, timeout: float) -> list[Batch]:
+        deadline = time.monotonic() + timeout
+        if not await self._started(timeout):
+            return []
+        while True:
+            async with bounded(self._settings.request_seconds):
+                await self._begin()
+            if not any(map(self._may_give, self._waiting)):
+                await self._fetch(max(0.0, deadline - time.monotonic()))
+                await self._check_fetched()
+            batches = self._take(most)
+            if batches or self._draining or time.monotonic() >= deadline:
+                return batches
+
     async def _begin(self) -> None:
         """Where the group has committed, or at the beginning: what is fresh is told where to begin."""
         fresh, consumer = list(self._fresh), self._consumer
@@ -226,11 +254,8 @@ class KafkaConsumer:
             return
         first = await consumer.beginning_offsets(fresh)
         committed = {place: await consumer.committed(place) for place in fresh}
-        # From here on without a pause: what was fetched before this moment is of other places, and what comes after it
-        # of these.
-        if self._fetching is not None and self._fetching.done():
-            with contextlib.suppress(OffsetOutOfRangeError):
-                self._keep_fetched(consumer)
+        # From here on without a pause: what was read before this moment was not kept, and what comes after it is of
+        # these places.
         for place in self._fresh.intersection(fresh):
             start = first[place] if committed[place] is None else committed[place]
             consumer.seek(place, start)
@@ -238,31 +263,45 @@ class KafkaConsumer:
             self._fresh.discard(place)
 
     async def _fetch(self, timeout: float) -> None:
-        """Wait for records. A fetch that a rebalance holds up is waited for again by the next poll."""
+        """Wait for records, unless some were read ahead. Raises OffsetOutOfRangeError, EngineUnavailableError."""
         consumer = self._consumer
         if consumer is None:
             return
         if consumer._fetcher.error_future.done():  # noqa: SLF001 - nothing else tells that it fetches no more
             self._join_again()
             return
-        if self._fetching is None:
-            self._fetching = asyncio.create_task(consumer.getmany(timeout_ms=int(timeout * 1000)))
-        await asyncio.wait({self._fetching}, timeout=timeout + 0.01)
-        if self._fetching.done():
-            self._keep_fetched(consumer)
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read_ahead(consumer))
+        if not self._unchecked and not self._reading.done():
+            self._arrived.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._arrived.wait()
+        if self._reading.done():
+            reading, self._reading = self._reading, None
+            self._note_end(consumer, reading)
 
-    def _keep_fetched(self, consumer: AIOKafkaConsumer) -> None:
-        """Of what a finished fetch has brought, what is of places that were told where to begin."""
-        fetched, self._fetching = self._fetching, None
-        assert fetched is not None  # noqa: S101 - whoever calls has looked
-        for place, records in self._fetched(consumer, fetched).items():
-            if place in self._owned and place not in self._fresh:
-                self._unchecked.setdefault(place, []).extend(map(log_record, records))
-
-    def _fetched(self, consumer: AIOKafkaConsumer, fetched: asyncio.Task[Fetched]) -> Fetched:
-        """What a fetch has brought. Raises OffsetOutOfRangeError, EngineUnavailableError."""
+    async def _read_ahead(self, consumer: AIOKafkaConsumer) -> None:
+        """Also while what was handed out is being worked on: the library fetches no more of a partition than one
+        answer's records until they are taken. Not for long then: the group is to see a member that hangs."""
         try:
-            return fetched.result()
+            while self._reads_on():
+                for place, records in (await consumer.getmany(timeout_ms=_LOOK)).items():
+                    if place in self._owned and place not in self._fresh:
+                        self._unchecked.setdefault(place, []).extend(map(log_record, records))
+                if self._unchecked:
+                    self._arrived.set()
+        finally:
+            self._arrived.set()
+
+    def _reads_on(self) -> bool:
+        held = sum(map(len, self._unchecked.values())) + sum(map(len, self._waiting.values()))
+        return held < _AHEAD and (self._polled is None or time.monotonic() - self._polled < _WORKS)
+
+    def _note_end(self, consumer: AIOKafkaConsumer, reading: asyncio.Task[None]) -> None:
+        """Why nothing is read any more. Raises OffsetOutOfRangeError, EngineUnavailableError."""
+        try:
+            reading.result()
         except asyncio.CancelledError:
             self._join_again()
         except NoOffsetForPartitionError:
@@ -273,7 +312,6 @@ class KafkaConsumer:
         except KafkaError as error:
             self._join_again()
             raise EngineUnavailableError("log", str(error) or type(error).__name__) from error
-        return {}
 
     def _raise_out_of_range(self, error: KafkaOffsetOutOfRangeError) -> None:
         for place, offset in error.args[0].items():
@@ -289,8 +327,9 @@ class KafkaConsumer:
         consumer = self._consumer
         if not self._unchecked or consumer is None:
             return
+        fetched = [(place, records, len(records)) for place, records in self._unchecked.items()]
         async with bounded(self._settings.request_seconds):
-            now = await topic_info(consumer._client, self._topic)  # noqa: SLF001 - a consumer has no public client
+            now = await self._asked(self._topic)
         if now is None:
             raise EngineUnavailableError("log", f"topic {self._topic} is not there")
         if not self._identity:
@@ -301,9 +340,12 @@ class KafkaConsumer:
                 if place not in self._consumer_paused():
                     raise OffsetOutOfRangeError(assignment, _AGAIN)
             return
-        for place, records in self._unchecked.items():
-            self._waiting.setdefault(place, []).extend(records)
-        self._unchecked.clear()
+        for place, records, count in fetched:
+            if self._unchecked.get(place) is records:  # nobody has given it up or gone elsewhere meanwhile
+                self._waiting.setdefault(place, []).extend(records[:count])
+                del records[:count]
+                if not records:
+                    del self._unchecked[place]
 
     def _consumer_paused(self) -> Collection[TopicPartition]:
         return self._consumer.paused() if self._consumer is not None else ()
@@ -313,7 +355,7 @@ class KafkaConsumer:
 
     def _take(self, most: int) -> list[Batch]:
         """Of the partitions by turns, so that a busy one does not keep the others waiting."""
-        ready = sorted(filter(self._may_give, self._waiting))
+        ready = [] if self._draining else sorted(filter(self._may_give, self._waiting))
         if not ready:
             return []
         self._turn = (self._turn + 1) % len(ready)

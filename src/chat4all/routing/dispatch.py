@@ -36,6 +36,8 @@ from chat4all.store.port import Store
 
 _encode = msgspec.json.Encoder().encode
 
+Members = Mapping[str, Sequence[str]]  # of conversations
+
 
 class Dispatch:
     """Raises EngineUnavailableError."""
@@ -49,12 +51,14 @@ class Dispatch:
         self._directory = directory
         self._channels = channels
 
-    async def send(self, placed: Sequence[Placed], notes: Sequence[Arrival]) -> list[tuple[str, bytes]]:
-        """Plan what leaves the app, keep the plans, and hand over what they say.
+    async def send(
+        self, placed: Sequence[Placed], notes: Sequence[Arrival], members: Members
+    ) -> list[tuple[str, bytes]]:
+        """Plan what leaves the app, keep the plans, and hand over what they say. `members`: of what is placed.
 
         The frames about those who were meant and are not written to, by conversation.
         """
-        made = await self._plan_messages([one for one in placed if _leaves(one.row)])
+        made = await self._plan_messages([one for one in placed if _leaves(one.row)], members)
         made |= await self._plan_changes([one for one in placed if one.target is not None])
         orders = [one for one in placed if one.row.message_id in made]
         entries = [entry for one in orders for entry in _entries(one, made[one.row.message_id])]
@@ -83,11 +87,10 @@ class Dispatch:
         await self._store.put_timeline([_timeline(note, record) for note, record in receipts])
         return [(record.conversation_id, frames.encode(_frame(record))) for _, record in receipts]
 
-    async def _plan_messages(self, placed: Sequence[Placed]) -> dict[str, Plan]:
+    async def _plan_messages(self, placed: Sequence[Placed], members: Members) -> dict[str, Plan]:
         if not placed:
             return {}
-        members = await self._directory.members({one.row.conversation_id for one in placed})
-        people = {username for held in members.values() for username in held}
+        people = {username for one in placed for username in members[one.row.conversation_id]}
         links = await self._channels.links_of(people)
         named = any(set(one.row.channels) - {APP, ALL} for one in placed)
         if not named and not any(links.values()) and not any(map(is_contact, people)):

@@ -1,7 +1,11 @@
-"""What follows once a round is stored: timeline, cursors, pushes, events. All may run again with the same result."""
+"""What follows once a round is stored: cursors, pushes, what leaves the app, events.
 
+All of it may run again with the same result.
+"""
+
+import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 
 import msgspec
 
@@ -12,9 +16,9 @@ from chat4all.model import frames, records
 from chat4all.model.delivery import Cursor
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import effect_id
-from chat4all.model.rows import CursorWrite, Row, TimelineEntry
+from chat4all.model.rows import CursorWrite, Row
 from chat4all.realtime.port import Push, Realtime
-from chat4all.routing.dispatch import Dispatch
+from chat4all.routing.dispatch import Dispatch, Members
 from chat4all.routing.intake import Arrival
 from chat4all.routing.sequencer import Placed
 from chat4all.store.port import Store
@@ -39,14 +43,18 @@ class Effects:
         self._sweep_due = False
 
     async def apply(self, placed: Sequence[Placed], notes: Sequence[Arrival]) -> None:
-        """All effects of a round, in an order in which each may rely on the ones before."""
-        await self._store.put_timeline([entry for one in placed for entry in _timeline(one)])
+        """All effects of a round: what only notes what was, then side by side all that others hear of."""
         cursors = await self._move_cursors([note for note in notes if isinstance(note.record, records.Receipt)])
         told = await self._dispatch.receive(notes)
-        await self._push(placed, cursors, told)
-        refused = await self._dispatch.send(placed, notes)
-        await self._push((), (), refused)
-        await self._log.append([_event(one) for one in placed])
+        # Asked once, and only now that the heads are there: who came since has seen them.
+        conversations = {one.row.conversation_id for one in placed} | {write.conversation_id for write in cursors}
+        conversations |= {conversation_id for conversation_id, _ in told}
+        members = await self._directory.members(conversations)
+        await _all(
+            self._push(placed, cursors, told, members),
+            self._leave(placed, notes, members),
+            self._log.append([_event(one) for one in placed]),
+        )
 
     async def sweep_if_due(self) -> None:
         """After pushes failed: have every gateway look for itself, as soon as that can be said."""
@@ -78,15 +86,20 @@ class Effects:
         await self._store.put_cursors(moved)
         return list(now.values())
 
+    async def _leave(self, placed: Sequence[Placed], notes: Sequence[Arrival], members: Members) -> None:
+        refused = await self._dispatch.send(placed, notes, members)
+        await self._push((), (), refused, members)
+
     async def _push(
-        self, placed: Sequence[Placed], cursors: Sequence[CursorWrite], told: Sequence[tuple[str, bytes]]
+        self,
+        placed: Sequence[Placed],
+        cursors: Sequence[CursorWrite],
+        told: Sequence[tuple[str, bytes]],
+        members: Members,
     ) -> None:
-        """One lookup of members, one of gateways, one publish: never one per message. `told`: frames beside them."""
-        conversations = {one.row.conversation_id for one in placed} | {write.conversation_id for write in cursors}
-        conversations |= {conversation_id for conversation_id, _ in told}
-        if not conversations:
+        """One lookup of gateways, one publish: never one per message. `told`: frames beside them."""
+        if not placed and not cursors and not told:
             return
-        members = await self._directory.members(conversations)
         try:
             places = await self._realtime.gateways({user for held in members.values() for user in held})
             if places:
@@ -119,9 +132,14 @@ class Effects:
         return [read.get(_key(one.row), one.row) for one in placed]
 
 
-def _pushes(
-    told: Sequence[Told], members: Mapping[str, Sequence[str]], places: Mapping[str, frozenset[str]]
-) -> list[Push]:
+async def _all(*works: Awaitable[object]) -> None:
+    """Each to its end, also when another fails."""
+    for done in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(done, BaseException):
+            raise done
+
+
+def _pushes(told: Sequence[Told], members: Members, places: Mapping[str, frozenset[str]]) -> list[Push]:
     """To each gateway what concerns those who are there."""
     return [
         Push(gateway=gateway, users=users, conversation_id=conversation_id, seq=seq, frame=frame)
@@ -137,20 +155,6 @@ def _key(row: Row) -> tuple[str, int]:
 
 def _who(write: CursorWrite) -> tuple[str, str]:
     return write.conversation_id, write.user_id
-
-
-def _timeline(one: Placed) -> Iterable[TimelineEntry]:
-    row = one.row
-    match row.kind, one.target:
-        case "message", _:
-            yield TimelineEntry(row.message_id, row.created_at, "accepted", row.sender_id, _place(row), row.position)
-        case "edit" | "delete" as kind, target if target is not None:
-            what = {"edit": "edited", "delete": "deleted"}[kind]
-            yield TimelineEntry(target.message_id, row.created_at, what, row.sender_id, _place(row), row.position)
-
-
-def _place(row: Row) -> str:
-    return f"seq {row.seq}"
 
 
 def _event(one: Placed) -> Entry:

@@ -24,6 +24,7 @@ from chat4all.routing.dispatch import Dispatch
 from chat4all.routing.effects import Effects
 from chat4all.routing.heads import HeadCaches
 from chat4all.routing.intake import Intake, Stop, take_in
+from chat4all.routing.timeline import timeline
 from chat4all.store.port import Store
 from chat4all.telemetry.metrics import Metrics
 
@@ -40,6 +41,14 @@ class RoutingSettings(pydantic.BaseModel):
     )
     poll_seconds: float = pydantic.Field(
         1.0, gt=0, le=10, json_schema_extra={"unit": "s"}, description="How long a round waits for records, at most."
+    )
+    commit_seconds: float = pydantic.Field(
+        0.1,
+        ge=0,
+        le=5,
+        json_schema_extra={"unit": "s"},
+        description="How long what is done waits for its commit, at most, while more comes: what is done again after "
+        "a crash.",
     )
     retry_seconds: float = pydantic.Field(
         3.0,
@@ -88,6 +97,8 @@ class Router:
         self._effects = Effects(log=log, store=store, directory=directory, realtime=realtime, dispatch=dispatch)
         self._stopped: dict[Assignment, str] = {}
         self._reported: set[str] = set()
+        self._done: dict[Assignment, int] = {}  # what to commit, and since when it may have waited long enough
+        self._commit_at = 0.0
         self._failures = 0
         self._ending = False
 
@@ -102,6 +113,7 @@ class Router:
         try:
             while not self._ending:
                 await self.turn()
+            await self._commit_last()
         finally:
             await self._consumer.close()
 
@@ -116,6 +128,8 @@ class Router:
             batches = await self._poll()
             if batches:
                 await self._round(batches)
+            if self._done and (not batches or _now() >= self._commit_at):
+                await self._commit()
             await self._effects.sweep_if_due()
             await self._report()
         except EngineUnavailableError as error:
@@ -125,9 +139,11 @@ class Router:
         return sum(len(batch.records) for batch in batches)
 
     async def _poll(self) -> list[Batch]:
-        settings = self._settings
+        wait = self._settings.poll_seconds
+        if self._done:
+            wait = min(wait, max(0.0, self._commit_at - _now()))
         try:
-            batches = await self._consumer.poll(max_records=settings.batch, timeout=settings.poll_seconds)
+            batches = await self._consumer.poll(max_records=self._settings.batch, timeout=wait)
         except OffsetOutOfRangeError as error:
             self._stop(error.assignment, str(error))
             batches = []
@@ -140,7 +156,7 @@ class Router:
         round_ = await self._sequence(intakes)
         await self._write(round_)
         await self._tell(round_)
-        await self._commit(round_)
+        self._finish(round_)
         self._stop_where_due(round_)
 
     async def _bury(self, intakes: Sequence[Intake]) -> None:
@@ -169,7 +185,8 @@ class Router:
 
     async def _put_rows(self, round_: Round) -> None:
         changes = [change for part in round_.sequenced.values() for change in part.changes]
-        await self._store.put_rows([one.row for one in round_.placed], changes)
+        entries = [entry for one in round_.placed for entry in timeline(one)]
+        await self._store.put_rows([one.row for one in round_.placed], changes, entries)
 
     async def _put_heads(self, round_: Round) -> None:
         await self._store.put_heads([head for part in round_.sequenced.values() for head in part.heads.values()])
@@ -178,14 +195,26 @@ class Router:
         notes = [note for part in round_.sequenced.values() for note in part.notes]
         await self._effects.apply(round_.placed, notes)
 
-    async def _commit(self, round_: Round) -> None:
-        offsets = {}
+    def _finish(self, round_: Round) -> None:
+        """All of it is done, and may be committed from now on."""
+        if not self._done:
+            self._commit_at = _now() + self._settings.commit_seconds
         for intake in round_.intakes:
             stop = round_.sequenced[intake.assignment].stop
-            offsets[intake.assignment] = stop.offset if stop else intake.next_offset
-        lost = await self._consumer.commit(offsets)
-        self._metrics.lost_assignments.inc(len(lost))
+            self._done[intake.assignment] = stop.offset if stop else intake.next_offset
         self._count(round_)
+
+    async def _commit(self) -> None:
+        lost = await self._consumer.commit(self._done)
+        self._metrics.lost_assignments.inc(len(lost))
+        self._done.clear()
+
+    async def _commit_last(self) -> None:
+        try:
+            if self._done:
+                await self._commit()
+        except EngineUnavailableError as error:
+            _log.warning("The last rounds are not committed, and will be done again: %s", error)
 
     def _count(self, round_: Round) -> None:
         now = time.time()
@@ -217,6 +246,10 @@ class Router:
         owned = self._consumer.assignments()
         self._heads.keep_only(owned)
         self._stopped = {assignment: reason for assignment, reason in self._stopped.items() if assignment in owned}
+        lost = self._done.keys() - owned
+        self._metrics.lost_assignments.inc(len(lost))
+        for assignment in lost:
+            del self._done[assignment]
         self._metrics.stopped.set(len(self._stopped))
 
     async def _put_off(self, batches: Sequence[Batch], error: EngineUnavailableError) -> None:
@@ -238,6 +271,9 @@ class Router:
         for partition, behind in lag.items():
             self._metrics.lag.labels(partition).set(behind)
         self._reported = set(lag)
+
+
+_now = time.monotonic
 
 
 def _conversations(intake: Intake) -> set[str]:

@@ -44,13 +44,19 @@ class CassandraStore:
         """The timestamp of a router's write: the record's position, never the time of day."""
         return position
 
-    async def put_rows(self, rows: Sequence[Row], changes: Sequence[Change]) -> None:
+    async def put_rows(
+        self, rows: Sequence[Row], changes: Sequence[Change], entries: Sequence[TimelineEntry] = ()
+    ) -> None:
         partitions: dict[tuple[str, int], list[Put]] = defaultdict(list)
         for row in rows:
             partitions[_partition(row)].append(self._message(row, encoding.row_values(row)))
         for change in changes:
             partitions[_partition(change)].append(self._message(change, encoding.change_values(change)))
-        await self._session.write([*partitions.values(), *([self._index(row)] for row in rows)])
+        # A message's index entry and timeline have the same key: together they are one write of a node, not two.
+        messages = self._told(entries)
+        for row in rows:
+            messages[row.message_id].append(self._index(row))
+        await self._session.write([*partitions.values(), *messages.values()])
 
     async def put_heads(self, heads: Sequence[Head]) -> None:
         def put(head: Head) -> Put:
@@ -60,13 +66,7 @@ class CassandraStore:
         await self._session.write([put(head)] for head in heads)
 
     async def put_timeline(self, entries: Sequence[TimelineEntry]) -> None:
-        messages: dict[str, list[Put]] = defaultdict(list)
-        for entry in entries:
-            key = (entry.message_id, entry.at, encoding.timeline_id(entry))
-            given = {name: getattr(entry, name) for name in TIMELINE.columns}
-            put = "put_timeline", values(TIMELINE, key, given, UNSET_VALUE, self.stamp(entry.position))
-            messages[entry.message_id].append(put)
-        await self._session.write(messages.values())
+        await self._session.write(self._told(entries).values())
 
     async def put_cursors(self, writes: Sequence[CursorWrite]) -> None:
         moved: list[list[Put]] = []
@@ -168,6 +168,16 @@ class CassandraStore:
     def _message(self, one: Row | Change, given: Mapping[str, object]) -> Put:
         key = (one.seq // BUCKET, one.conversation_id, one.seq)
         return "put_message", values(MESSAGES, key, given, UNSET_VALUE, self.stamp(one.position))
+
+    def _told(self, entries: Sequence[TimelineEntry]) -> dict[str, list[Put]]:
+        """By message."""
+        messages: dict[str, list[Put]] = defaultdict(list)
+        for entry in entries:
+            key = (entry.message_id, entry.at, encoding.timeline_id(entry))
+            given = {name: getattr(entry, name) for name in TIMELINE.columns}
+            put = "put_timeline", values(TIMELINE, key, given, UNSET_VALUE, self.stamp(entry.position))
+            messages[entry.message_id].append(put)
+        return messages
 
     def _index(self, row: Row) -> Put:
         given = {"conversation_id": row.conversation_id, "seq": row.seq, "position": row.position}

@@ -47,7 +47,9 @@ class EmbeddedStore:
         """The timestamp of a router's write: the record's position, never the time of day."""
         return position
 
-    async def put_rows(self, rows: Sequence[Row], changes: Sequence[Change]) -> None:
+    async def put_rows(
+        self, rows: Sequence[Row], changes: Sequence[Change], entries: Sequence[TimelineEntry] = ()
+    ) -> None:
         messages = [
             Write((row.conversation_id, row.seq), encoding.row_values(row), self.stamp(row.position)) for row in rows
         ]
@@ -62,7 +64,7 @@ class EmbeddedStore:
             )
             for row in rows
         ]
-        await self._put((MESSAGES, messages), (INDEX, index))
+        await self._put((MESSAGES, messages), (INDEX, index), (TIMELINE, self._told(entries)))
 
     async def put_heads(self, heads: Sequence[Head]) -> None:
         writes = [
@@ -76,15 +78,7 @@ class EmbeddedStore:
         await self._put((HEADS, writes))
 
     async def put_timeline(self, entries: Sequence[TimelineEntry]) -> None:
-        writes = [
-            Write(
-                (entry.message_id, entry.at, encoding.timeline_id(entry)),
-                {"what": entry.what, "who": entry.who, "detail": entry.detail, "position": entry.position},
-                self.stamp(entry.position),
-            )
-            for entry in entries
-        ]
-        await self._put((TIMELINE, writes))
+        await self._put((TIMELINE, self._told(entries)))
 
     async def put_cursors(self, writes: Sequence[CursorWrite]) -> None:
         moved, cursors = [], []
@@ -191,6 +185,16 @@ class EmbeddedStore:
             connection.execute("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?)", values)
 
         await self._database.write(work)
+
+    def _told(self, entries: Sequence[TimelineEntry]) -> list[Write]:
+        return [
+            Write(
+                (entry.message_id, entry.at, encoding.timeline_id(entry)),
+                {"what": entry.what, "who": entry.who, "detail": entry.detail, "position": entry.position},
+                self.stamp(entry.position),
+            )
+            for entry in entries
+        ]
 
     async def _put(self, *tables: tuple[columns.Table, list[Write]]) -> None:
         def work(connection: sqlite3.Connection) -> None:

@@ -26,8 +26,11 @@ class Store(Protocol):
 
     # -- the router's writes, in the order in which it makes them
 
-    async def put_rows(self, rows: Sequence[Row], changes: Sequence[Change]) -> None:
-        """Rows with their index entries, and what edits and deletes do to the rows of their targets."""
+    async def put_rows(
+        self, rows: Sequence[Row], changes: Sequence[Change], entries: Sequence[TimelineEntry] = ()
+    ) -> None:
+        """Rows with their index entries, what edits and deletes do to the rows of their targets, and what the timelines
+        say of all that. A timeline is only read by whoever may read its message."""
         ...
 
     async def put_heads(self, heads: Sequence[Head]) -> None:

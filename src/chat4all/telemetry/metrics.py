@@ -32,7 +32,7 @@ class Metrics:
         self.lost_assignments = counter("lost_assignments", "Commits refused because the partition had moved")
         self.stopped = gauge("stopped_partitions", "Partitions that stopped and wait for an operator")
         self.lag = gauge("lag_records", "Records in the log that are not routed yet", "partition")
-        self.route_seconds = histogram("route_seconds", "From a record's append to its commit by the router")
+        self.route_seconds = histogram("route_seconds", "From a record's append until the router is done with it")
 
         self.sessions = gauge("sessions", "WebSockets that are open")
         self.pushes = counter("pushes", "Frames handed to WebSockets")

@@ -29,7 +29,8 @@ class CommitsBeforeTheStore(Router):
     async def _round(self, batches: Sequence[Batch]) -> None:
         round_ = await self._sequence([take_in(batch, self._epoch) for batch in batches])
         await self._bury(round_.intakes)
-        await self._commit(round_)
+        self._finish(round_)
+        await self._commit()
         await self._write(round_)
         await self._tell(round_)
 
