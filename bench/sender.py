@@ -30,6 +30,7 @@ from chat4all.model import outbound
 from chat4all.model.ids import new_id
 from chat4all.store.embedded_ledger import EmbeddedLedger
 from chat4all.telemetry.metrics import Metrics
+from chat4all.telemetry.traces import Traces
 
 NAME: Final = "local.bench"
 _AT_ONCE: Final = 32  # chats that a connector writes to at once
@@ -48,6 +49,7 @@ class Engines:
         self.channels = SqlChannels(self._sql)
         self.limits = EmbeddedLimits()
         self.metrics = Metrics()
+        self.traces = Traces()
 
     async def open(self) -> None:
         """All of them."""

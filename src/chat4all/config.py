@@ -22,6 +22,7 @@ from chat4all.redis_settings import RedisSettings
 from chat4all.routing.router import RoutingSettings
 from chat4all.simulator.settings import SimulatorSettings
 from chat4all.store.settings import CassandraSettings
+from chat4all.telemetry.traces import TracingSettings
 
 MASKED: Final = "**********"  # stands for every secret, so that not even its length is told
 
@@ -90,6 +91,7 @@ class Settings(BaseSettings):
     directory: DirectorySettings = DirectorySettings()
     redis: RedisSettings = RedisSettings()
     files: FilesSettings = FilesSettings()
+    tracing: TracingSettings = TracingSettings()
 
 
 class Described(NamedTuple):

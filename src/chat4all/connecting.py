@@ -31,6 +31,7 @@ from chat4all.log.port import Log
 from chat4all.model.errors import EngineUnavailableError, Refusal, StartError
 from chat4all.store.ledger import Ledger
 from chat4all.telemetry.metrics import Metrics
+from chat4all.telemetry.traces import Traces
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +63,9 @@ class Engines(Protocol):
 
     @property
     def metrics(self) -> Metrics: ...
+
+    @property
+    def traces(self) -> Traces: ...
 
 
 class Connecting:
@@ -205,6 +209,7 @@ class Connecting:
             say=say,
             told=self._told,
             metrics=engines.metrics,
+            traces=engines.traces,
         )
         mode = self._mode(one)
         public = self._settings.public_url.rstrip("/")
@@ -221,6 +226,7 @@ class Connecting:
             holder=self._holder,
             metrics=engines.metrics,
             parking=LedgerParking(engines.ledger, name),
+            traces=engines.traces,
             url=f"{public}/hooks/{one.manifest.name}/{uid}" if mode == "Webhook" else "",
         )
 

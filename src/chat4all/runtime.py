@@ -13,12 +13,15 @@ from typing import Any
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from opentelemetry.metrics import NoOpMeterProvider
 from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from chat4all.api.lane import Lane
 from chat4all.config import ServerSettings
 from chat4all.gateway.endpoint import Endpoint
 from chat4all.model.errors import StartError
+from chat4all.telemetry.traces import Traces
 
 _log = logging.getLogger(__name__)
 
@@ -126,7 +129,7 @@ def plain_config(app: FastAPI | Starlette) -> uvicorn.Config:
 def server_config(app: FastAPI | Starlette, websockets: Endpoint | None, settings: ServerSettings) -> uvicorn.Config:
     """How the HTTP server is run; what asks to become a WebSocket is handed to `websockets`, if there are any."""
     return uvicorn.Config(
-        Lane(app) if isinstance(app, FastAPI) else app,
+        _traced(Lane(app), app.state.traces) if isinstance(app, FastAPI) else app,
         http="httptools",
         # called as the class would be that it says it takes
         ws=websockets.accept if websockets else "none",  # type: ignore[arg-type] # see above
@@ -140,6 +143,19 @@ def server_config(app: FastAPI | Starlette, websockets: Endpoint | None, setting
         server_header=False,
         proxy_headers=False,  # who the client is, his token says; addresses are nobody's business here
     )
+
+
+def _traced(app: ASGIApp, traces: Traces) -> ASGIApp:
+    """Every request is a part of its client's trace, or begins one."""
+    if traces.provider is None:
+        return app
+    from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware  # noqa: PLC0415 - it is not always installed
+
+    # `receive` and `send` would be spans of their own for each part of a body.
+    traced: ASGIApp = OpenTelemetryMiddleware(
+        app, tracer_provider=traces.provider, meter_provider=NoOpMeterProvider(), exclude_spans=["receive", "send"]
+    )
+    return traced
 
 
 async def serve(

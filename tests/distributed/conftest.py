@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hack.stack.roles import Roles
 from hack.stack.stack import Stack
+from tests.collector import Collector, collecting
 
 from chat4all.cli.simulator_process import simulating
 
@@ -29,12 +30,22 @@ def phones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def roles(engines: Stack, phones: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roles]:
+def collector() -> Iterator[Collector]:
+    """Where all processes send their traces."""
+    with collecting() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def roles(
+    engines: Stack, phones: str, collector: Collector, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Roles]:
     """All of them, ready; each process's output is a log that is searched for secrets."""
     folder = tmp_path_factory.mktemp("roles")
     assert folder.is_relative_to(Path(tempfile.gettempdir())) or folder.exists()
     running = Roles(engines, folder)
     running.set(**UNLIMITED, CHAT4ALL_CHANNELS__SIMULATOR=phones)
+    running.set(CHAT4ALL_TRACING__ENDPOINT=collector.url, CHAT4ALL_TRACING__RATIO="0")
     running.migrate()
     try:
         running.start()

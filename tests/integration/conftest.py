@@ -34,6 +34,7 @@ _GENEROUS: dict[str, dict[str, Any]] = {
     "gateway": {},
     "routing": {},
     "channels": {"folder": "no-connectors"},
+    "tracing": {},
 }
 
 

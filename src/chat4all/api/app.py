@@ -24,16 +24,18 @@ from chat4all.api import (
 )
 from chat4all.api.middleware import BodyLimit, Timing
 from chat4all.api.services import Services
+from chat4all.telemetry.traces import Traces
 
 _DESCRIPTION = "A messaging hub: no accepted message is lost, doubled or reordered. Errors are problem+json (RFC 9457)."
 
 
-def create(services: Services) -> FastAPI:
-    """The application over these services."""
+def create(services: Services, traces: Traces | None = None) -> FastAPI:
+    """The application over these services. `traces`: where each request is a part of one, or begins one."""
     app = FastAPIOffline(title="Chat4All", version=__version__, description=_DESCRIPTION)  # /docs without another host
     app.state.services = services
     app.state.operations = services.operations
     app.state.hooks = services.hooks
+    app.state.traces = traces or Traces()
     for resource in (tokens, links, users, channels, conversations, messages, presence, dead_letters, hooks):
         app.include_router(resource.router)
     app.router.routes.extend([posting.ROUTE, *health.ROUTES, *console.ROUTES])

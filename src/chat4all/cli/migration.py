@@ -46,4 +46,4 @@ def _each(work: Callable[[Distributed, Settings], AsyncIterator[T]]) -> Iterator
 
 async def _made(settings: Settings) -> Distributed:
     """In the loop that it is used in."""
-    return Distributed(settings)
+    return Distributed(settings, "migrate")

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from chat4all.log.groups import Group, Member
-from chat4all.log.port import Appended, Assignment, Batch, Entry, LogRecord, OffsetOutOfRangeError, Topic
+from chat4all.log.port import Appended, Assignment, Batch, Entry, LogRecord, OffsetOutOfRangeError, Topic, traced
 from chat4all.sqlite import Database
 
 _SCHEMA: Final = """
@@ -90,6 +90,7 @@ class EmbeddedLog:
         return str(found[0]) if found else ""
 
     async def append(self, entries: Sequence[Entry]) -> list[Appended]:
+        entries = traced(entries)
         places = [(entry.topic, self._partition(entry)) for entry in entries]
         now = time.time_ns() // 1_000_000
         return await self._database.write(

@@ -19,7 +19,7 @@ from chat4all.log.kafka_connection import bounded
 from chat4all.log.kafka_consumer import KafkaConsumer, log_record, stop
 from chat4all.log.kafka_producer import Producer
 from chat4all.log.kafka_topics import TopicInfo, topic_info
-from chat4all.log.port import Appended, Entry, LogRecord, Topic
+from chat4all.log.port import Appended, Entry, LogRecord, Topic, traced
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
 
@@ -83,6 +83,7 @@ class KafkaLog:
         self._check_open()
         if not entries:
             return []
+        entries = traced(entries)
         await self._check_topics({entry.topic for entry in entries})
         try:
             async with bounded(self._settings.request_seconds):

@@ -8,6 +8,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from chat4all.telemetry.traces import carried, carried_by
+
 CONVERSATIONS = "chat4all.conversations"
 EVENTS = "chat4all.events"
 DEAD_LETTERS = "chat4all.dlq"
@@ -36,6 +38,14 @@ class Entry:
     key: bytes
     value: bytes
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def traced(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """With the trace that this task is a part of, unless they carry one: every `append` does this first."""
+    headers = carried()
+    if not headers:
+        return entries
+    return [e if carried_by(e.headers) else dataclasses.replace(e, headers=(*e.headers, *headers)) for e in entries]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from chat4all.routing.planning import (
 from chat4all.routing.sequencer import Placed
 from chat4all.store.ledger import Ledger
 from chat4all.store.port import Store
+from chat4all.telemetry.traces import Headers
 
 _encode = msgspec.json.Encoder().encode
 
@@ -174,7 +175,8 @@ class Dispatch:
         for arrival, record in wanted:
             if record.id in made:
                 targets = [one for one in made[record.id].targets if not one.reason]
-                entries += [_sending(rows[record.message_id], made[record.id], one) for one in targets]
+                row, plan = rows[record.message_id], made[record.id]
+                entries += [_sending(row, plan, one, arrival.trace) for one in targets]
                 writes += _rows(made[record.id], arrival.position, arrival.at)
                 what = record.message_id, arrival.at, "retried", record.user_id, "", arrival.position
                 events.append(TimelineEntry(*what))
@@ -237,15 +239,15 @@ def _entries(one: Placed, plan: Plan) -> Iterable[Entry]:
         if target.reason:
             continue
         if one.target is None:
-            yield _sending(one.row, plan, target)
+            yield _sending(one.row, plan, target, one.arrival.trace)
         else:
             yield _changing(one, target, one.target.message_id)
 
 
-def _sending(row: Row, plan: Plan, target: Target) -> Entry:
+def _sending(row: Row, plan: Plan, target: Target, trace: Headers) -> Entry:
     text = f"{target.label}: {row.text}" if target.label else row.text
     place = _place(row.conversation_id, plan.record_id, row.message_id, target)
-    return _entry(target, outbound.Send(**place, text=text, answers=row.reply_to))
+    return _entry(target, outbound.Send(**place, text=text, answers=row.reply_to), trace)
 
 
 def _changing(one: Placed, target: Target, message_id: str) -> Entry:
@@ -253,8 +255,9 @@ def _changing(one: Placed, target: Target, message_id: str) -> Entry:
     record = one.arrival.record
     if isinstance(record, records.Edit):
         text = f"{target.label}: {record.content}" if target.label else record.content
-        return _entry(target, outbound.Edit(**place, text=text, sent_generation=target.generation))
-    return _entry(target, outbound.Delete(**place, sent_generation=target.generation))
+        edit = outbound.Edit(**place, text=text, sent_generation=target.generation)
+        return _entry(target, edit, one.arrival.trace)
+    return _entry(target, outbound.Delete(**place, sent_generation=target.generation), one.arrival.trace)
 
 
 def _place(conversation_id: str, record_id: str, message_id: str, target: Target) -> dict[str, Any]:
@@ -269,8 +272,8 @@ def _place(conversation_id: str, record_id: str, message_id: str, target: Target
     }
 
 
-def _entry(target: Target, record: outbound.Outbound) -> Entry:
-    return Entry(outbound_topic(target.connector).name, target.destination.encode(), _encode(record))
+def _entry(target: Target, record: outbound.Outbound, trace: Headers) -> Entry:
+    return Entry(outbound_topic(target.connector).name, target.destination.encode(), _encode(record), trace)
 
 
 def _write(position: Position, record: records.DeliveryReceipt) -> DeliveryWrite:

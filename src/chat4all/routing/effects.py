@@ -171,4 +171,4 @@ def _event(one: Placed) -> Entry:
         "sender_id": row.sender_id,
         "at": row.created_at,
     }
-    return Entry(EVENTS, row.conversation_id.encode(), msgspec.json.encode(event))
+    return Entry(EVENTS, row.conversation_id.encode(), msgspec.json.encode(event), one.arrival.trace)

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from chat4all.log.port import Assignment, Batch, Entry, dead_letter
 from chat4all.model import records
 from chat4all.model.positions import Position, position
+from chat4all.telemetry.traces import Headers, carried_by
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Arrival:
-    """A record and where it stands. `at`: its log time, ms."""
+    """A record and where it stands. `at`: its log time, ms; `trace`: the headers that say of which it is a part."""
 
     position: Position
     at: int
     offset: int
     record: records.AnyRecord
+    trace: Headers = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ def take_in(batch: Batch, epoch: int) -> Intake:
             stop = Stop(entry.offset, f"{error}: upgrade this process")
             break
         else:
-            arrivals.append(Arrival(position(epoch, entry.offset), entry.timestamp, entry.offset, record))
+            place = position(epoch, entry.offset)
+            arrivals.append(Arrival(place, entry.timestamp, entry.offset, record, carried_by(entry.headers)))
         next_offset = entry.offset + 1
     return Intake(batch.assignment, arrivals, dead, next_offset, stop)

@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import pydantic
@@ -27,6 +28,7 @@ from chat4all.routing.intake import Intake, Stop, take_in
 from chat4all.routing.timeline import timeline
 from chat4all.store.port import Store
 from chat4all.telemetry.metrics import Metrics
+from chat4all.telemetry.traces import Traces
 
 _log = logging.getLogger(__name__)
 
@@ -61,8 +63,9 @@ class RoutingSettings(pydantic.BaseModel):
 
 @dataclasses.dataclass(slots=True)
 class Round:
-    """What one round does, partition by partition."""
+    """What one round does, partition by partition. `began`: ns since 1970."""
 
+    began: int
     intakes: Sequence[Intake]
     sequenced: dict[Assignment, sequencer.Sequenced]
 
@@ -86,10 +89,12 @@ class Router:
         metrics: Metrics,
         epoch: int,
         settings: RoutingSettings,
+        traces: Traces | None = None,
     ) -> None:
         self._log = log
         self._store = store
         self._metrics = metrics
+        self._traces = traces or Traces()
         self._epoch = epoch
         self._settings = settings
         self._consumer: Consumer = log.consumer(GROUP, CONVERSATIONS)
@@ -167,11 +172,13 @@ class Router:
             _log.warning("%d entries were no records and went to the dead letters", len(dead))
 
     async def _sequence(self, intakes: Sequence[Intake]) -> Round:
+        began = time.time_ns()
         heads = await self._heads.load({intake.assignment: _conversations(intake) for intake in intakes})
         wanted = [sequencer.ids_to_look_up(intake.arrivals, heads[intake.assignment]) for intake in intakes]
         ids = set().union(*wanted)
         index = await self._store.index(ids) if ids else {}
         return Round(
+            began,
             intakes,
             {i.assignment: sequencer.sequence(i.arrivals, heads[i.assignment], index) for i in intakes},
         )
@@ -203,6 +210,7 @@ class Router:
             stop = round_.sequenced[intake.assignment].stop
             self._done[intake.assignment] = stop.offset if stop else intake.next_offset
         self._count(round_)
+        self._trace(round_)
 
     async def _commit(self) -> None:
         lost = await self._consumer.commit(self._done)
@@ -228,6 +236,12 @@ class Router:
             self._metrics.skipped_repeats.inc(part.repeats)
             for note in part.notes:
                 self._metrics.routed.labels(str(note.record.__struct_config__.tag)).inc()
+
+    def _trace(self, round_: Round) -> None:
+        now = time.time_ns()
+        for intake in round_.intakes:
+            for one in intake.arrivals:
+                self._traces.note("route", one.trace, round_.began, now, partial(_where, intake.assignment, one.offset))
 
     def _stop_where_due(self, round_: Round) -> None:
         for intake in round_.intakes:
@@ -274,6 +288,10 @@ class Router:
 
 
 _now = time.monotonic
+
+
+def _where(assignment: Assignment, offset: int) -> dict[str, str | int]:
+    return {"log.topic": assignment.topic, "log.partition": assignment.partition, "log.offset": offset}
 
 
 def _conversations(intake: Intake) -> set[str]:

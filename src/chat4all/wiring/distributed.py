@@ -13,13 +13,18 @@ from chat4all.realtime.redis import RedisRealtime
 from chat4all.store.cassandra import CassandraStore
 from chat4all.store.cassandra_ledger import CassandraLedger
 from chat4all.telemetry.metrics import Metrics
+from chat4all.wiring import tracing
 
 
 class Distributed:
-    """Nothing is connected before it is used. Raises StartError for a file of a setting that cannot be read."""
+    """Nothing is connected before it is used. `role`: of this process.
 
-    def __init__(self, settings: Settings) -> None:
+    Raises StartError for a file of a setting that cannot be read.
+    """
+
+    def __init__(self, settings: Settings, role: str) -> None:
         self.metrics = Metrics()
+        self.traces = tracing.opened(settings.tracing, role)
         self.log = KafkaLog(settings.kafka)
         self.store = CassandraStore(settings.cassandra)
         self.ledger = CassandraLedger(settings.cassandra)
@@ -33,8 +38,9 @@ class Distributed:
             self.metrics.adapter.labels(port, adapter).set(1)
 
     async def close(self) -> None:
-        """Disconnect from all of them, the log first: what is on its way there is worth most."""
+        """Disconnect from all of them, the log first: what is on its way there is worth most, and traces least."""
         for engine in (self.log, self.store, self.ledger, self.realtime, self.limits, self.sql):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(5):
                     await engine.close()
+        await asyncio.to_thread(self.traces.close)

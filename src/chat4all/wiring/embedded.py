@@ -36,7 +36,7 @@ from chat4all.runtime import Loops
 from chat4all.store.embedded import EmbeddedStore
 from chat4all.store.embedded_ledger import EmbeddedLedger
 from chat4all.telemetry.metrics import Metrics
-from chat4all.wiring import parts
+from chat4all.wiring import parts, tracing
 from chat4all.wiring.parts import DEMO_PASSWORD, DEMO_USERS, Parts
 
 _log = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ class Embedded:
         self.ledger = EmbeddedLedger(data / "ledger.db")
         self.realtime = EmbeddedRealtime()
         self.limits = EmbeddedLimits()
+        self.traces = tracing.opened(settings.tracing, "embedded")
         self.parts = Parts(self, _with_demo(settings), Tokens(_keyring(settings), settings.accounts), holder="embedded")
         self.gateway = Gateway(self.realtime, self.parts.gateway_ports())
         self.websockets = Endpoint(self.gateway, self.parts.tokens)
@@ -75,6 +76,7 @@ class Embedded:
     async def running(self) -> AsyncIterator[FastAPI]:
         """Open the engines, start the loops, and at the end undo that in reverse."""
         async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, self.traces.close)
             stack.callback(self.parts.passwords.close)
             for engine in (self.log, self.store, self.ledger, self.sql):
                 await engine.open()
@@ -92,7 +94,7 @@ class Embedded:
             self.loops.start("connectors", self.connecting.run())
             stack.callback(self.gateway.drain)
             self._name_adapters()
-            yield api.create(self.parts.services(self._operations(router), hooks=self.connecting.receive))
+            yield api.create(self.parts.services(self._operations(router), hooks=self.connecting.receive), self.traces)
 
     async def _topics(self) -> int:
         """Make the topics once; their partitions must stay what they were (invariant 3). Returns the epoch."""

@@ -124,4 +124,5 @@ def router(on: Engines, settings: Settings, epoch: int) -> Router:
         metrics=on.metrics,
         epoch=epoch,
         settings=settings.routing,
+        traces=on.traces,
     )

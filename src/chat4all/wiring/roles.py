@@ -38,7 +38,7 @@ class Process:
 
     def __init__(self, role: str, settings: Settings) -> None:
         self.settings = settings
-        self.on = Distributed(settings)
+        self.on = Distributed(settings, role)
         self.loops = Loops()
         self.holder = f"{role} {socket.gethostname()} {os.getpid()} {uuid.uuid4().hex[:8]}"[:64]
         self.checks: dict[str, Callable[[], str | None]] = {}
@@ -100,7 +100,7 @@ async def api(process: Process) -> AsyncIterator[None]:
     if settings.internal.token_file is None:
         raise StartError("The internal API needs its tokens: set CHAT4ALL_INTERNAL__TOKEN_FILE.")
     inside = internal.create(registration(on), SharedTokens(settings.internal.token_file))
-    app = api_app.create(made.services(process.operations(), hooks=_no_hooks))
+    app = api_app.create(made.services(process.operations(), hooks=_no_hooks), on.traces)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(made.passwords.close)
         await process.engines()

@@ -33,6 +33,7 @@ from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.outbound import AnyOutbound
 from chat4all.model.rows import iso
 from chat4all.telemetry.metrics import Metrics
+from chat4all.telemetry.traces import Traces, carried_by
 
 _log = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ class Connector:
         metrics: Metrics,
         parking: Parking[Waiting] | None = None,
         url: str = "",
+        traces: Traces | None = None,
     ) -> None:
         self.status = Status(mode=mode)
         self.name = name
@@ -103,6 +105,7 @@ class Connector:
         self._channels = channels
         self._holder = holder
         self._metrics = metrics
+        self._traces = traces or Traces()
         self._url = url
         self._lanes = Lanes(self._take, busy=_BUSY, most=_MOST, parking=parking)
         self._adopted: frozenset[Assignment] = frozenset()
@@ -204,7 +207,8 @@ class Connector:
     async def _enqueue(self, batch: Batch) -> None:
         for record in batch.records:
             try:
-                self._lanes.put(batch.assignment, record.offset, record.key, (record.timestamp, _decode(record.value)))
+                waiting = Waiting(record.timestamp, _decode(record.value), carried_by(record.headers))
+                self._lanes.put(batch.assignment, record.offset, record.key, waiting)
             except (msgspec.DecodeError, ValueError) as error:
                 await self._bury(dead_letter(batch.assignment, record, str(error)))
                 self._lanes.skip(batch.assignment, record.offset)
@@ -220,11 +224,11 @@ class Connector:
                 return
 
     async def _take(self, waiting: Waiting) -> float | None:
-        """One record and when it was appended, ms. See `Courier.take`."""
-        at, record = waiting
-        wait = await self._courier.take(record)
+        """See `Courier.take`."""
+        with self._traces.span("send", waiting.trace, connector=self.name):
+            wait = await self._courier.take(waiting.record)
         if wait is None:
-            self._metrics.send_seconds.labels(self.name).observe(max(0.0, time.time() - at / 1000))
+            self._metrics.send_seconds.labels(self.name).observe(max(0.0, time.time() - waiting.at / 1000))
         return wait
 
     async def _commit(self, consumer: Consumer) -> None:

@@ -21,6 +21,7 @@ from chat4all.model.ids import effect_id, inbound_id, is_contact
 from chat4all.model.outbound import ExternalMessage
 from chat4all.store.ledger import Ledger
 from chat4all.telemetry.metrics import Metrics
+from chat4all.telemetry.traces import Traces
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Inbound:
         say: Say,
         told: Callable[[], None],
         metrics: Metrics,
+        traces: Traces | None = None,
     ) -> None:
         self._connector = connector
         self._channel = channel
@@ -63,6 +65,7 @@ class Inbound:
         self._say = say
         self._told = told
         self._metrics = metrics
+        self._traces = traces or Traces()
         self.early = EarlyReceipts(connector=connector, ledger=ledger, log=log)
         self.unsupported: Counter[str] = Counter()
 
@@ -72,7 +75,8 @@ class Inbound:
         Raises EngineUnavailableError, and NoSuchMembersError for a wrong inbox.
         """
         for event in sorted(events, key=lambda one: isinstance(one, Revised)):
-            await self._take(event)
+            with self._traces.span("receive", connector=self._connector):
+                await self._take(event)
             self._metrics.inbound.labels(self._connector, type(event).__name__.lower()).inc()
 
     async def _take(self, event: AnyEvent) -> None:

@@ -6,8 +6,16 @@ import msgspec
 
 from chat4all.model.outbound import AnyOutbound
 from chat4all.store.ledger import Ledger
+from chat4all.telemetry.traces import Headers
 
-Waiting = tuple[int, AnyOutbound]  # when it was appended, ms, and what it is
+
+class Waiting(msgspec.Struct, frozen=True, array_like=True):
+    """When it was appended, ms, what it is, and of which trace it is a part."""
+
+    at: int
+    record: AnyOutbound
+    trace: Headers = ()
+
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Waiting).decode
