@@ -35,7 +35,11 @@ def keyed_id(sender: str, key: str, digest: str) -> str:
 
 
 def effect_id(position: int, what: str) -> str:
-    """The id of something that a record caused: the same at every replay of the record."""
+    """The id of something that a record caused: the same at every replay of the record.
+
+    Records of different partitions may have the same position: `what` names what is of one partition only, or of one
+    message.
+    """
     return str(uuid.uuid5(_EFFECT, f"{position}:{what}"))
 
 

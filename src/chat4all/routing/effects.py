@@ -164,7 +164,7 @@ def _event(one: Placed) -> Entry:
     event = {
         "v": 1,
         "kind": kind,
-        "id": effect_id(row.position, kind),
+        "id": effect_id(row.position, f"{kind} {row.conversation_id}"),
         "conversation_id": row.conversation_id,
         "seq": row.seq,
         "message_id": one.target.message_id if one.target else row.message_id,

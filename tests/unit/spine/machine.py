@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from tests.unit.spine.engines import CHATS, PEOPLE, EmbeddedEngines
 from tests.unit.spine.faults import HITS, Fault
-from tests.unit.spine.world import CHATS, PEOPLE, World
+from tests.unit.spine.world import World
 
 from chat4all.model import records
 
@@ -71,14 +72,15 @@ FAULTS = tuple(
 
 
 class Spine(RuleBasedStateMachine):
-    """`made` builds the world; a subclass may build a sabotaged one."""
+    """`made` builds the world, on engines that `engines` builds; a subclass may build sabotaged ones."""
 
     made: ClassVar[dict[str, Any]] = {}
+    engines: ClassVar[dict[str, Any]] = {}
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.world = World(**self.made)
+        self.world = World(EmbeddedEngines(**self.engines), **self.made)
         self.run(self.world.open())
         self.messages: list[tuple[str, str]] = []  # (id, sender)
         self.requests: list[tuple[str, str, str, str]] = []  # keyed posts, to be repeated
@@ -182,7 +184,7 @@ class Spine(RuleBasedStateMachine):
             seat, (point, fault) = chance.choice((0, 1)), chance.choice(FAULTS)
             self.run(self.work_and_route(seat, point, fault))
             if chance.random() < 0.5:
-                self.world.clock.now += 10.0
+                self.run(self.world.silent())
                 self.run(self.world.seats[1 - seat].run())
             if chance.random() < 0.5:
                 self.run(self.world.seats[seat].wake())

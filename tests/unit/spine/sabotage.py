@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from chat4all.conversations.acceptance import Acceptance
 from chat4all.log.port import Assignment, Batch
@@ -10,7 +10,6 @@ from chat4all.model.errors import EngineUnavailableError
 from chat4all.routing.heads import HeadCaches
 from chat4all.routing.intake import take_in
 from chat4all.routing.router import Round, Router
-from chat4all.store.embedded import EmbeddedStore
 
 
 class AnswersBeforeTheAppend(Acceptance):
@@ -80,19 +79,29 @@ class _Sticky(HeadCaches):
         """Keeps all."""
 
 
-class WritesAtTheTimeOfDay(EmbeddedStore):
+def written_at_the_time_of_day(store: type[Any]) -> type[Any]:
     """Whoever writes last wins, however old what he knows."""
 
-    def stamp(self, position: int) -> int:
-        _ = position
-        return time.time_ns()
+    class WritesAtTheTimeOfDay(store):  # type: ignore[misc] # any twin's
+        def stamp(self, position: int) -> int:
+            _ = position
+            return time.time_ns()
+
+    return WritesAtTheTimeOfDay
 
 
-SABOTAGED: dict[str, dict[str, Any]] = {
-    "202 before the append": {"acceptance": AnswersBeforeTheAppend},
-    "commit before the store": {"router": CommitsBeforeTheStore},
-    "head before the rows": {"router": WritesTheHeadBeforeTheRows},
-    "dedupe off": {"router": LooksNothingUp},
-    "a cached head kept across assignments": {"router": KeepsHeadsAcrossAssignments},
-    "wall-clock timestamps": {"store": WritesAtTheTimeOfDay},
+class Sabotaged(NamedTuple):
+    """What is made wrong: a world's classes, or its engines'."""
+
+    world: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
+    engines: dict[str, Any] = {}  # noqa: RUF012 - see above
+
+
+SABOTAGED: dict[str, Sabotaged] = {
+    "202 before the append": Sabotaged({"acceptance": AnswersBeforeTheAppend}),
+    "commit before the store": Sabotaged({"router": CommitsBeforeTheStore}),
+    "head before the rows": Sabotaged({"router": WritesTheHeadBeforeTheRows}),
+    "dedupe off": Sabotaged({"router": LooksNothingUp}),
+    "a cached head kept across assignments": Sabotaged({"router": KeepsHeadsAcrossAssignments}),
+    "wall-clock timestamps": Sabotaged(engines={"store": written_at_the_time_of_day}),
 }

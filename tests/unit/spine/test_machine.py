@@ -9,6 +9,7 @@ import random
 import hypothesis
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
+from tests.unit.spine.engines import CHATS, EmbeddedEngines
 from tests.unit.spine.faults import HITS, Fault
 from tests.unit.spine.machine import API_POINTS, FAULTS, GARBAGE, RELAY_POINTS, Spine
 from tests.unit.spine.world import World
@@ -20,7 +21,7 @@ LIVES = int(os.environ.get("SPINE_LIVES", "60"))
 @pytest.mark.parametrize(("point", "fault"), FAULTS, ids=[f"{point}-{fault}" for point, fault in FAULTS])
 async def test_one_fault_at_every_point(point, fault):
     """A router meets the fault while it does work of every kind; another takes over; the first may wake up late."""
-    world = World()
+    world = World(EmbeddedEngines())
     await world.open()
     first, second = world.seats
     known = await world.work([])
@@ -30,7 +31,7 @@ async def test_one_fault_at_every_point(point, fault):
     await first.run(point, fault)
     assert HITS[point, fault], "the point was not reached"
     known += await world.work(known)
-    world.clock.now += 10.0
+    await world.silent()
     await second.run()
     await first.wake()
     await world.work(known)
@@ -43,20 +44,20 @@ async def test_one_fault_at_every_point(point, fault):
 @pytest.mark.parametrize("point", API_POINTS)
 async def test_an_engine_fails_while_something_is_accepted(point, keyed):
     """The client does not know what became of it and, with a key, sends it again: it is said once."""
-    world = World()
+    world = World(EmbeddedEngines())
     await world.open()
-    first = await world.post("ana", "chat-a", "before") or ""
+    first = await world.post("ana", CHATS[0], "before") or ""
     await world.seats[0].run()
     key = "key" if keyed else None
     world.api.arm(point, Fault.UNAVAILABLE)
     if point.startswith("store.index"):
         await world.edit(first, "ana", "changed", key)
     else:
-        await world.post("ana", "chat-a", "hello", key)
+        await world.post("ana", CHATS[0], "hello", key)
     assert HITS[point, Fault.UNAVAILABLE] or not keyed, "the point was not reached"
     world.api.disarm()
     if keyed and not point.startswith("store.index"):
-        assert await world.post("ana", "chat-a", "hello", key)
+        assert await world.post("ana", CHATS[0], "hello", key)
     await world.verdict()
     await world.close()
 
@@ -64,9 +65,9 @@ async def test_an_engine_fails_while_something_is_accepted(point, keyed):
 @pytest.mark.parametrize("point", RELAY_POINTS)
 async def test_the_relay_crashes(point):
     """A notice that was appended and not taken out of the outbox is appended again, and skipped."""
-    world = World()
+    world = World(EmbeddedEngines())
     await world.open()
-    await world.change_members("chat-a", add=["carla"])
+    await world.change_members(CHATS[0], add=["carla"])
     world.api.arm(point, Fault.CRASH)
     await world.relay_outbox()
     assert HITS[point, Fault.CRASH], "the point was not reached"
@@ -81,7 +82,7 @@ async def test_lives_with_every_fault_evenly(report):
     HITS.clear()
     deck: list[tuple[str, Fault]] = []
     for _ in range(max(12, LIVES // 4)):
-        world = World()
+        world = World(EmbeddedEngines())
         await world.open()
         known: list[tuple[str, str]] = []
         for _ in range(12):
@@ -105,13 +106,13 @@ async def episode(world, chance, known, deck):
         await world.delete(*chance.choice(known))
     if chance.random() < 0.2:
         await world.rewind(chance.randint(1, 30))
-    world.clock.now += 10.0  # the other has gone silent: all partitions are this one's
+    await world.silent()  # the other has gone silent: all partitions are this one's
     before = HITS[point, fault]
     await seat.run(point, fault)
     if HITS[point, fault] == before:
         deck.insert(0, (point, fault))
     if chance.random() < 0.5:
-        world.clock.now += 10.0
+        await world.silent()
         await other.run()
     if chance.random() < 0.5:
         await seat.wake()

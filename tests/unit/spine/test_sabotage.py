@@ -4,9 +4,12 @@ The directed interleavings find each in one go; random lives must find each as w
 rarely do.
 """
 
+from typing import Any
+
 import hypothesis
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
+from tests.unit.spine.engines import EmbeddedEngines, Engines
 from tests.unit.spine.faults import Fault
 from tests.unit.spine.machine import Spine
 from tests.unit.spine.sabotage import SABOTAGED
@@ -17,48 +20,49 @@ RARE = "a cached head kept across assignments"
 
 async def the_log_is_away(world: World) -> None:
     world.api.arm("log.append:before", Fault.UNAVAILABLE)
-    await world.post("ana", "chat-a", "hello")
+    await world.post("ana", world.chats[0], "hello")
 
 
 async def crash_after_the_first_effect(world: World) -> None:
-    await world.work([])
+    assert await world.work([])
     first = world.seats[0]
     await first.run("store.put_rows:before", Fault.CRASH)
     await first.crash()
 
 
 async def a_reader_looks_between_head_and_rows(world: World) -> None:
-    await world.work([])
+    assert await world.work([])
     await world.seats[0].run("store.put_heads:after", Fault.CRASH)
 
 
 async def a_client_repeats_while_the_store_is_away(world: World) -> None:
-    await world.post("ana", "chat-a", "once", "key")
+    key = f"key of {world.chats[0]}"
+    assert await world.post("ana", world.chats[0], "once", key)
     await world.seats[0].run()
     world.api.arm("store.answered:before", Fault.UNAVAILABLE)
-    await world.post("ana", "chat-a", "once", "key")
+    assert await world.post("ana", world.chats[0], "once", key)
 
 
 async def a_partition_goes_and_comes_back(world: World) -> None:
     """The first router routes, goes silent, the second routes on, goes silent, the first takes over again."""
     first, second = world.seats
-    await world.post("ana", "chat-a", "one")
+    assert await world.post("ana", world.chats[0], "one")
     await first.run()
-    world.clock.now += 10.0
-    await world.post("ana", "chat-a", "two")
+    await world.silent()
+    assert await world.post("ana", world.chats[0], "two")
     await second.run()
-    world.clock.now += 10.0
-    await world.post("ana", "chat-a", "three")
+    await world.silent()
+    assert await world.post("ana", world.chats[0], "three")
     await first.run()
 
 
 async def a_router_wakes_up_late(world: World) -> None:
     """The first is about to write a head, sleeps; the second takes over and goes on; then the first wakes."""
     first, second = world.seats
-    await world.post("ana", "chat-a", "one")
+    assert await world.post("ana", world.chats[0], "one")
     await first.run("store.put_heads:before", Fault.PAUSE)
-    world.clock.now += 10.0
-    await world.post("ana", "chat-a", "two")
+    await world.silent()
+    assert await world.post("ana", world.chats[0], "two")
     await second.run()
     await first.wake()
 
@@ -73,8 +77,8 @@ INTERLEAVINGS = {
 }
 
 
-async def live(interleaving, **made):
-    world = World(**made)
+async def live(name: str, engines: Engines, **made: Any) -> None:
+    interleaving, world = INTERLEAVINGS[name], World(engines, **made)
     await world.open()
     try:
         await interleaving(world)
@@ -86,18 +90,19 @@ async def live(interleaving, **made):
 @pytest.mark.parametrize("name", SABOTAGED)
 async def test_the_directed_interleaving_catches(name):
     with pytest.raises(AssertionError):
-        await live(INTERLEAVINGS[name], **SABOTAGED[name])
+        await live(name, EmbeddedEngines(**SABOTAGED[name].engines), **SABOTAGED[name].world)
 
 
 @pytest.mark.parametrize("name", SABOTAGED)
 async def test_the_real_one_survives(name):
-    await live(INTERLEAVINGS[name])
+    await live(name, EmbeddedEngines())
 
 
 @pytest.mark.parametrize("name", [name for name in SABOTAGED if name != RARE])
 def test_random_lives_catch(name):
     class Sabotaged(Spine):
-        made = SABOTAGED[name]
+        made = SABOTAGED[name].world
+        engines = SABOTAGED[name].engines
 
     with pytest.raises(AssertionError):
         run_state_machine_as_test(

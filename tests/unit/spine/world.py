@@ -1,20 +1,16 @@
-"""The real router, acceptance and outbox over the embedded twins, with a reader that looks at every moment.
+"""The real router, acceptance and outbox over some engines, with a reader that looks at every moment.
 
 `World` is driven by the state machine (machine.py) and by directed interleavings; `verdict` is the judge of both.
 """
 
 import asyncio
-import atexit
-import concurrent.futures
 import contextlib
 import json
-import shutil
-import sqlite3
-import tempfile
+import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from tests.unit.spine.engines import GATEWAY, PARTITIONS, PEOPLE, EmbeddedEngines, Engines
 from tests.unit.spine.faults import CrashError, Fault, Gated, Gates
 from tests.unit.spine.oracle import Expected, Oracle
 
@@ -23,35 +19,15 @@ from chat4all.conversations.idempotency import Asked
 from chat4all.conversations.members import Members
 from chat4all.conversations.membership import Membership
 from chat4all.conversations.outbox import Relay
-from chat4all.directory.engine import Sql
-from chat4all.directory.port import Conversation, Role, User
-from chat4all.directory.sql import SqlDirectory
-from chat4all.directory.sql_channels import SqlChannels
-from chat4all.log.embedded import EmbeddedLog
-from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Entry, Topic
+from chat4all.directory.port import Role
+from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Entry
 from chat4all.model.delivery import Cursor
 from chat4all.model.errors import EngineUnavailableError, Refusal
-from chat4all.realtime.embedded import EmbeddedRealtime
 from chat4all.routing.dispatch import Dispatch
-from chat4all.routing.router import Router, RoutingSettings
-from chat4all.store.embedded import EmbeddedStore
-from chat4all.store.embedded_ledger import EmbeddedLedger
+from chat4all.routing.router import Router
 from chat4all.telemetry.metrics import Metrics
 
-CHATS = ("chat-a", "chat-b", "chat-c")
-PEOPLE = ("ana", "bruno", "carla")
-GATEWAY = "gateway"
-SETTINGS = RoutingSettings(batch=40, poll_seconds=0.0001, retry_seconds=0.0001)
-
-
-class Clock:
-    """Seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+_PAGE = 1000
 
 
 class Seat:
@@ -77,10 +53,16 @@ class Seat:
         """Let it take some turns; at this point, if it comes there, have the fault happen."""
         if point:
             self.gates.arm(point, fault)
-        for _ in range(turns):
-            if self.paused or not await self._finish(asyncio.create_task(self.router().turn())):
+        patience = self._world.engines.patience
+        for _ in range(turns * patience):
+            took = None if self.paused else await self._finish(asyncio.create_task(self.router().turn()))
+            if took is None or (patience > 1 and not took and await self._routed_all()):
                 break
         self.gates.disarm()
+
+    async def _routed_all(self) -> bool:
+        lag = await self.router()._consumer.lag()
+        return len(lag) == PARTITIONS and not any(lag.values())
 
     async def wake(self) -> None:
         """Let it go on where it was paused, to the end of that turn."""
@@ -95,48 +77,45 @@ class Seat:
             with contextlib.suppress(asyncio.CancelledError, CrashError):
                 await self._turn
         self.gates.parked.clear()
-        self._turn = self._router = None
+        self._turn = None
+        await self._gone()
 
-    async def _finish(self, turn: "asyncio.Task[int]") -> bool:
-        """Until the turn ends or pauses; whether the router can take another."""
+    async def _finish(self, turn: "asyncio.Task[int]") -> int | None:
+        """Until the turn ends or pauses; how many records it took, None if the router cannot take another."""
         parked = asyncio.create_task(self.gates.parked.wait())
         await asyncio.wait({turn, parked}, return_when=asyncio.FIRST_COMPLETED)
         parked.cancel()
         if not turn.done():
             self._turn = turn
-            return False
+            return None
         self._turn = None
         try:
-            await turn
+            return await turn
         except CrashError:
-            self._router = None
-            return False
-        return True
+            await self._gone()
+            return None
+
+    async def _gone(self) -> None:
+        router, self._router = self._router, None
+        if router is not None:
+            await self._world.engines.gone(router)
 
 
 class World:
-    """`router`, `store`, `acceptance`: the classes to use; a sabotaged one must be caught by `verdict`."""
+    """`router`, `acceptance`: the classes to use; a sabotaged one must be caught by `verdict`."""
 
     def __init__(
         self,
+        engines: Engines,
         *,
         router: type[Router] = Router,
-        store: type[EmbeddedStore] = EmbeddedStore,
         acceptance: type[Acceptance] = Acceptance,
-        partitions: int = 2,
     ) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="spine-"))
+        self.engines = engines
+        self.chats = engines.chats
         self._router_class = router
-        self._partitions = partitions
-        self.clock = Clock()
-        self.log = EmbeddedLog(self._folder / "log.db", synchronous="OFF", clock=self.clock)
-        self.store = store(self._folder / "store.db", synchronous="OFF")
-        self.realtime = EmbeddedRealtime(clock=lambda: 0.0)
-        shutil.copy(_directory_template(), self._folder / "directory.db")
-        self._sql = Sql.in_file(self._folder / "directory.db")
-        self.directory = SqlDirectory(self._sql)
-        self.channels = SqlChannels(self._sql)
-        self.ledger = EmbeddedLedger(self._folder / "ledger.db", synchronous="OFF")
+        self.log, self.store, self.ledger = engines.log, engines.store, engines.ledger
+        self.directory, self.channels, self.realtime = engines.directory, engines.channels, engines.realtime
         self.metrics = Metrics()
         self.oracle = Oracle()
         self.api = Gates(_nobody)
@@ -152,11 +131,7 @@ class World:
 
     async def open(self) -> None:
         """Engines, topics, people, conversations."""
-        await self.log.open()
-        await self.store.open()
-        await self.ledger.open()
-        topics = [Topic(name, self._partitions, 1e9) for name in (CONVERSATIONS, EVENTS, DEAD_LETTERS)]
-        await self.log.create(topics)
+        await self.engines.open()
         await self.realtime.register(GATEWAY, {f"session-{who}": who for who in PEOPLE})
         self._collector = asyncio.create_task(self._collect())
         log, store = Gated(self.log, "log", self.api), Gated(self.store, "store", self.api)
@@ -173,17 +148,13 @@ class World:
         self.relay = Relay(directory=directory, log=log, holder="relay")
 
     async def close(self) -> None:
-        """End everything; the folder goes."""
+        """End everything."""
         for seat in self.seats:
             await seat.crash()
         if self._collector:
             self._collector.cancel()
             await asyncio.gather(self._collector, return_exceptions=True)
-        await self.log.close()
-        await self.store.close()
-        await self.ledger.close()
-        await self._sql.close()
-        shutil.rmtree(self._folder)
+        await self.engines.close()
 
     def new_router(self, gates: Gates) -> Router:
         """A router process that has just started."""
@@ -204,7 +175,7 @@ class World:
             dispatch=dispatch,
             metrics=self.metrics,
             epoch=1,
-            settings=SETTINGS,
+            settings=self.engines.settings,
         )
 
     # -- what people do
@@ -242,9 +213,9 @@ class World:
     async def work(self, known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
         """Something of every kind in every conversation; the new (message, sender)s. `known` ones are edited."""
         made = []
-        for chat in CHATS:
+        for chat in self.chats:
             self._turn += 1
-            message = await self.post("ana", chat, f"no. {self._turn}", f"work-{self._turn}")
+            message = await self.post("ana", chat, f"no. {self._turn}", f"work-{chat}-{self._turn}")
             await self.receive("bruno", chat, delivered=self._turn, read=self._turn // 2)
             made += [(message, "ana")] if message else []
         for message, who in known:
@@ -259,18 +230,19 @@ class World:
         """An operator resets the group by so many records; the routers had to be stopped for that."""
         for seat in self.seats:
             await seat.crash()
-        self.clock.now += 100.0
+        await self.silent(100.0)
+        assert isinstance(self.engines, EmbeddedEngines)
+        await self.engines.rewind(back)
 
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("UPDATE committed SET next = MAX(0, next - ?) WHERE topic = ?", (back, CONVERSATIONS))
-
-        await self.log._database.write(work)
+    async def silent(self, seconds: float = 10.0) -> None:
+        """So long nothing is heard of those routers that do not run: what they had is others' then."""
+        await self.engines.silence(seconds)
 
     # -- the reader, and the judge
 
     async def watch(self) -> None:
         """What a reader sees now: no hole, nothing that has changed its place, nothing undone, nothing gone."""
-        for chat in CHATS:
+        for chat in self.chats:
             rows = await self.store.history(chat, after_seq=0, limit=10_000)
             heads = await self.store.heads([chat])
             assert [row.seq for row in rows] == list(range(1, len(rows) + 1)), f"{chat}: a hole in {rows}"
@@ -294,12 +266,12 @@ class World:
             await seat.wake()
         while await self.directory.outbox(limit=1):
             await self.relay.relay()
-        self.clock.now += 100.0
+        await self.silent(100.0)
         await self._settle()
         await self.watch()
         expected = self.oracle.expect(await self._whole_log(CONVERSATIONS))
         assert self.accepted <= expected.ids, f"accepted and lost: {self.accepted - expected.ids}"
-        for chat in CHATS:
+        for chat in self.chats:
             await self._check_chat(chat, expected)
         await self._check_told(expected)
 
@@ -307,14 +279,14 @@ class World:
         """A router alone, until nothing is left. What stops a partition here is a failure."""
         for seat in self.seats[1:]:
             await seat.crash()
-        self.clock.now += 100.0
+        await self.silent(100.0)
         seat = self.seats[0]
         for _ in range(200):
             await seat.run(turns=1)
             router = seat.router()
             assert not router.stopped, f"a router stopped: {router.stopped}"
             lag = await router._consumer.lag()
-            if len(lag) == self._partitions and not any(lag.values()):
+            if len(lag) == PARTITIONS and not any(lag.values()):
                 return
         raise AssertionError(f"the routers do not come to an end: {lag}")
 
@@ -340,16 +312,20 @@ class World:
         assert len(events) == sum(len(rows) for rows in expected.rows.values()), "events are missing or doubled"
         dead = {(record.key, record.value) for _, record in await self._whole_log(DEAD_LETTERS)}
         assert dead == expected.dead, f"dead letters: {dead ^ expected.dead}"
-        await asyncio.sleep(0)
         told = {(chat, seq) for chat, rows in expected.rows.items() for seq in range(1, len(rows) + 1)}
+        deadline = time.monotonic() + self.engines.told_within
+        await asyncio.sleep(0)
+        while told - self.pushed and not self.swept and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
         assert self.swept or told <= self.pushed, f"never pushed: {sorted(told - self.pushed)}"
 
     async def _whole_log(self, topic: str) -> list[tuple[int, Any]]:
-        consumer = self.log.consumer(f"judge-{self.clock.now}-{id(object())}", topic)
         found: list[tuple[int, Any]] = []
-        while batches := await consumer.poll(max_records=10_000, timeout=0):
-            found += [(batch.assignment.partition, record) for batch in batches for record in batch.records]
-        await consumer.close()
+        for partition in range(PARTITIONS):
+            offset = 0
+            while page := await self.log.read(topic, partition, offset=offset, limit=_PAGE):
+                found += [(partition, record) for record in page]
+                offset = page[-1].offset + 1
         return found
 
     async def _collect(self) -> None:
@@ -375,31 +351,3 @@ class World:
 
 async def _nobody() -> None:
     """Nobody watches."""
-
-
-_TEMPLATE: list[Path] = []
-
-
-def _directory_template() -> Path:
-    """A directory with people and conversations, made once: migrations take their time."""
-    if not _TEMPLATE:
-        folder = Path(tempfile.mkdtemp(prefix="spine-template-"))
-        atexit.register(shutil.rmtree, folder)
-        with concurrent.futures.ThreadPoolExecutor(1) as thread:  # a test's own loop may be running in this one
-            thread.submit(asyncio.run, _fill(folder / "directory.db")).result()
-        _TEMPLATE.append(folder / "directory.db")
-    return _TEMPLATE[0]
-
-
-async def _fill(path: Path) -> None:
-    sql = Sql.in_file(path)
-    await sql.open()
-    directory = SqlDirectory(sql)
-    for who in PEOPLE:
-        await directory.add_user(User(username=who))
-    for chat in CHATS:
-        made = Conversation(
-            conversation_id=chat, type="group", created_by="ana", created_at=1, metadata={}, members=("ana", "bruno")
-        )
-        await directory.add_conversation(made, [])
-    await sql.close()
