@@ -149,12 +149,13 @@ class World:
 
     async def close(self) -> None:
         """End everything."""
-        for seat in self.seats:
-            await seat.crash()
-        if self._collector:
-            self._collector.cancel()
-            await asyncio.gather(self._collector, return_exceptions=True)
-        await self.engines.close()
+        async with contextlib.AsyncExitStack() as stack:  # also when a reader has seen something wrong at the last
+            stack.push_async_callback(self.engines.close)
+            if self._collector:
+                self._collector.cancel()
+                stack.push_async_callback(asyncio.wait, {self._collector})
+            for seat in self.seats:
+                stack.push_async_callback(seat.crash)
 
     def new_router(self, gates: Gates) -> Router:
         """A router process that has just started."""
