@@ -45,9 +45,9 @@ def main() -> None:
 
 
 def _write(session: Session, prepared: dict[str, Any], chats: list[str], numbers: range) -> None:
-    """One round: rows and index, heads, timeline."""
+    """One round: rows, and of each message its index entry and its timeline together; then heads."""
     batches = {chat: BatchStatement(BatchType.UNLOGGED) for chat in chats}
-    index, timeline, heads = [], [], {}
+    messages, heads = [], {}
     for number in numbers:
         chat, seq, id_ = chats[number % len(chats)], number // len(chats) + 1, ids.new_id()
         at = int(time.time() * 1000)
@@ -60,12 +60,14 @@ def _write(session: Session, prepared: dict[str, Any], chats: list[str], numbers
         given |= {"channels": '["all"]', "created_at": at, "position": number}
         batches[chat].add(prepared["put_message"], values(MESSAGES, [0, chat, seq], given, UNSET_VALUE, number))
         placed = {"conversation_id": chat, "seq": seq, "position": number}
-        index.append((prepared["put_index"], values(INDEX, [id_], placed, UNSET_VALUE, number)))
+        message = BatchStatement(BatchType.UNLOGGED)
+        message.add(prepared["put_index"], values(INDEX, [id_], placed, UNSET_VALUE, number))
         told = {"what": "accepted", "who": "ana", "detail": f"seq {seq}", "position": number}
-        timeline.append((prepared["put_timeline"], values(TIMELINE, [id_, at, id_], told, UNSET_VALUE, number)))
+        message.add(prepared["put_timeline"], values(TIMELINE, [id_, at, id_], told, UNSET_VALUE, number))
+        messages.append((message, ()))
         head = {"last_seq": seq, "position": number, "last_at": at, "preview": load.content(number)}
         heads[chat] = (prepared["put_head"], values(HEADS, [chat], head, UNSET_VALUE, number))
-    for requests in ([*((batch, ()) for batch in batches.values()), *index], [*heads.values()], timeline):
+    for requests in ([*((batch, ()) for batch in batches.values()), *messages], [*heads.values()]):
         execute_concurrent(session, requests, concurrency=_AT_ONCE, raise_on_first_error=True)
 
 

@@ -1,7 +1,7 @@
 """Kafka 4 in KRaft mode: broker and controller in one process."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -57,10 +57,16 @@ class Kafka(Engine):
         )
 
     def prepare(self) -> None:
+        self.configure({})
+
+    def configure(self, more: Mapping[str, str], *, format_with: Sequence[str] = ()) -> None:
+        """Write its properties, some of them others than usual, and make its data folder the first time."""
+        lines = [line for line in _PROPERTIES.splitlines() if line.partition("=")[0] not in more]
+        lines += [f"{name}={value}" for name, value in more.items()]
         properties = self.folder / "server.properties"
-        properties.write_text(_PROPERTIES.format(folder=self.folder, **self._ports()))
+        properties.write_text("\n".join(lines).format(folder=self.folder, **self._ports()) + "\n")
         if not (self.folder / "data").exists():
-            tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(properties)]
+            tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(properties), *format_with]
             run(["java", "-Xmx256m", "-cp", f"{self._jars}/*", *tool], cwd=self.folder)
 
     def command(self) -> Sequence[str]:

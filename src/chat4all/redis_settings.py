@@ -1,5 +1,7 @@
 """Settings of Redis, apart from its client, which embedded mode does without."""
 
+from typing import ClassVar
+
 import pydantic
 
 from chat4all.tls import Secured
@@ -7,6 +9,8 @@ from chat4all.tls import Secured
 
 class RedisSettings(Secured):
     """Redis, which carries pushes, presence and shared limits in distributed mode."""
+
+    section: ClassVar = "REDIS"
 
     host: str = pydantic.Field("127.0.0.1", min_length=1, description="Its name or address.")
     port: int = pydantic.Field(6379, ge=1, le=65_535, json_schema_extra={"unit": "TCP port"}, description="Its port.")

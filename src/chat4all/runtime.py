@@ -185,6 +185,7 @@ def told_to_stop() -> Iterator[asyncio.Future[None]]:
         if told.done():
             _log.critical("A second signal: ended at once")
             os._exit(128 + number)
+        _log.warning("Told to stop: no new work, what is under way is finished; a second signal ends at once")
         told.set_result(None)
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,15 +1,21 @@
 """What the connections to all engines have in common: TLS, and passwords that stand in files."""
 
 import ssl
+from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar, TypeVar
 
 import pydantic
 
 from chat4all.model.errors import StartError
 
+T = TypeVar("T")
+
 
 class Secured(pydantic.BaseModel):
-    """A connection that may be encrypted, and the file of its password."""
+    """A connection that may be encrypted, and the file of its password. `section`: of the settings, for errors."""
+
+    section: ClassVar[str]
 
     tls: bool = pydantic.Field(False, description="Whether to speak TLS; the server's certificate is then checked.")
     ca_file: Path | None = pydantic.Field(
@@ -21,22 +27,23 @@ class Secured(pydantic.BaseModel):
     password_file: Path | None = pydantic.Field(None, description="File whose only content is the password.")
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """How TLS is spoken; None: it is not. Raises StartError that names the file."""
+        """How TLS is spoken; None: it is not. Raises StartError that names the setting and the file."""
         if not self.tls:
             return None
-        try:
-            context = ssl.create_default_context(cafile=self.ca_file)
-            if self.certificate_file is not None:
-                context.load_cert_chain(self.certificate_file, self.key_file)
-        except (OSError, ssl.SSLError) as error:
-            raise StartError(f"TLS: {self.ca_file or ''} {self.certificate_file or ''}: {error}") from error
+        context = self._read("CA_FILE", self.ca_file, lambda: ssl.create_default_context(cafile=self.ca_file))
+        if self.certificate_file is not None:
+            files = self.certificate_file, self.key_file
+            self._read("CERTIFICATE_FILE", self.certificate_file, lambda: context.load_cert_chain(*files))
         return context
 
     def password(self) -> str:
         """The password, without the line's end; empty where there is no file. Raises StartError."""
-        if self.password_file is None:
-            return ""
+        file = self.password_file
+        return "" if file is None else self._read("PASSWORD_FILE", file, lambda: file.read_text("utf-8").strip())
+
+    def _read(self, name: str, file: Path | None, read: Callable[[], T]) -> T:
         try:
-            return self.password_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise StartError(f"Cannot read the password in {self.password_file}: {error.strerror}") from error
+            return read()
+        except (OSError, ssl.SSLError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise StartError(f"CHAT4ALL_{self.section}__{name}: cannot use {file}: {why}") from error

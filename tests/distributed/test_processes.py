@@ -70,12 +70,51 @@ def test_the_doctor_says_what_is_away_and_which_setting_to_look_at(roles: Roles)
     assert set(wrong) == {"log", "realtime", "schema"}
 
 
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("CHAT4ALL_KAFKA__REPLICATION", "1 copies of each, 1 in sync, and CHAT4ALL_KAFKA__REPLICATION is 2"),
+        ("CHAT4ALL_KAFKA__MIN_INSYNC_REPLICAS", "needs 1 where CHAT4ALL_KAFKA__MIN_INSYNC_REPLICAS is 2"),
+    ],
+)
+def test_the_doctor_sees_topics_that_are_kept_worse_than_they_are_to_be(roles: Roles, variable: str, said: str) -> None:
+    done = roles.command("doctor", "--json", environment={variable: "2"})
+    wrong = {one["part"]: one["wrong"] for one in json.loads(done.stdout) if one["wrong"]}
+    assert done.returncode == 1
+    assert said in wrong.pop("log")
+    assert wrong == {}
+
+
 @pytest.mark.parametrize("role", ["api1", "gateway1", "router1", "connector1"])
 def test_told_to_stop_a_process_ends_well(roles: Roles, role: str) -> None:
     process = roles.process(role)
     process.send_signal(signal.SIGTERM)
     assert process.wait(DEADLINE) == 0
     roles.start()
+
+
+@pytest.mark.parametrize("role", ["api1", "router1", "connector1"])
+async def test_told_twice_a_process_ends_at_once(roles: Roles, engines: Stack, role: str) -> None:
+    """With an engine that hangs it would take seconds."""
+    process = roles.process(role)
+    for name in ("kafka", "postgresql"):
+        engines[name].signal(signal.SIGSTOP)
+    try:
+        process.send_signal(signal.SIGTERM)
+        await until_said(roles, role, "Told to stop")
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(process.wait, DEADLINE) == 128 + signal.SIGTERM
+        assert "A second signal" in roles.log(role).read_text()
+    finally:
+        for name in ("kafka", "postgresql"):
+            engines[name].signal(signal.SIGCONT)
+    await asyncio.to_thread(roles.start)
+
+
+async def until_said(roles: Roles, role: str, what: str) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while what not in roles.log(role).read_text():
+            await asyncio.sleep(0.02)
 
 
 async def test_told_to_stop_while_it_waits_for_an_engine_a_process_ends_well(roles: Roles) -> None:

@@ -1,6 +1,6 @@
 """Settings of the directory."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pydantic
 import sqlalchemy as sa
@@ -10,6 +10,8 @@ from chat4all.tls import Secured
 
 class DirectorySettings(Secured):
     """The SQL database of distributed mode: CockroachDB, or PostgreSQL."""
+
+    section: ClassVar = "DIRECTORY"
 
     dialect: Literal["cockroachdb", "postgresql"] = pydantic.Field(
         "cockroachdb", description="What it is: cockroachdb or postgresql."
@@ -40,7 +42,8 @@ class DirectorySettings(Secured):
         return sa.URL.create(driver, name, password, self.host, self.port, self.database)
 
     def connects(self) -> dict[str, Any]:
-        """What the driver is told beside the URL."""
+        """What the driver is told beside the URL. Raises StartError for files that cannot be used."""
+        self.ssl_context()  # the driver reads the files itself, and only when it connects
         files = {"sslrootcert": self.ca_file, "sslcert": self.certificate_file, "sslkey": self.key_file}
         secured = {name: str(file) for name, file in files.items() if file is not None} if self.tls else {}
         if self.tls and self.ca_file is None:

@@ -1,5 +1,7 @@
 """Settings of files."""
 
+from typing import ClassVar
+
 import pydantic
 
 from chat4all.tls import Secured
@@ -7,6 +9,8 @@ from chat4all.tls import Secured
 
 class FilesSettings(Secured):
     """The S3 store of files in distributed mode: MinIO, or any other."""
+
+    section: ClassVar = "FILES"
 
     endpoint: str = pydantic.Field("127.0.0.1:9000", min_length=1, description="Where it is, as host:port.")
     bucket: str = pydantic.Field(

@@ -11,6 +11,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import RecordMetadata
 
@@ -24,6 +25,7 @@ from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
 
 _STOPS: Final = 3.0  # seconds in which what is on its way may arrive when the log is closed
+_NEEDED: Final = {"min.insync.replicas": None}  # the one configuration that is asked for
 _MADE: Final = 0.05  # seconds between looks whether a topic that was made can be used
 
 
@@ -78,6 +80,20 @@ class KafkaLog:
         async with bounded(self._settings.request_seconds):
             found = await self._asked(topic)
         return found.id if found else ""
+
+    async def kept(self, topic: str) -> tuple[TopicInfo, int] | None:
+        """How a topic is kept, and how many copies an append needs. None: there is no such topic."""
+        self._check_open()
+        admin = AIOKafkaAdminClient(**self._arguments)
+        try:
+            async with bounded(self._settings.request_seconds):
+                await admin.start()
+                found = await self._asked(topic)
+                [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic, _NEEDED)])
+        finally:
+            await admin.close()
+        entries = answer.resources[0][4]
+        return (found, int(entries[0][1])) if found and entries else None
 
     async def append(self, entries: Sequence[Entry]) -> list[Appended]:
         self._check_open()

@@ -20,11 +20,15 @@ _TEXT: Final = CompactString("utf-8")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TopicInfo:
-    """`id`: of this topic and no other that ever had its name. `usable`: whether all its partitions can be used now."""
+    """`id`: of this topic and no other that ever had its name. `usable`: whether all its partitions can be used now;
+    `copies`, `in_sync`: of the partition that has the fewest; `brokers`: of the cluster."""
 
     id: str
     partitions: int
     usable: bool
+    copies: int
+    in_sync: int
+    brokers: int
 
 
 class _Answer(Response):  # type: ignore[misc] # the library has no types
@@ -106,5 +110,11 @@ async def topic_info(client: AIOKafkaClient, topic: str) -> TopicInfo | None:
         return None
     if error or not partitions:
         raise (for_code(error) if error else LeaderNotAvailableError)(topic)
-    usable = all(leader >= 0 for _, _, leader, *_ in partitions)
-    return TopicInfo(f"{high % 2**64:016x}{low % 2**64:016x}", len(partitions), usable)
+    return TopicInfo(
+        id=f"{high % 2**64:016x}{low % 2**64:016x}",
+        partitions=len(partitions),
+        usable=all(leader >= 0 for _, _, leader, *_ in partitions),
+        copies=min(len(replicas) for _, _, _, _, replicas, *_ in partitions),
+        in_sync=min(len(in_sync) for *_, in_sync, _, _ in partitions),
+        brokers=len(answer.brokers),
+    )

@@ -1,6 +1,6 @@
 """Settings of the log."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pydantic
 
@@ -23,6 +23,8 @@ class LogSettings(pydantic.BaseModel):
 
 class KafkaSettings(Secured):
     """Kafka, the log of distributed mode."""
+
+    section: ClassVar = "KAFKA"
 
     servers: str = pydantic.Field(
         "127.0.0.1:9092", min_length=1, description="Brokers to begin with, as host:port, with commas between."

@@ -102,6 +102,7 @@ class Router:
         self._effects = Effects(log=log, store=store, directory=directory, realtime=realtime, dispatch=dispatch)
         self._stopped: dict[Assignment, str] = {}
         self._reported: set[str] = set()
+        self._owned: frozenset[Assignment] = frozenset()
         self._done: dict[Assignment, int] = {}  # what to commit, and since when it may have waited long enough
         self._commit_at = 0.0
         self._failures = 0
@@ -258,6 +259,8 @@ class Router:
 
     def _forget_lost(self) -> None:
         owned = self._consumer.assignments()
+        self._metrics.moved.inc(len(self._owned - owned))
+        self._owned = owned
         self._heads.keep_only(owned)
         self._stopped = {assignment: reason for assignment, reason in self._stopped.items() if assignment in owned}
         lost = self._done.keys() - owned

@@ -1,5 +1,7 @@
 """Settings of the store."""
 
+from typing import ClassVar
+
 import pydantic
 
 from chat4all.tls import Secured
@@ -7,6 +9,8 @@ from chat4all.tls import Secured
 
 class CassandraSettings(Secured):
     """Cassandra, the message store of distributed mode."""
+
+    section: ClassVar = "CASSANDRA"
 
     hosts: str = pydantic.Field(
         "127.0.0.1", min_length=1, description="Nodes to begin with, names or addresses, with commas between."

@@ -30,6 +30,7 @@ class Metrics:
         self.dead_letters = counter("dlq", "Log entries that were no records, sent to chat4all.dlq")
         self.engine_retries = counter("engine_retries", "Rounds put off because an engine was unavailable", "engine")
         self.lost_assignments = counter("lost_assignments", "Commits refused because the partition had moved")
+        self.moved = counter("moved_partitions", "Partitions that went to another router, or came back as new ones")
         self.stopped = gauge("stopped_partitions", "Partitions that stopped and wait for an operator")
         self.lag = gauge("lag_records", "Records in the log that are not routed yet", "partition")
         self.route_seconds = histogram("route_seconds", "From a record's append until the router is done with it")

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from chat4all.config import Settings
 from chat4all.files import bucket
-from chat4all.log.port import CONVERSATIONS
+from chat4all.log.kafka_topics import TopicInfo
 from chat4all.model.errors import EngineUnavailableError, StartError
 from chat4all.wiring import schema
 from chat4all.wiring.distributed import Distributed
@@ -57,10 +57,37 @@ async def _looked(part: str, look: Look, variable: str) -> Finding:
 
 
 async def _log(on: Distributed, settings: Settings) -> str:
-    partitions = await on.log.partitions(CONVERSATIONS)
-    if not partitions:
-        return "it answers; topics: none yet"
-    return f"{CONVERSATIONS} has {partitions} partitions; {settings.kafka.replication} copies are wanted of new topics"
+    """Kafka's protocol names no release; what counts is how it keeps the topics."""
+    told = []
+    for topic in schema.topics(settings):
+        kept = await on.log.kept(topic.name)
+        if kept is None:
+            told.append(f"{topic.name} is not there yet")
+            continue
+        found, needed = kept
+        told.append(_copies(topic.name, found, needed, settings))
+    return f"Kafka: {'; '.join(told)}"
+
+
+def _copies(topic: str, found: TopicInfo, needed: int, settings: Settings) -> str:
+    """Raises StartError for a topic that is kept worse than it is to be, or cannot be appended to."""
+    wanted = settings.kafka
+    said = f"{topic} has {found.partitions} partitions, {found.copies} copies of each, {found.in_sync} in sync"
+    if found.in_sync < needed:
+        raise StartError(
+            f"{said}, and an append needs {needed}: brokers are away, or behind; {found.brokers} are there"
+        )
+    if found.copies < wanted.replication:
+        raise StartError(
+            f"{said}, and CHAT4ALL_KAFKA__REPLICATION is {wanted.replication}: have Kafka make more copies "
+            "(kafka-reassign-partitions), or say what is meant"
+        )
+    if needed < wanted.min_insync_replicas:
+        raise StartError(
+            f"{said}, and an append needs {needed} where CHAT4ALL_KAFKA__MIN_INSYNC_REPLICAS is "
+            f"{wanted.min_insync_replicas}: set the topic's min.insync.replicas (kafka-configs)"
+        )
+    return said
 
 
 async def _store(on: Distributed) -> str:

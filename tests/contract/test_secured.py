@@ -1,0 +1,159 @@
+"""Each engine with TLS, a certificate of the client's and a password: who has all is let in, who has not is told."""
+
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hack.stack.engine import Engine
+from hack.stack.stack import Stack
+from tests.contract.secured_engines import SECURED, Certificates, certificates
+
+from chat4all.directory.engine import Sql
+from chat4all.directory.settings import DirectorySettings
+from chat4all.files import bucket
+from chat4all.files.settings import FilesSettings
+from chat4all.log.kafka import KafkaLog
+from chat4all.log.settings import KafkaSettings
+from chat4all.model.errors import EngineUnavailableError, StartError
+from chat4all.realtime.redis import RedisRealtime
+from chat4all.redis_settings import RedisSettings
+from chat4all.store.cassandra import CassandraStore
+from chat4all.store.settings import CassandraSettings
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def secured(
+    engines: Stack, made: Certificates, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, Engine]]:
+    """One of each, beside those that everybody shares; from the same library."""
+    folder = tmp_path_factory.mktemp("secured")
+    for above in (folder, *folder.parents):
+        if above.is_relative_to(tmp_path_factory.getbasetemp().parent):
+            above.chmod(0o755)  # PostgreSQL is run by a user of its own
+    made_of = {name: kind(folder, engines[name].library) for name, kind in SECURED.items()}
+
+    def begin(engine: Any) -> None:
+        engine.made = made
+        engine.choose_ports(free=True)
+        engine.start()
+        engine.wait()
+
+    try:
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(begin, made_of.values()))
+        yield made_of
+    finally:
+        for engine in made_of.values():
+            engine.stop()
+
+
+async def kafka(engine: Engine, **given: Any) -> None:
+    log = KafkaLog(KafkaSettings(servers=engine.address, user="chat4all", **given))
+    try:
+        assert await log.partitions("nothing") == 0
+    finally:
+        await log.close()
+
+
+async def cassandra(engine: Engine, **given: Any) -> None:
+    store = CassandraStore(CassandraSettings(port=engine.port(), user="cassandra", keyspace="system", **given))
+    store._session._cql = {"version": store._session._cql["version"]}  # no migrate has been here: no table is there
+    try:
+        assert await store.version()
+    finally:
+        await store.close()
+
+
+async def postgresql(engine: Engine, **given: Any) -> None:
+    place = {"dialect": "postgresql", "port": engine.port(), "database": "postgres", "user": "chat4all"}
+    sql = Sql.at(DirectorySettings(**place, **given))
+    try:
+        assert "PostgreSQL" in await sql.server()
+    finally:
+        await sql.close()
+
+
+async def redis(engine: Engine, **given: Any) -> None:
+    realtime = RedisRealtime(RedisSettings(port=engine.port(), **given))
+    try:
+        assert await realtime.version()
+    finally:
+        await realtime.close()
+
+
+async def minio(engine: Engine, **given: Any) -> None:
+    assert not bucket.is_there(FilesSettings(endpoint=engine.address, user="chat4all", **given))
+
+
+WITHOUT = {"minio"}  # S3 knows its clients by their keys
+CONNECT: dict[str, Callable[..., Awaitable[None]]] = {
+    one.__name__: one for one in (kafka, cassandra, postgresql, redis, minio)
+}
+
+
+@pytest.fixture(params=CONNECT)
+def name(request: pytest.FixtureRequest) -> str:
+    """By which the summary counts."""
+    found: str = request.param
+    return found
+
+
+@pytest.fixture
+def connect(secured: Mapping[str, Engine], made: Certificates, name: str) -> Callable[..., Awaitable[None]]:
+    """Connect with all that is right, but for what is given."""
+    files = {"ca_file": made.ca, "certificate_file": made.certificate, "key_file": made.key}
+    right = {"tls": True, **files, "password_file": secured[name].password}
+
+    async def connecting(**given: Any) -> None:
+        await CONNECT[name](secured[name], **{**right, **given})
+
+    return connecting
+
+
+async def test_who_has_all_is_let_in(connect: Callable[..., Awaitable[None]]) -> None:
+    await connect()
+
+
+@pytest.mark.parametrize("wrong", ["another authority", "no TLS", "another password"])
+async def test_who_has_not_is_told_so(
+    connect: Callable[..., Awaitable[None]], made: Certificates, tmp_path: Path, wrong: str
+) -> None:
+    (tmp_path / "password").write_text("not-the-password")
+    cases: dict[str, dict[str, Any]] = {
+        "another authority": {"ca_file": made.foreign},
+        "no TLS": {"tls": False},
+        "another password": {"password_file": tmp_path / "password"},
+    }
+    with pytest.raises(EngineUnavailableError) as refused:
+        await connect(**cases[wrong])
+    assert "not-the-password" not in str(refused.value)
+
+
+async def test_who_shows_no_certificate_is_let_in_only_where_keys_are_enough(
+    connect: Callable[..., Awaitable[None]], name: str
+) -> None:
+    expected = contextlib.nullcontext() if name in WITHOUT else pytest.raises(EngineUnavailableError)
+    with expected:
+        await connect(certificate_file=None, key_file=None)
+
+
+@pytest.mark.parametrize(
+    ("setting", "file"), [("CA_FILE", "nowhere.pem"), ("CERTIFICATE_FILE", "empty"), ("PASSWORD_FILE", "nowhere")]
+)
+async def test_a_file_that_cannot_be_used_is_named_with_its_setting(
+    connect: Callable[..., Awaitable[None]], tmp_path: Path, name: str, setting: str, file: str
+) -> None:
+    section = {"postgresql": "DIRECTORY", "minio": "FILES"}.get(name, name.upper())
+    (tmp_path / "empty").touch()
+    with pytest.raises(StartError, match=f"CHAT4ALL_{section}__{setting}: cannot use {tmp_path / file}"):
+        await connect(**{setting.lower(): tmp_path / file})
