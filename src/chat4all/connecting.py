@@ -80,11 +80,15 @@ class Connecting:
         self._holder = holder
         self._told = told
         self._wanted = wanted(settings)
+        self._met = False  # the simulator
         self.registration = registration(engines)
         self._running: dict[tuple[str, str], Connector] = {}  # by channel and uid
 
     async def register(self) -> None:
-        """Make them all known, before anything is sent. Raises StartError for what somebody has to mend."""
+        """Make them all known, before anything is sent. It may be tried again after EngineUnavailableError.
+
+        Raises StartError for what somebody has to mend.
+        """
         engines = self._engines
         demo = await self._simulated()
         if self._settings.connector and not self._wanted:
@@ -118,8 +122,10 @@ class Connecting:
         if not self._settings.simulator or self._settings.connector not in {"", f"local.{simulator_connector.NAME}"}:
             return None
         met = await simulator_connector.meet(self._settings.simulator)
-        _check_ids([*(one.resource.id for one in self._wanted), f"local.{simulator_connector.NAME}"])
-        self._wanted.append(simulator_connector.connector(met, self._settings, registry.installed()["telegram"]))
+        if not self._met:  # registering is tried again where an engine was away
+            _check_ids([*(one.resource.id for one in self._wanted), f"local.{simulator_connector.NAME}"])
+            self._wanted.append(simulator_connector.connector(met, self._settings, registry.installed()["telegram"]))
+            self._met = True
         return simulator_connector.link(met)
 
     async def run(self) -> None:

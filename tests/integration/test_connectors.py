@@ -104,6 +104,13 @@ async def test_from_a_file_by_webhook(start, simulator, bot, tmp_path):
         assert sample in metrics, sample
 
 
+async def test_registering_again_after_an_engine_was_away_changes_nothing(start, simulator, tmp_path):
+    system = await start(channels={"folder": tmp_path, "simulator": simulator.url})
+    before = await asked(system, "/v1/connectors")
+    await system.embedded.connecting.register()
+    assert [one["name"] for one in await asked(system, "/v1/connectors")] == [one["name"] for one in before]
+
+
 async def test_a_token_in_the_environment_makes_one(monkeypatch, tmp_path):
     """It is not run here: it would talk to the real Bot API."""
     monkeypatch.setenv("TELEGRAM_TOKEN", "1:token")

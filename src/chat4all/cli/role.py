@@ -3,7 +3,8 @@
 import os
 import sys
 import threading
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from chat4all import config, runtime
 from chat4all.model.errors import StartError
@@ -24,12 +25,21 @@ def main(name: str) -> None:
     try:
         settings = config.load()
         logs.configure(settings.server.log_level)
-        runtime.run(roles.run(name, settings))
+        runtime.run(_ending(roles.run(name, settings)))
     except (StartError, RuntimeError) as error:
         print(f"{name}: {error}", file=sys.stderr, flush=True)
         code = 1
-    # The interpreter waits for threads at its end, and one may wait for a database that hangs; all of ours is closed.
-    late = threading.Timer(_STUCK, os._exit, [code])
-    late.daemon = True
-    late.start()
     sys.exit(code)
+
+
+async def _ending(role: Coroutine[Any, Any, None]) -> None:
+    """All of ours is closed after it. Then the loop and the interpreter wait for threads, of which one may wait for a
+    database that hangs: not for long."""
+    code = 1
+    try:
+        await role
+        code = 0
+    finally:
+        late = threading.Timer(_STUCK, os._exit, [code])
+        late.daemon = True
+        late.start()
