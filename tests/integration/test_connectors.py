@@ -108,7 +108,7 @@ async def test_registering_again_after_an_engine_was_away_changes_nothing(start,
     system = await start(channels={"folder": tmp_path, "simulator": simulator.url})
     before = await asked(system, "/v1/connectors")
     await system.embedded.connecting.register()
-    assert [one["name"] for one in await asked(system, "/v1/connectors")] == [one["name"] for one in before]
+    assert len(await asked(system, "/v1/connectors")) == len(before) == 1
 
 
 async def test_a_token_in_the_environment_makes_one(monkeypatch, tmp_path):
