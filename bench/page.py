@@ -22,7 +22,8 @@ measured in the same run. What a figure means is the ratio; the rest depends on 
 {_END}
 """
 _REPEAT: Final = """\
-`make bench` repeats all but memory, which takes half an hour: `python -m bench memory`. Each figure is the median of
+`make bench` repeats all but memory, which takes half an hour (`python -m bench memory`), and what is measured on
+real engines (`make bench-stack`). Each figure is the median of
 its runs, with the least and the most. The ratio is ours by the floor's, of each run, and of these the median. The
 server has one core to itself and the load client another, all on loopback; what is written is synced to disk before it
 is accepted. Every measurement checks what it measured: a post that is not accepted, or a message that is missing, twice
