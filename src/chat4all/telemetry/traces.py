@@ -29,7 +29,11 @@ class TracingSettings(pydantic.BaseModel):
         description="Where spans go, as http://127.0.0.1:4318/v1/traces: Jaeger, or any collector. Empty: nowhere.",
     )
     ratio: float = pydantic.Field(
-        1.0, ge=0, le=1, description="Of how many messages a trace is kept, where no client has decided that."
+        1.0,
+        ge=0,
+        le=1,
+        json_schema_extra={"unit": "of 1"},
+        description="Of how many messages a trace is kept, where no client has decided that.",
     )
 
 
