@@ -23,7 +23,6 @@ from chat4all.directory.channels import ChannelDirectory
 from chat4all.limits.port import Limits, Rate
 from chat4all.log.port import CONVERSATIONS, Entry, Log
 from chat4all.model import outbound, records
-from chat4all.model.delivery import State
 from chat4all.model.outbound import AnyOutbound, DeliveryKey, ExternalMessage, Result
 from chat4all.store.ledger import Ledger
 
@@ -88,6 +87,8 @@ class Courier:
         known: list[ExternalMessage] = []
         if not texts:
             told.append(self._receipt(record, key_of(record, 0), Result(outcome="failed", reason="Empty"), 1, 0))
+        else:
+            await self._note_reached(record)
         for i, text in enumerate(texts):
             part = Part(chat=record.destination, text=text, answers=answers if i == 0 else None)
             made = await self._make(record, key_of(record, i), partial(self._channel.send, part))
@@ -100,7 +101,6 @@ class Courier:
         await self._tell(told)
         for message in known if self._can.receipts else ():
             await self._early.of(message)
-        await self._note_reached(record, told)
         return None
 
     async def _edit(self, record: outbound.Edit) -> float | None:
@@ -247,10 +247,11 @@ class Courier:
         entries = [Entry(CONVERSATIONS, one.conversation_id.encode(), records.encode(one)) for one in told]
         await self._log.append(entries)
 
-    async def _note_reached(self, record: outbound.Send, told: list[records.DeliveryReceipt]) -> None:
-        """Once an hour is enough to know which conversation reached this chat lately."""
+    async def _note_reached(self, record: outbound.Send) -> None:
+        """Which conversation reaches this chat, before it does: an answer may be quicker than what follows a call. Once
+        an hour is enough."""
         place, now = (record.destination, record.conversation_id), self._clock()
-        if any(one.state is State.SENT for one in told) and now - self._reached.get(place, 0.0) > _HOUR:
+        if now - self._reached.get(place, 0.0) > _HOUR:
             await self._directory.reached(self._connector, *place, int(now * 1000))
             if len(self._reached) > 100_000:
                 self._reached.clear()
