@@ -9,11 +9,10 @@ comes back by a subscription.
 import asyncio
 import contextlib
 import functools
-import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +35,7 @@ _TOPIC: Final = "bench.engines"
 _CONNECTIONS: Final = 8  # to PostgreSQL
 _MEMBERS: Final = "SELECT conversation_id, username FROM members WHERE conversation_id IN (%s) ORDER BY turn"
 
-Step = Callable[[int], Awaitable[None]]
+Step = Callable[[int], Coroutine[Any, Any, None]]
 
 
 async def main() -> None:
@@ -62,7 +61,7 @@ async def main() -> None:
 
         await _at_rate(message, rate, rate * seconds + warm)
     figures = {**milliseconds(took.pop("all")), **{f"{name}_ms": percentile(s, 50) * 1000 for name, s in took.items()}}
-    print(json.dumps(figures))  # noqa: T201 - what it is for
+    floors.tell(figures)
 
 
 async def _at_rate(work: Step, rate: int, count: int) -> None:
@@ -70,7 +69,7 @@ async def _at_rate(work: Step, rate: int, count: int) -> None:
     async with asyncio.TaskGroup() as tasks:
         for number in range(count):
             await asyncio.sleep(max(0.0, begins + number / rate - time.perf_counter()))
-            tasks.create_task(work(number))  # type: ignore[arg-type] # steps are coroutines
+            tasks.create_task(work(number))
 
 
 @contextlib.asynccontextmanager

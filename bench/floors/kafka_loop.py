@@ -5,7 +5,6 @@
 
 import asyncio
 import itertools
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -43,7 +42,7 @@ async def main() -> None:
         }
     finally:
         await producer.stop()
-    print(json.dumps(figures))  # noqa: T201 - what it is for
+    floors.tell(figures)
 
 
 async def _send(producer: AIOKafkaProducer, count: int, tasks: int) -> list[float]:
