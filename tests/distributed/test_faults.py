@@ -6,9 +6,12 @@ Redis for 20 seconds, Cassandra for 60, a router for 30, the others for 8.
 """
 
 import asyncio
+import contextlib
 import os
+import re
 import signal
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
@@ -25,6 +28,7 @@ LONG = {"redis": 20.0, "cassandra": 60.0, "router1": 30.0}
 ASKED = os.environ.get("FAULT_SECONDS", f"{USUAL}")
 ANSWERS = 6.0  # seconds in which a post has to be answered, whatever is away
 NEEDED_TO_POST = ("kafka", "postgresql")
+ROUTERS = ("router1", "router2")
 
 
 def seconds(name: str) -> float:
@@ -39,25 +43,56 @@ async def killed_role(roles: Roles, name: str) -> None:
 
 
 async def stopped_role(roles: Roles, name: str) -> None:
-    moved = await counted(roles, name, "moved_partitions")
+    if name in ROUTERS:
+        await stopped_router(roles, name)
+    else:
+        async with stopped(roles, name):
+            await asyncio.sleep(seconds(name))
+
+
+async def stopped_router(roles: Roles, name: str) -> None:
+    """Its partitions are the other one's meanwhile, and it notices. One that was killed a moment ago is given some only
+    as its old membership ends."""
+    other = next(one for one in ROUTERS if one != name)
+
+    async def shared() -> bool:
+        one, two = await partitions(roles, name), await partitions(roles, other)
+        return bool(one and two) and not one & two
+
+    await until(f"{name} and {other} share the partitions", shared)
+    every = await partitions(roles, name) | await partitions(roles, other)
+
+    async def taken() -> bool:
+        return await partitions(roles, other) >= every
+
+    async with stopped(roles, name):
+        await asyncio.sleep(seconds(name))
+        await until(f"{other} has what {name} had", taken)
+    await until(f"{name} and {other} share the partitions again", shared)
+
+
+@contextlib.asynccontextmanager
+async def stopped(roles: Roles, name: str) -> AsyncIterator[None]:
     roles.process(name).send_signal(signal.SIGSTOP)
     try:
-        await asyncio.sleep(seconds(name))
+        yield
     finally:
         roles.process(name).send_signal(signal.SIGCONT)
-    if name.startswith("router"):  # its partitions were the other's meanwhile, and it has noticed
-        async with asyncio.timeout(RECOVERS):
-            while await counted(roles, name, "moved_partitions") == moved:
-                await asyncio.sleep(0.1)
 
 
-async def counted(roles: Roles, name: str, counter: str) -> float:
-    """What a process's counter says; all its labels together."""
-    health = next(role.health for role in roles.roles if role.name == name)
+async def until(what: str, holds: Callable[[], Awaitable[bool]]) -> None:
+    deadline = time.monotonic() + RECOVERS
+    while not await holds():
+        assert time.monotonic() < deadline, f"not within {RECOVERS:.0f} s: {what}"
+        await asyncio.sleep(0.1)
+
+
+async def partitions(roles: Roles, router: str) -> set[str]:
+    """Those for which it reports how far behind it is: its own."""
+    health = next(role.health for role in roles.roles if role.name == router)
     async with httpx.AsyncClient(trust_env=False) as http:
         text = (await http.get(f"http://127.0.0.1:{health}/metrics")).text
-    lines = [line for line in text.splitlines() if line.startswith(f"chat4all_{counter}_total")]
-    return sum(float(line.rpartition(" ")[2]) for line in lines)
+    return set(re.findall(r'^chat4all_lag_records\{partition="(\d+)"\}', text, re.MULTILINE))
 
 
 async def killed_engine(stack: Stack, name: str, during: Callable[[], Awaitable[None]]) -> None:
@@ -102,7 +137,7 @@ async def test_whatever_is_killed_or_stopped_nothing_is_lost_doubled_or_reordere
     async with Client(roles.url, "admin", DEMO_PASSWORD) as admin:
         token = {"Authorization": f"Bearer {await admin.token()}"}
     # Both gateways and both routers: the reader is on one of them, and the conversation is another one's.
-    for name in ("api1", "gateway1", "gateway2", "router1", "router2", "connector1"):
+    for name in ("api1", "gateway1", "gateway2", *ROUTERS, "connector1"):
         for fault in (killed_role, stopped_role):
             await fault(roles, name)
             report(f"{name} {fault.__name__.partition('_')[0]}: goes on {await load.goes_on():.1f} s later")
