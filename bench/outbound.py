@@ -37,7 +37,8 @@ async def _sent(occasion: Occasion, known: channel.Channel, what: str, people: i
     child = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=dict(os.environ)
     )
-    out, err = await asyncio.wait_for(child.communicate(), _DEADLINE)
+    async with asyncio.timeout(_DEADLINE):
+        out, err = await child.communicate()
     if child.returncode != 0:
         raise FaultError(f"{what}: {err.decode(errors='replace')[-2000:]}")
     told = json.loads(out)

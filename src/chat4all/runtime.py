@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 import uvloop
@@ -24,6 +24,9 @@ from chat4all.model.errors import StartError
 from chat4all.telemetry.traces import Traces
 
 _log = logging.getLogger(__name__)
+
+_TOLD: Final = 5  # times that a loop is told to end
+_HEARS: Final = 1.0  # seconds it gets each time
 
 
 class Loops:
@@ -63,9 +66,7 @@ class Loops:
             if name in self._ends and seconds:
                 self._ends[name]()
                 await asyncio.wait({task}, timeout=seconds)
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+            await _cancelled(task)
         self._tasks.clear()
 
     def _note(self, task: asyncio.Task[None]) -> None:
@@ -73,6 +74,17 @@ class Loops:
             return
         _log.critical("Loop %s ended", task.get_name(), exc_info=task.exception())
         self._ended.set()
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Told again until it has heard it: a library that is just finishing something may take a cancellation for its own,
+    as wait_for of Python 3.11 does (https://github.com/python/cpython/issues/86296). One that never hears is left."""
+    for _ in range(_TOLD):
+        task.cancel()
+        done, _rest = await asyncio.wait({task}, timeout=_HEARS)
+        if done:
+            return
+    _log.critical("Loop %s does not end, and is left", task.get_name())
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

@@ -1,6 +1,6 @@
 // Run in the page by scrolling.py: the log of the open conversation, scrolled and looked at after every change to it.
 (log) => {
-  const DEADLINE = 30_000; // ms
+  const DEADLINE = 60_000; // ms
   const articles = () => [...log.querySelectorAll("article")];
   const seqOf = (one) => Number(one.dataset.seq);
   const seen = new Set();

@@ -177,7 +177,7 @@ async def test_what_was_read_on_a_dying_line_is_said_again_on_the_next(hub, desk
     await expect(window.entry(other)).not_to_contain_text("unread")
     assert await state(hub, other, message) != "read", "the server has not heard of it"
     await lines[0].close(code=3000)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await state(hub, other, message) != "read":
             await asyncio.sleep(0.05)
 
@@ -188,7 +188,7 @@ async def test_a_conversation_whose_newest_rows_are_edits_only_is_not_empty(hub,
     for number in range(110):
         path = f"/v1/messages/{row['message_id']}"
         await hub.client(other).call("PATCH", path, {"content": f"edit {number}"})
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(await hub.rows(other, conversation)) < 140:
             await asyncio.sleep(0.05)
     await window.page.reload()
@@ -209,7 +209,7 @@ async def test_going_elsewhere_while_an_old_page_is_on_its_way_leaves_no_hole(hu
         await asyncio.sleep(0.05)
     held = Held()
     await window.page.route(HISTORY, held)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not held.asked.is_set():
             await window.log.evaluate("(log) => { log.scrollTop = 0; }")
             await asyncio.sleep(0.05)
@@ -249,7 +249,7 @@ async def test_one_who_reads_a_little_above_the_end_does_not_grow_the_page(hub, 
     await window.open(other)
     await expect(window.log.locator("article[data-seq='40']")).to_be_in_viewport()
     pill = window.page.get_by_role("button", name="To the newest message")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await pill.is_visible():  # what has just been opened goes to its end once it is laid out
             await window.log.evaluate("(log) => { log.scrollTop = log.scrollHeight - log.clientHeight - 300; }")
             await asyncio.sleep(0.05)

@@ -18,7 +18,7 @@ from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
 
 pytestmark = pytest.mark.engine
-DEADLINE = 30.0
+DEADLINE = 60.0
 ANSWERS = 3.0  # seconds in which anything is answered here; a request may take one
 
 

@@ -18,7 +18,7 @@ from chat4all.limits.port import Limits, Rate
 from chat4all.limits.redis import RedisLimits
 from chat4all.redis_settings import RedisSettings
 
-DEADLINE = 10.0  # until something that must happen has happened
+DEADLINE = 60.0  # until something that must happen has happened
 
 
 class Twin(Protocol):

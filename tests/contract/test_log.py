@@ -28,7 +28,7 @@ from chat4all.log.port import Appended, Assignment, Consumer, Entry, Log, LogRec
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
 
-DEADLINE = 10.0  # until something that must happen has happened
+DEADLINE = 60.0  # until something that must happen has happened
 QUIET = 0.02  # a poll that is to find nothing
 HOUR = 3600.0
 PARTITIONS = 4

@@ -15,7 +15,7 @@ from chat4all.realtime.port import REFRESH, TTL, Push, Realtime, Status
 from chat4all.realtime.redis import RedisRealtime
 from chat4all.redis_settings import RedisSettings
 
-DEADLINE = 10.0  # until something that must happen has happened
+DEADLINE = 60.0  # until something that must happen has happened
 FLOOD = 20_000  # more pushes than any gateway may be kept
 
 

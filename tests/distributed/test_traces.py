@@ -47,7 +47,7 @@ async def test_a_message_is_followed_from_its_request_to_its_receipt(
 
 
 async def sent(client: Client, message: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(AnswerError):  # 404 until it is stored
                 events = (await client.call("GET", f"/v1/messages/{message}/timeline")).json()

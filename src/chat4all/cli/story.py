@@ -222,7 +222,8 @@ class Story:
     async def _quiet(self, socket: Socket) -> None:
         """No second copy comes."""
         try:
-            frame = await asyncio.wait_for(self._collect(socket, "message"), _QUIET)
+            async with asyncio.timeout(_QUIET):
+                frame = await self._collect(socket, "message")
         except TimeoutError:
             return
         raise UnseenError(f"one too many: {frame}")
@@ -234,7 +235,8 @@ class Story:
             self._seen[frame["conversation_id"]] = frame["seq"]
 
     async def _in_time(self, wanted: Awaitable[T]) -> T:
-        return await asyncio.wait_for(wanted, _SOON)
+        async with asyncio.timeout(_SOON):
+            return await wanted
 
     def _check(self, right: bool, otherwise: str) -> None:
         if not right:

@@ -135,7 +135,8 @@ class Sql:
         waiting = asyncio.get_running_loop().run_in_executor(self._threads, call)
         waiting.add_done_callback(self._answered)
         try:
-            return await asyncio.wait_for(asyncio.shield(waiting), seconds)
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(waiting)
         except sa.exc.IntegrityError:
             raise
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:

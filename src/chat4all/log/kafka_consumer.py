@@ -161,7 +161,8 @@ class KafkaConsumer:
         self._unchecked.clear()
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), self._settings.drain_seconds)
+                async with asyncio.timeout(self._settings.drain_seconds):
+                    await self._idle.wait()
         finally:
             self._draining = False
         self._give_up()

@@ -67,7 +67,8 @@ class Producer:
         """`stop` waits for ever for a broker that is gone: its sender never gives up what it was given. What is left
         after a while is of unknown outcome, as whoever appended it has been told."""
         with contextlib.suppress(TimeoutError, KafkaError):
-            await asyncio.wait_for(producer.stop(), self._stops)
+            async with asyncio.timeout(self._stops):
+                await producer.stop()
         sender = producer._sender.sender_task  # noqa: SLF001 - there is no public way to end it without its flush
         if sender is not None and not sender.done():
             sender.cancel()

@@ -84,7 +84,8 @@ class RedisRealtime:
         task = asyncio.create_task(subscription.run())
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(subscription.listening.wait(), _FIRST)
+                async with asyncio.timeout(_FIRST):
+                    await subscription.listening.wait()
             yield subscription.pushes()
         finally:
             task.cancel()

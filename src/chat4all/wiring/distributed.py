@@ -1,7 +1,7 @@
 """Distributed mode: real engines behind the ports, the same for every role."""
 
 import asyncio
-import contextlib
+from typing import Final
 
 from chat4all.config import Settings
 from chat4all.directory.engine import Sql
@@ -14,6 +14,8 @@ from chat4all.store.cassandra import CassandraStore
 from chat4all.store.cassandra_ledger import CassandraLedger
 from chat4all.telemetry.metrics import Metrics
 from chat4all.wiring import tracing
+
+_CLOSES: Final = 5.0  # seconds that an engine gets
 
 
 class Distributed:
@@ -40,7 +42,9 @@ class Distributed:
     async def close(self) -> None:
         """Disconnect from all of them, the log first: what is on its way there is worth most, and traces least."""
         for engine in (self.log, self.store, self.ledger, self.realtime, self.limits, self.sql):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await engine.close()
+            closing = asyncio.create_task(engine.close())
+            await asyncio.wait({closing}, timeout=_CLOSES)
+            if closing.done():
+                closing.result()
+            closing.cancel()  # and not waited for: what hangs may not hear it
         await asyncio.to_thread(self.traces.close)

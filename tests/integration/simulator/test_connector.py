@@ -170,14 +170,14 @@ class Hub:
 
     async def until_rows(self, conversation: str, count: int) -> list[tuple[str, str]]:
         """Who said what, once so much was said."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(rows := await self.rows(conversation)) < count:
                 await asyncio.sleep(0.02)
         return [(row.sender_id, row.text) for row in rows]
 
     async def until_state(self, message: str, state: State) -> int:
         """Once it is so; how many attempts are in doubt."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 found = (await self.ledger.deliveries([message])).get(message, [])
                 if found and all(one.state is state for one in found):
@@ -195,7 +195,7 @@ async def hub(tmp_path: Path, bot: Bot) -> AsyncIterator[Hub]:
 
 
 async def shown(phone: Phone, bot: Bot, count: int) -> list[str]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(texts := (await wait(phone.texts, bot))[1:]) < count:
             await asyncio.sleep(0.02)
     return texts
@@ -247,7 +247,7 @@ async def test_edits_go_both_ways(hub: Hub, bot: Bot, phone: Phone):
     await hub.until_state(message, State.SENT)
     edit = records.Edit(id=ids.new_id(), conversation_id=chat, sender_id="ana", target_id=message, content="Hello")
     await hub.log.append([Entry(CONVERSATIONS, chat.encode(), records.encode(edit))])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await wait(phone.texts, bot) != ["/start", "Hello"]:
             await asyncio.sleep(0.02)
     said = await wait(phone.write, bot, "tahnks")
@@ -293,11 +293,11 @@ async def test_a_connector_that_ends_in_the_middle_of_a_send_loses_nothing(hub: 
 
 async def test_a_second_connector_of_the_same_bot_is_refused(hub: Hub, bot: Bot, phone: Phone):
     first = await hub.connect()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not first.status.account:
             await asyncio.sleep(0.02)
     second = await hub.connect("local.other")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not second.status.problem:
             await asyncio.sleep(0.02)
     assert second.status.problem == f"Another connector has the account @{bot.name}."
@@ -307,7 +307,7 @@ async def test_by_webhook_what_is_genuine_is_kept_once(hub: Hub, bot: Bot, phone
     chat = await hub.conversation(phone)
     receiver = Receiver()
     connector = await hub.connect(url=receiver.url)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not connector.status.registered:
             await asyncio.sleep(0.02)
     await hub.channels.reached(TG, str(phone.id), chat, 1_800_000_000_000)

@@ -88,7 +88,7 @@ class Desk:
 
     async def take(self, record: outbound.AnyOutbound, courier: Courier | None = None) -> None:
         """As a lane does it, but for the waiting between."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (seconds := await (courier or self.courier).take(record)) is not None:
                 await asyncio.sleep(min(seconds, 0.2))
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import httpx
 
-DEADLINE: Final = 20.0  # seconds for anything that is waited for
+DEADLINE: Final = 60.0  # seconds for anything that is waited for
 
 _names = itertools.count(1)
 

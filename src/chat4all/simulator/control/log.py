@@ -81,6 +81,7 @@ async def _entries(journal: Journal, after: int, wanted: dict[str, Any]) -> Asyn
             if _is_wanted(entry, wanted):
                 yield streams.line(entry, after)
         try:
-            await asyncio.wait_for(journal.grown(after), 15)
+            async with asyncio.timeout(15):
+                await journal.grown(after)
         except TimeoutError:
             yield b": alive\n\n"

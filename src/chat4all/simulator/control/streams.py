@@ -31,7 +31,8 @@ class Feed:
         yield b": begin\n\n"
         while not self.overrun:
             try:
-                event = await asyncio.wait_for(self._queue.get(), _PAUSE)
+                async with asyncio.timeout(_PAUSE):
+                    event = await self._queue.get()
             except TimeoutError:
                 yield b": alive\n\n"
             else:

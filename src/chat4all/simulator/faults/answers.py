@@ -48,7 +48,8 @@ def spoilt(fault: CallFault | None, answer: Answer, overtaken: Callable[[], Awai
 
 async def _at_most(wanted: Awaitable[None], seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(wanted, seconds)
+        async with asyncio.timeout(seconds):
+            await wanted
 
 
 def _page(status: int) -> Answer:

@@ -1,0 +1,73 @@
+"""Loops that are told to end: what is cancelled ends, and what does not hear it does not hold up the others."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from chat4all import runtime
+from chat4all.directory.engine import Sql
+from chat4all.runtime import Loops
+
+FOR_EVER = 60.0
+
+
+class Deaf:
+    """A loop that takes so many cancellations for somebody else's."""
+
+    def __init__(self, times: int) -> None:
+        self.heard = 0
+        self._times = times
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await asyncio.sleep(FOR_EVER)
+            except asyncio.CancelledError:
+                self.heard += 1
+                if self.heard > self._times:
+                    raise
+
+
+@pytest.mark.parametrize("times", [0, 1, runtime._TOLD - 1])
+async def test_a_loop_is_told_to_end_until_it_hears_it(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "_HEARS", 0.01)
+    deaf, loops = Deaf(times), Loops()
+    loops.start("deaf", deaf.run())
+    await asyncio.sleep(0)
+    await loops.stop()
+    assert deaf.heard == times + 1
+    assert not loops.broken
+
+
+async def test_one_that_never_hears_is_left_and_the_others_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(runtime, "_HEARS", 0.01)
+    other, deaf, loops = Deaf(0), Deaf(runtime._TOLD), Loops()
+    for name, loop in (("other", other), ("deaf", deaf)):
+        loops.start(name, loop.run())
+    await asyncio.sleep(0)
+    await loops.stop()
+    assert (deaf.heard, other.heard) == (runtime._TOLD, 1)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"] == [
+        "Loop deaf does not end, and is left"
+    ]
+
+
+async def test_a_cancellation_that_comes_with_the_answer_of_a_database_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql, loop = Sql.in_file(tmp_path / "a.db"), asyncio.get_running_loop()
+    answered = sql._answered
+
+    def cancelled_as_it_comes(answer: object) -> None:
+        answered(answer)
+        loop.call_soon(asking.cancel)
+
+    monkeypatch.setattr(sql, "_answered", cancelled_as_it_comes)
+    asking = asyncio.create_task(sql.all(sa.select(1)))
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await sql.close()
