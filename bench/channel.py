@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import httpx
 
 from bench import process
+from chat4all.cli.ports import free_port
 
 SIGNATURE: Final = "secret_of_this_measurement"
 _BOT: Final = "bench_bot"
@@ -43,7 +44,7 @@ class Channel(NamedTuple):
 @contextlib.asynccontextmanager
 async def running(folder: Path, core: int | None, people: int) -> AsyncIterator[Channel]:
     """Without limits, and with so many people."""
-    port = process.free_port()
+    port = free_port()
     command = [sys.executable, "-m", "chat4all", "simulator", "--port", str(port), "--data", str(folder / "simulator")]
     async with process.running(command, port=port, log=folder / "simulator.log", core=core):
         url = f"http://127.0.0.1:{port}"

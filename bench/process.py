@@ -95,13 +95,6 @@ def _launched(
         )
 
 
-def free_port() -> int:
-    """A port of loopback that nobody has now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def pin(core: int) -> None:
     """This thread, and what it starts, runs on that core only."""
     os.sched_setaffinity(0, {core})

@@ -11,6 +11,7 @@ import httpx
 from bench import floors, load, process
 from bench.figures import milliseconds
 from bench.measurement import OURS, FaultError, Measurement, Occasion, Row, Run
+from chat4all.cli.ports import free_port
 
 _CONNECTIONS: Final = 32
 _CHATS: Final = 200
@@ -26,7 +27,7 @@ reads HTTP with the same parser on the bare transport, decodes, appends a line t
 async def measure(occasion: Occasion) -> Run:
     """One run: ours, then the floor."""
     count, warm = (2_000, 200) if occasion.quick else (20_000, 2_000)
-    port = process.free_port()
+    port = free_port()
     command = [sys.executable, "-m", "chat4all", "simulator", "--port", str(port), "--data", str(occasion.folder / "s")]
     async with process.running(
         command, port=port, log=occasion.folder / "simulator.log", core=occasion.cores.server

@@ -12,6 +12,7 @@ import httpx
 
 from bench import process
 from bench.measurement import FaultError
+from chat4all.cli.ports import free_port
 
 ENVIRONMENT: Final = {
     "CHAT4ALL_API__POSTS_PER_SECOND": "1000000",
@@ -100,7 +101,7 @@ class System:
 @contextlib.asynccontextmanager
 async def running(folder: Path, core: int | None, settings: Mapping[str, str] | None = None) -> AsyncIterator[System]:
     """A server with fresh data in a folder of that one."""
-    port = process.free_port()
+    port = free_port()
     command = [sys.executable, "-m", "chat4all", "dev", "--no-simulator", "--port", str(port)]
     command += ["--data", str(folder / "data")]
     base = f"http://127.0.0.1:{port}"

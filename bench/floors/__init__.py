@@ -13,6 +13,7 @@ import uvloop
 
 from bench import process
 from bench.measurement import FaultError
+from chat4all.cli.ports import free_port
 
 BACKLOG = 4096
 
@@ -20,7 +21,7 @@ BACKLOG = 4096
 @contextlib.asynccontextmanager
 async def running(name: str, folder: Path, core: int | None, *options: str) -> AsyncIterator[process.Process]:
     """The floor of that name, ready; its output goes to a file in the folder."""
-    port = process.free_port()
+    port = free_port()
     command = [sys.executable, "-m", f"bench.floors.{name}", str(port), *options]
     async with process.running(command, port=port, log=folder / f"{name}.log", core=core) as child:
         yield child

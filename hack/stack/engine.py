@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
+from chat4all.cli.ports import free_port
+
 _STARTS: Final = 90.0  # seconds that an engine gets to answer
 _STOPS: Final = 30.0
 _HOST: Final = "127.0.0.1"
@@ -194,13 +196,6 @@ def _began(pid: int) -> str | None:
         return None
     ended = fields[0] in "ZX" and len(threads) == 1  # a killed one's threads end after it, and hold its locks meanwhile
     return None if ended else fields[19]
-
-
-def free_port() -> int:
-    """One that nobody has just now."""
-    with socket.create_server((_HOST, 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 def _check_free(title: str, port: int) -> None:

@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from hack.stack.engine import StackError, free_port, need
+from hack.stack.engine import StackError, need
 from hack.stack.stack import Stack
 
 from chat4all.cli.client import AnswerError
+from chat4all.cli.ports import free_port
 from chat4all.cli.server import posted
 
 _ROOT: Final = Path(__file__).resolve().parents[2]

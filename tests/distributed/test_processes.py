@@ -12,11 +12,11 @@ import httpx
 import psycopg2
 import pytest
 import websockets
-from hack.stack.engine import free_port
 from hack.stack.roles import Roles, settings
 from hack.stack.stack import Stack
 
 from chat4all.cli.client import DEMO_PASSWORD, Client
+from chat4all.cli.ports import free_port
 
 pytestmark = pytest.mark.engine
 DEADLINE = 60.0

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -141,12 +140,6 @@ def serving(folder: Path, **variables: str) -> Iterator[Server]:
 def log_of(server: Server) -> Path:
     """The file of all that it puts out."""
     return server._log
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ The loft is its provider. It tells of a letter before it has answered the call t
 import asyncio
 import itertools
 import json
-import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from tests import pigeon
 from tests.integration.conftest import running
 from tests.integration.people import DEADLINE, Person, System, expected
 
+from chat4all.cli.ports import free_port
 from chat4all.connecting import uid_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -106,8 +106,7 @@ async def loft() -> AsyncIterator[Loft]:
 async def system(tmp_path_factory: pytest.TempPathFactory, loft: Loft, package: None) -> AsyncIterator[System]:
     folder = tmp_path_factory.mktemp("system")
     (folder / "loft.yaml").write_text(FILE.format(ring=RING, url=loft.url))
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     given = {"folder": folder, "public_url": f"http://127.0.0.1:{port}"}
     async with running(folder / "data", channels=given, server={"port": port}) as made:
         loft.hub = made.url

@@ -34,11 +34,11 @@ from tests.integration.commands import (
     stored,
     surroundings,
     together,
-    unused_port,
 )
 from tests.integration.people import PASSWORD
 from websockets.sync.client import connect
 
+from chat4all.cli.ports import free_port
 from chat4all.cli.server import Server
 
 COMMANDS: Final = (
@@ -250,7 +250,7 @@ def mistakes(server: Server, elsewhere: str) -> Mapping[str, subprocess.Complete
     with client(server.url) as http:
         body = {"members": ["admin"]}
         foreign = posted(http, http.post("/v1/conversations", json=body).json()["conversation_id"], "Só para ti.")
-    real = {"FOREIGN": foreign, "NOWHERE": f"http://127.0.0.1:{unused_port()}", "ELSEWHERE": elsewhere}
+    real = {"FOREIGN": foreign, "NOWHERE": f"http://127.0.0.1:{free_port()}", "ELSEWHERE": elsewhere}
 
     def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return chat4all(*(real.get(one, one) for one in arguments), environment={"CHAT4ALL_URL": server.url})

@@ -21,10 +21,10 @@ from tests.integration.commands import (
     serving,
     stored,
     together,
-    unused_port,
 )
 from tests.integration.people import PASSWORD
 
+from chat4all.cli.ports import free_port
 from chat4all.cli.server import Server
 
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
@@ -240,7 +240,7 @@ WRONG: Final[Mapping[str, tuple[Sequence[str], str]]] = {
 @pytest.fixture(scope="module")
 def mistakes(server: Server, names: Mapping[str, str]) -> Ran:
     """What became of each. Nothing has been made for it."""
-    real = {**names, "NOWHERE": f"http://127.0.0.1:{unused_port()}"}
+    real = {**names, "NOWHERE": f"http://127.0.0.1:{free_port()}"}
 
     def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return chat4all(*(real.get(one, one) for one in arguments), environment={"CHAT4ALL_URL": server.url})

@@ -22,10 +22,10 @@ from tests.integration.commands import (
     stored,
     surroundings,
     together,
-    unused_port,
 )
 from tests.integration.people import PASSWORD
 
+from chat4all.cli.ports import free_port
 from chat4all.cli.server import Server
 
 Ran = Mapping[str, subprocess.CompletedProcess[str]]
@@ -58,7 +58,7 @@ def names(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     with client(server.url) as http:
         chat = chat_with_bruno(http)
         message = posted(http, chat, "مرحبا 🎉", "[bold]Olá[/bold]")
-    nowhere = f"http://127.0.0.1:{unused_port()}"
+    nowhere = f"http://127.0.0.1:{free_port()}"
     return {"CHAT": chat, "ID": message, "FILE": str(file), "NOWHERE": nowhere}
 
 

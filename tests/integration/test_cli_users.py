@@ -23,10 +23,10 @@ from tests.integration.commands import (
     said,
     surroundings,
     together,
-    unused_port,
 )
 from tests.integration.people import PASSWORD, unused
 
+from chat4all.cli.ports import free_port
 from chat4all.cli.server import Server
 
 OTHER: Final = "staple battery horse"
@@ -223,7 +223,7 @@ def mistakes(
     (folder / "short").write_text("short")
     (folder / "bytes").write_bytes(b"\xff" * 12)
     real = {"FILE": str(file), "SHORT": str(folder / "short"), "BYTES": str(folder / "bytes")}
-    real["NOWHERE"] = f"http://127.0.0.1:{unused_port()}"
+    real["NOWHERE"] = f"http://127.0.0.1:{free_port()}"
 
     def run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         words = [real.get(one, one) for one in arguments]

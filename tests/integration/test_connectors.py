@@ -1,7 +1,6 @@
 """The whole system with a connector of the simulator's Telegram: from connectors/*.yaml and from TELEGRAM_TOKEN."""
 
 import asyncio
-import socket
 from typing import Any
 
 import httpx
@@ -11,6 +10,7 @@ from tests.integration.people import DEADLINE, System
 from tests.integration.simulator.world import Bot, Simulator
 
 from chat4all.channels.settings import ChannelsSettings
+from chat4all.cli.ports import free_port
 from chat4all.connecting import uid_of, wanted
 from chat4all.model.errors import StartError
 
@@ -72,8 +72,7 @@ async def test_from_a_file_by_polling(start, simulator, bot, tmp_path):
 
 
 async def test_from_a_file_by_webhook(start, simulator, bot, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     given = {**connectors(tmp_path, bot), "public_url": f"http://127.0.0.1:{port}"}
     system = await start(channels=given, server={"port": port})
     await talk(system, simulator, bot)

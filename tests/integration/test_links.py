@@ -1,7 +1,6 @@
 """Who is whom on Telegram, over the whole system: claims, proofs, refusals; states of messages, and retries."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -12,6 +11,8 @@ from tests.integration.conftest import running
 from tests.integration.hooked import connectors
 from tests.integration.people import DEADLINE, Person, System, expected, refused
 from tests.integration.simulator.world import Bot, Phone, Simulator
+
+from chat4all.cli.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 wait = asyncio.to_thread
@@ -47,8 +48,7 @@ class Hooked(NamedTuple):
 async def hooked(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> AsyncIterator[Hooked]:
     bot = await wait(simulator.bot, "support_bot")
     folder = tmp_path_factory.mktemp("hooked")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     given = {**connectors(folder, bot), "public_url": f"http://127.0.0.1:{port}"}
     async with running(folder / "data", channels=given, server={"port": port}) as system:
         one = Hooked(system, bot, simulator)

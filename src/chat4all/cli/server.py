@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from chat4all.cli.client import AnswerError
+from chat4all.cli.ports import free_port
 
 _STARTS: Final = 30.0  # seconds
 _STOPS: Final = 15.0
@@ -65,7 +66,7 @@ class Server:
         environment: Mapping[str, str] | None = None,
         program: Sequence[str] = ("chat4all",),
     ) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._data = data
         self._log = log
@@ -141,9 +142,3 @@ def posted(port: int, token: str, body: object, *, then: Callable[[], None]) -> 
     if not answer.startswith(b"HTTP/1.1 202"):
         return None
     return str(json.loads(answer.partition(b"\r\n\r\n")[2])["message_id"])
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import gc
-import socket
 
 import pytest
 from telegram import Bot as LibraryBot
@@ -13,6 +12,8 @@ from telegram.constants import ChatAction, ParseMode
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, RetryAfter
 from telegram.ext import Application, ApplicationBuilder, TypeHandler
 from tests.integration.simulator.world import DEADLINE, Bot, Phone, until
+
+from chat4all.cli.ports import free_port
 
 
 @contextlib.asynccontextmanager
@@ -158,8 +159,7 @@ async def test_it_polls(bot: Bot, phone: Phone):
 async def test_it_is_called_by_webhook(bot: Bot, phone: Phone):
     heard = Heard()
     application = heard.application(bot)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     async with application:
         await application.start()
         assert application.updater is not None

@@ -1,0 +1,36 @@
+"""Ports for servers that are killed and started again where they were: the demo, the stack, tests, measurements."""
+
+import itertools
+import random
+import socket
+from pathlib import Path
+from typing import Final
+
+_HOST: Final = "127.0.0.1"
+_EPHEMERAL: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_LOWEST: Final = 20_000  # above what is usual for servers
+_USUAL: Final = 32_768  # the lowest ephemeral port where the system does not say it
+
+
+def _below_ephemeral() -> range:
+    """The kernel gives ephemeral ports to outgoing connections: while a server is down, one of them may take its port
+    and keep it for a minute after its end (TIME_WAIT). https://docs.kernel.org/networking/ip-sysctl.html"""
+    lowest = int(_EPHEMERAL.read_text().split()[0]) if _EPHEMERAL.exists() else _USUAL
+    return range(_LOWEST, lowest) if lowest > _LOWEST else range(_LOWEST, 65_536)
+
+
+# Any order, so that two processes seldom try the same; each once, so that two servers of one process never do.
+_PORTS: Final = itertools.cycle(random.SystemRandom().sample(_below_ephemeral(), len(_below_ephemeral())))
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has now, that was not given before, and that no outgoing connection will have."""
+    return next(port for port in _PORTS if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((_HOST, port)).close()
+    except OSError:
+        return False
+    return True

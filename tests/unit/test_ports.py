@@ -1,0 +1,28 @@
+"""Ports for servers that come back to them."""
+
+import socket
+
+from chat4all.cli import ports
+from chat4all.cli.ports import free_port
+
+ROOM = min(ports._below_ephemeral()) < int(ports._EPHEMERAL.read_text().split()[0])  # a system may leave none
+
+
+def test_no_port_is_given_twice() -> None:
+    given = [free_port() for _ in range(500)]
+    assert len(set(given)) == len(given)
+    assert set(given) <= set(ports._below_ephemeral())
+
+
+def test_none_is_one_that_an_outgoing_connection_may_have() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        for _ in range(20):
+            with socket.create_connection(server.getsockname()) as client:
+                assert not ROOM or client.getsockname()[1] not in ports._below_ephemeral()
+
+
+def test_one_that_somebody_has_is_passed_over() -> None:
+    taken = free_port()
+    with socket.create_server(("127.0.0.1", taken)):
+        assert not ports._is_free(taken)
+    assert ports._is_free(taken)
