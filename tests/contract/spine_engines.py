@@ -84,6 +84,9 @@ class RealEngines:
         _ = seconds
         await asyncio.sleep(_READS_AHEAD + _SESSION + 1.0)
 
+    def committed(self) -> int | None:
+        """Cassandra does not tell."""
+
 
 class _Own:
     """The log, with topics and groups of this world's own behind the names that everybody uses."""

@@ -21,6 +21,7 @@ from tests.integration.simulator.world import Bot, Simulator, simulating
 from tests.integration.wires import Phone
 
 from chat4all import config, runtime
+from chat4all.accounts.passwords import Passwords
 from chat4all.cli.server import Server
 from chat4all.wiring.embedded import Embedded
 
@@ -51,7 +52,7 @@ async def running(data: Path, **overrides: dict[str, Any]) -> AsyncIterator[Syst
     """Run a system on this folder. `overrides`: settings by section, as `accounts={"registration": "admins"}`."""
     sections = {name: {**given, **overrides.get(name, {})} for name, given in _GENEROUS.items()}
     settings = config.Settings.model_validate({**sections, "embedded": {"data": data}})
-    embedded = Embedded(settings)
+    embedded = Embedded(settings, passwords=Passwords.cheap())
     async with embedded.running() as app:
         listening = runtime.listen(settings.server.host, settings.server.port, "CHAT4ALL_SERVER__PORT")
         server = _Server(runtime.server_config(app, embedded.websockets, settings.server))

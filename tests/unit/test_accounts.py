@@ -15,6 +15,7 @@ from chat4all.accounts.settings import AccountsSettings
 from chat4all.accounts.tokens import Tokens
 from chat4all.directory.port import Role
 from chat4all.model.errors import Refusal, StartError
+from chat4all.wiring.parts import demo_hash
 
 SETTINGS = AccountsSettings()
 
@@ -198,8 +199,9 @@ def test_a_token_that_was_good_is_refused_once_it_has_expired(signer, monkeypatc
 async def test_passwords_are_argon2id_and_fit_only_themselves():
     passwords = Passwords()
     known = await passwords.hash("correct-horse")
-    assert known.startswith("$argon2id$")
+    assert known.startswith("$argon2id$v=19$m=65536,t=3,p=4$"), "RFC 9106's second choice"
     assert await passwords.fits("correct-horse", known)
+    assert await passwords.fits("demo", await demo_hash()), "whatever another one's hash has cost"
     assert not await passwords.fits("correct-mule", known)
     assert not await passwords.fits("decoy", None), "nobody's password is nobody's"
     assert not await passwords.fits("x", "no hash at all")

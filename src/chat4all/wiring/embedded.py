@@ -13,6 +13,7 @@ from typing import Final, TextIO
 from fastapi import FastAPI
 
 from chat4all.accounts.keys import Keyring
+from chat4all.accounts.passwords import Passwords
 from chat4all.accounts.shared_tokens import SharedTokens
 from chat4all.accounts.tokens import Tokens
 from chat4all.api import app as api
@@ -37,7 +38,7 @@ from chat4all.store.embedded import EmbeddedStore
 from chat4all.store.embedded_ledger import EmbeddedLedger
 from chat4all.telemetry.metrics import Metrics
 from chat4all.wiring import parts, tracing
-from chat4all.wiring.parts import DEMO_PASSWORD, DEMO_USERS, Parts
+from chat4all.wiring.parts import DEMO_USERS, Parts
 
 _log = logging.getLogger(__name__)
 
@@ -50,9 +51,9 @@ _HOUR: Final = 3600.0
 
 
 class Embedded:
-    """Every role in one process on SQLite files and in-process push."""
+    """Every role in one process on SQLite files and in-process push. `passwords`: how those of users are hashed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, passwords: Passwords | None = None) -> None:
         data = settings.embedded.data
         self.settings = settings
         self.loops = Loops()
@@ -66,7 +67,8 @@ class Embedded:
         self.realtime = EmbeddedRealtime()
         self.limits = EmbeddedLimits()
         self.traces = tracing.opened(settings.tracing, "embedded")
-        self.parts = Parts(self, _with_demo(settings), Tokens(_keyring(settings), settings.accounts), holder="embedded")
+        tokens = Tokens(_keyring(settings), settings.accounts)
+        self.parts = Parts(self, _with_demo(settings), tokens, holder="embedded", passwords=passwords)
         self.gateway = Gateway(self.realtime, self.parts.gateway_ports())
         self.websockets = Endpoint(self.gateway, self.parts.tokens)
         self.connecting = Connecting(self, settings.channels, holder="embedded", told=self.parts.relay.kick)
@@ -121,7 +123,7 @@ class Embedded:
     async def _demo_users(self) -> None:
         for username, role in DEMO_USERS.items():
             if await self.directory.user(username) is None:
-                hashed = await self.parts.passwords.hash(DEMO_PASSWORD)
+                hashed = await parts.demo_hash()
                 with contextlib.suppress(AlreadyThereError):
                     await self.directory.add_user(User(username=username, role=role, password_hash=hashed))
 

@@ -32,6 +32,15 @@ DEMO_USERS: Final = {"ana": Role.AGENT, "bruno": Role.USER, "admin": Role.ADMIN}
 DEMO_PASSWORD: Final = "demo"  # noqa: S105 - public: it is in the README, and only loopback is listened on
 
 
+async def demo_hash() -> str:
+    """The hash of the demo's password. Everybody knows it, so that nothing is won by a hash that takes its time."""
+    passwords = Passwords.cheap()
+    try:
+        return await passwords.hash(DEMO_PASSWORD)
+    finally:
+        passwords.close()
+
+
 class Engines(connecting.Engines, Protocol):
     """Everything behind a port: what connectors stand on, and these."""
 
@@ -45,11 +54,13 @@ class Engines(connecting.Engines, Protocol):
 class Parts:
     """Of one process. `holder`: this process, in leases."""
 
-    def __init__(self, on: Engines, settings: Settings, tokens: Tokens, *, holder: str) -> None:
+    def __init__(
+        self, on: Engines, settings: Settings, tokens: Tokens, *, holder: str, passwords: Passwords | None = None
+    ) -> None:
         self._on = on
         self._settings = settings
         self.tokens = tokens
-        self.passwords = Passwords()
+        self.passwords = passwords or Passwords()
         self.membership = Membership(on.directory)
         self.presence = Presence(directory=on.directory, realtime=on.realtime)
         self.acceptance = Acceptance(log=on.log, store=on.store, membership=self.membership, metrics=on.metrics)

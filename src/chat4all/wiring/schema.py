@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Topic
 from chat4all.model.errors import StartError
 from chat4all.store import cassandra_schema
 from chat4all.wiring.distributed import Distributed
-from chat4all.wiring.parts import DEMO_PASSWORD, DEMO_USERS
+from chat4all.wiring.parts import DEMO_USERS, demo_hash
 
 _DAY: Final = 86_400.0
 
@@ -100,19 +100,25 @@ async def _check_topic(on: Distributed, known: LogEpoch) -> None:
 
 
 async def _people(on: Distributed, settings: Settings, admin: str, password_file: Path | None) -> AsyncIterator[str]:
+    wanted: dict[str, tuple[Role, Callable[[], Awaitable[str]]]] = {}
+    if settings.accounts.demo:
+        wanted = {name: (role, demo_hash) for name, role in DEMO_USERS.items()}
+    if admin:
+        password = _password(password_file)
+        wanted[admin] = (Role.ADMIN, lambda: _hash(password))
+    for name, (role, hashed) in wanted.items():
+        if await on.directory.user(name) is not None:
+            yield f"accounts: {name} is there"
+            continue
+        with contextlib.suppress(AlreadyThereError):
+            await on.directory.add_user(User(username=name, role=role, password_hash=await hashed()))
+        yield f"accounts: {name} made, {role}"
+
+
+async def _hash(password: str) -> str:
     passwords = Passwords()
     try:
-        wanted = {name: (role, DEMO_PASSWORD) for name, role in DEMO_USERS.items()} if settings.accounts.demo else {}
-        if admin:
-            wanted[admin] = (Role.ADMIN, _password(password_file))
-        for name, (role, password) in wanted.items():
-            if await on.directory.user(name) is not None:
-                yield f"accounts: {name} is there"
-                continue
-            user = User(username=name, role=role, password_hash=await passwords.hash(password))
-            with contextlib.suppress(AlreadyThereError):
-                await on.directory.add_user(user)
-            yield f"accounts: {name} made, {role}"
+        return await passwords.hash(password)
     finally:
         passwords.close()
 

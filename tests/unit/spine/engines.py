@@ -79,6 +79,10 @@ class Engines(Protocol):
         """So long nothing is heard of those routers that do not run, or longer than the group waits for them."""
         ...
 
+    def committed(self) -> int | None:
+        """How many transactions the store has committed: what a reader saw before it still sees. None: not known."""
+        ...
+
 
 class Clock:
     """Seconds that pass when told to."""
@@ -128,6 +132,9 @@ class EmbeddedEngines:
 
     async def silence(self, seconds: float) -> None:
         self.clock.now += seconds
+
+    def committed(self) -> int | None:
+        return self.store._database.commits
 
     async def rewind(self, back: int) -> None:
         """The group is at an earlier place."""

@@ -125,6 +125,7 @@ class World:
         self._seen: dict[str, list[tuple[str, int | None, int | None]]] = {}
         self.accepted: set[str] = set()
         self._turn = 0
+        self._looked = -1  # how many transactions the store had committed when the reader looked last
         self.pushed: set[tuple[str, int]] = set()
         self.swept = False  # pushes were lost, and every gateway was told to look for itself
         self._collector: asyncio.Task[None] | None = None
@@ -242,7 +243,14 @@ class World:
     # -- the reader, and the judge
 
     async def watch(self) -> None:
-        """What a reader sees now: no hole, nothing that has changed its place, nothing undone, nothing gone."""
+        """What a reader sees now, where it can have changed since they looked last."""
+        committed = self.engines.committed()
+        if committed is None or committed != self._looked:
+            await self._look()
+            self._looked = -1 if committed is None else committed
+
+    async def _look(self) -> None:
+        """A reader sees no hole, nothing that has changed its place, nothing undone, nothing gone."""
         for chat in self.chats:
             rows = await self.store.history(chat, after_seq=0, limit=10_000)
             heads = await self.store.heads([chat])
@@ -269,7 +277,7 @@ class World:
             await self.relay.relay()
         await self.silent(100.0)
         await self._settle()
-        await self.watch()
+        await self._look()
         expected = self.oracle.expect(await self._whole_log(CONVERSATIONS))
         assert self.accepted <= expected.ids, f"accepted and lost: {self.accepted - expected.ids}"
         for chat in self.chats:
