@@ -1,6 +1,8 @@
 """Ports for servers that come back to them."""
 
 import socket
+import subprocess
+import sys
 
 from chat4all.cli import ports
 from chat4all.cli.ports import free_port
@@ -9,7 +11,7 @@ ROOM = min(ports._below_ephemeral()) < int(ports._EPHEMERAL.read_text().split()[
 
 
 def test_no_port_is_given_twice() -> None:
-    given = [free_port() for _ in range(500)]
+    given = [free_port() for _ in range(100)]
     assert len(set(given)) == len(given)
     assert set(given) <= set(ports._below_ephemeral())
 
@@ -26,3 +28,16 @@ def test_one_that_somebody_has_is_passed_over() -> None:
     with socket.create_server(("127.0.0.1", taken)):
         assert not ports._is_free(taken)
     assert ports._is_free(taken)
+
+
+def test_one_that_was_given_is_no_other_process_s_until_this_one_ends() -> None:
+    """Also while nobody listens there: a server that was killed comes back to it."""
+    program = "import sys; from chat4all.cli.ports import free_port; print(free_port(), flush=True); sys.stdin.read()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout is not None
+        given = int(other.stdout.readline())
+        assert ports._is_free(given)
+        assert not ports._reserve(given)
+        other.communicate("")
+    assert ports._reserve(given)

@@ -19,13 +19,14 @@ def _below_ephemeral() -> range:
     return range(_LOWEST, lowest) if lowest > _LOWEST else range(_LOWEST, 65_536)
 
 
-# Any order, so that two processes seldom try the same; each once, so that two servers of one process never do.
+# Any order, so that two processes seldom try the same.
 _PORTS: Final = itertools.cycle(random.SystemRandom().sample(_below_ephemeral(), len(_below_ephemeral())))
 
 
 def free_port() -> int:
-    """A port of loopback that nobody has now, that was not given before, and that no outgoing connection will have."""
-    return next(port for port in _PORTS if _is_free(port))
+    """A port of loopback that nobody has now, that no outgoing connection will have, and that nobody else is given as
+    long as this process lives."""
+    return next(port for port in _PORTS if _is_free(port) and _reserve(port))
 
 
 def _is_free(port: int) -> bool:
@@ -33,4 +34,17 @@ def _is_free(port: int) -> bool:
         socket.create_server((_HOST, port)).close()
     except OSError:
         return False
+    return True
+
+
+def _reserve(port: int) -> bool:
+    """The UDP port of this number is what says that it is somebody's: no server of ours listens there, and the kernel
+    lets go of it with the process, however that ends."""
+    mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        mark.bind((_HOST, port))
+    except OSError:
+        mark.close()
+        return False
+    mark.detach()
     return True
