@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STACK ?= .stack
+LOAD ?= 0
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo dev test check lint fmt lock docs screenshots bench bench-memory bench-stack demo-stack dev-stack stack-up stack-down stack-status clean
+.PHONY: help demo dev test coverage chaos machine check lint fmt lock docs screenshots bench bench-memory bench-stack demo-stack dev-stack stack-up stack-down stack-status clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,8 +19,17 @@ demo: $(VENV)/embedded.stamp ## Start the whole system, tell one true story with
 dev: $(VENV)/embedded.stamp ## Run the whole system on http://localhost:8000 (ARGS=--fresh starts clean)
 	@$(BIN)/chat4all dev $(ARGS)
 
-test: $(VENV)/dev.stamp ## Every test tier that this machine can run, with a summary
-	@$(BIN)/python hack/tiers.py all
+test: machine $(VENV)/dev.stamp ## Every test tier, with a summary (LOAD=n: beside n busy loops; YES=1: asks nothing)
+	@$(BIN)/python hack/tiers.py all --load $(LOAD)
+
+coverage: machine $(VENV)/dev.stamp ## The same, every process measured: half an hour
+	@$(BIN)/python hack/tiers.py all --coverage
+
+chaos: machine $(VENV)/dev.stamp ## The long proofs, of which `make test` has short ones (CHAOS_SEED=n: other faults)
+	@PROOF=long $(BIN)/python hack/tiers.py chaos
+
+machine:
+	@hack/machine.sh
 
 check: $(VENV)/dev.stamp ## The inner loop, under two minutes: lint, unit, embedded contract
 	@$(MAKE) --no-print-directory lint
@@ -75,7 +85,7 @@ clean: ## Remove the environment and the caches; ./data stays
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Chat4All needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' || \
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { hack/machine.sh python3-venv && $(PYTHON) -c 'import ensurepip'; } || \
 	  { echo "'$(PYTHON)' has no venv module. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Making $(VENV) (once) ..."
 	@$(PYTHON) -m venv $(VENV)

@@ -5,6 +5,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -12,23 +13,26 @@ LOCKS = ROOT / "requirements"
 COMMON = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header", "--no-emit-index-url", "--quiet"]
 
 
-def resolve(into: Path, *extra: str) -> None:
+PRODUCT = ("pyproject.toml", "requirements/build.in")
+
+
+def resolve(into: Path, *extra: str, inputs: Sequence[str] = PRODUCT) -> None:
     """Write one lock; versions already in it stay unless `--upgrade` is given.
 
-    Raises subprocess.CalledProcessError where nothing satisfies pyproject.toml; uv says why on stderr.
+    Raises subprocess.CalledProcessError where nothing satisfies the inputs; uv says why on stderr.
     """
     uv = Path(sys.executable).with_name("uv")
-    inputs = ["pyproject.toml", "requirements/build.in"]
     subprocess.run([uv, "pip", "compile", *COMMON, *inputs, *extra, "-o", into], cwd=ROOT, check=True)
 
 
 def main(arguments: list[str]) -> None:
-    """Write the locks: what runs the system embedded, what runs it on engines, and that plus what tests it."""
+    """Write the locks: what runs the system embedded, what runs it on engines, and that plus what tests it; and Go."""
     resolve(LOCKS / "embedded.lock", "--extra=embedded", *arguments)
     engines = ["--extra=distributed", f"--constraints={LOCKS / 'embedded.lock'}"]
     resolve(LOCKS / "distributed.lock", *engines, *arguments)
     both = ["--extra=distributed", "--group=dev", f"--constraints={LOCKS / 'distributed.lock'}"]
     resolve(LOCKS / "dev.lock", *both, *arguments)
+    resolve(LOCKS / "go.lock", *arguments, inputs=["requirements/go.in"])
 
 
 if __name__ == "__main__":

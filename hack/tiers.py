@@ -1,172 +1,188 @@
 """Run test tiers and say what ran, for how long, and what was skipped and why.
 
-`python hack/tiers.py all` runs every tier and holds branch coverage and the logs against their bounds;
-`python hack/tiers.py unit contract` runs just those, and without real engines, unless STACK says where some run.
-In CI (CI=true) a skipped test is a failure.
+`python hack/tiers.py all` runs every tier, in lanes side by side, and holds branch coverage and the logs against their
+bounds; `python hack/tiers.py unit contract` runs just those, one after the other, and without real engines, unless
+STACK says where some run. In CI (CI=true) a skipped test is a failure.
 """
 
+import argparse
+import concurrent.futures
 import contextlib
 import logging
 import os
-import re
 import shutil
-import subprocess
+import signal
 import sys
-import tempfile
 import time
-import xml.etree.ElementTree as ET
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from hack.stack.engine import StackError
 from hack.stack.stack import ENGINES, Stack
+from hack.suite import leaks, load, measured, scratch, tier
+from hack.suite.tier import BUILD, Result, Tier, Way
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-BUILD: Final = ROOT / "build" / "tests"
 TIERS: Final = {
-    "unit": "pure rules, tables of cases, the spine under faults",
-    "contract": "one suite per port, over every twin: embedded, and the real engines",
-    "integration": "the whole system over real HTTP and WebSockets, and the command line",
-    "distributed": "a process per role on real engines, each of which is killed and stopped",
-    "browser": "the console in Chromium: two people, kills, 10,000 messages, scripts, axe",
-    "chaos": "a server killed again and again under load",
+    one.name: one
+    for one in (
+        Tier("unit", "pure rules, tables of cases, the spine under faults", 120),
+        Tier("contract", "one suite per port, over every twin: embedded, and the real engines", 300),
+        Tier("integration", "the whole system over real HTTP and WebSockets, and the command line", 420),
+        Tier("distributed", "a process per role on real engines, each of which is killed and stopped", 360),
+        Tier("browser", "the console in Chromium: two people, kills, 10,000 messages, scripts, axe", 420),
+        Tier("chaos", "a server killed again and again under load", 240),
+    )
 }
+# Each lane's tiers run one after the other. Real engines are for one lane alone, and start while others already test.
+LANES: Final = (("unit", "integration"), ("contract", "distributed"), ("chaos", "browser"))
 NEEDS_ENGINES: Final = "distributed"  # nothing is left of it without them
-PYTEST: Final = [
-    *("-m", "pytest", "--quiet", "--no-header", "--durations=3", "-o", "log_file_level=DEBUG"),
-    *("-o", "log_file_format=%(name)s %(levelname)s %(message)s"),
-]
-MEASURED: Final = ["-m", "coverage", "run"]
 QUICK: Final = {"SPINE_LIVES": "15"}  # random lives of the spine in the inner loop
 LONG: Final = ["--deselect", "tests/unit/spine/test_sabotage.py::test_random_lives_catch"]  # not in the inner loop
 
-# What must never be in a log: a JWT, a password hash, a password of a test, a bot's token, a webhook's secret.
-# `demo` is in the README and in the welcome.
-SECRETS: Final = re.compile(
-    r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]+|\$argon2id\$\S+|long-enough|correct-horse|\bpassword=(?!demo\b)\w"
-    r"|\b\d{6,}:[\w-]{30,}|secret_of_this|golden-ring"
-)
 
+class Suite:
+    """A run of tiers. `whole`: all of each; else what belongs to the inner loop. `everywhere`: coverage of all."""
 
-class Result(NamedTuple):
-    """How a tier went. `engines`: how many of its tests passed against each real engine."""
+    def __init__(self, folder: Path, *, whole: bool, everywhere: bool) -> None:
+        self._folder = folder
+        self._whole = whole
+        self._everywhere = everywhere
+        self._running: list[tier.Running] = []
+        self._ended = False
+        self.stack = Stack(folder / "stack")
+        self.versions: dict[str, str] = {}
 
-    tier: str
-    passed: int
-    failed: int
-    skipped: list[str]
-    seconds: float
-    engines: Counter[str]
+    def lane(self, names: Sequence[str]) -> list[Result]:
+        """Run these one after the other, with real engines where they are needed, and print each whole at its end."""
+        with contextlib.ExitStack() as stack:
+            if "STACK" not in os.environ and ((self._whole and "contract" in names) or NEEDS_ENGINES in names):
+                stack.enter_context(self._engines())
+            return [self._run(TIERS[name]) for name in names if not self._ended]
 
+    def end(self) -> None:
+        """End what runs, and begin nothing more."""
+        self._ended = True
+        for process in self._running:
+            if process.returncode is None:
+                process.terminate()
 
-def run(tier: str, *, whole: bool) -> Result:
-    """Run one tier in a process of its own, its temporary files and logs kept in build/; the whole under coverage."""
-    print(f"\n=== {tier}: {TIERS[tier]}", flush=True)
-    folder = BUILD / tier
-    report = folder / "junit.xml"
-    options = [f"tests/{tier}", f"--junitxml={report}", f"--basetemp={folder / 'tmp'}", "-o", f"log_file={folder}.log"]
-    folder.mkdir()
-    began = time.monotonic()
-    without = () if "STACK" in os.environ else ("-m", "not engine")
-    command = [sys.executable, *(MEASURED if whole else ()), *PYTEST, *options, *without, *(() if whole else LONG)]
-    done = subprocess.run(command, cwd=ROOT, check=False, env={**({} if whole else QUICK), **os.environ})
-    seconds = time.monotonic() - began
-    if not report.exists():
-        return Result(tier, 0, 1, [], seconds, Counter())
-    cases = list(ET.parse(report).getroot().iter("testcase"))
-    skipped = [f"{case.get('name')}: {skip.get('message')}" for case in cases for skip in case.iter("skipped")]
-    failed = sum(1 for case in cases if case.find("failure") is not None or case.find("error") is not None)
-    if done.returncode != 0:
-        failed = max(failed, 1)
-    well = [str(case.get("name")) for case in cases if not list(case)]
-    engines = Counter(name for name in ENGINES for case in well if re.search(rf"\b{name}\b", case))
-    return Result(tier, len(cases) - failed - len(skipped), failed, skipped, seconds, engines)
-
-
-@contextlib.contextmanager
-def real_engines() -> Iterator[dict[str, str]]:
-    """A stack of the tests' own, gone at the end; the version of each engine. Nothing, where it cannot be had."""
-    # Not below the project: PostgreSQL is run by a user of its own, who has to come there.
-    folder = Path(tempfile.mkdtemp(prefix="chat4all-stack-"))
-    folder.chmod(0o755)
-    stack = Stack(folder)
-    print("\n=== real engines: installing if need be, starting", flush=True)
-    try:
+    @contextlib.contextmanager
+    def _engines(self) -> Iterator[None]:
+        """Real engines of the tests' own, gone at the end."""
         began = time.monotonic()
+        say("real engines: installing if need be, starting")
         logging.disable()  # clients say much about servers that are still starting
-        versions = stack.up(free_ports=True)
-        print(", ".join(f"{name} {version}" for name, version in versions.items()), end="; ")
-        print(f"{time.monotonic() - began:.0f} s", flush=True)
-        os.environ["STACK"] = str(folder)
-        yield versions
-    except StackError as error:
-        print(f"No real engines: {error}", flush=True)
-        os.environ["STACK"] = str(folder)  # their tests then say so, instead of being left out
-        yield {}
-    finally:
-        del os.environ["STACK"]
-        stack.down()
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            self.versions = self.stack.up(free_ports=True)
+            names = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+            say(f"{names}; {time.monotonic() - began:.0f} s")
+        except StackError as error:
+            say(f"No real engines: {error}")  # their tests then say so, instead of being left out
+        try:
+            yield
+        finally:
+            self.stack.down()
+
+    def _run(self, one: Tier) -> Result:
+        say(f"{one.name} begins: {one.about}")
+        result = tier.run(one, self._way(one), self._running.append)
+        text = tier.output(one).read_text(errors="replace")
+        say(f"{one.name} ended after {result.seconds:.0f} s\n{text}")
+        return result
+
+    def _way(self, one: Tier) -> Way:
+        engines = self._whole or one.name == NEEDS_ENGINES
+        stack = {"STACK": str(self.stack.folder)} if engines and "STACK" not in os.environ else {}
+        without = [] if stack or "STACK" in os.environ else ["-m", "not engine"]
+        return Way(
+            scratch=self._folder,
+            measured=measured.options(one.name, everywhere=self._everywhere) if self._whole else (),
+            options=without if self._whole else [*without, *LONG],
+            environment={**stack, **({} if self._whole else QUICK), "PYTHONDONTWRITEBYTECODE": ""},
+            engines=list(ENGINES),
+        )
 
 
-def leaks() -> list[str]:
-    """Lines of our own logs that hold a secret: of this run's in-process systems, and of every server it started."""
-    found = []
-    for file in BUILD.rglob("*.log"):
-        ours = file.parent != BUILD  # a server's own log; else pytest's, in which clients and libraries write too
-        found += [
-            f"{file.relative_to(ROOT)}: {SECRETS.sub('[a secret]', line)[:200]}"
-            for line in file.read_text(errors="replace").splitlines()
-            if (ours or line.startswith("chat4all")) and SECRETS.search(line)
-        ]
-    return found
+def say(text: str) -> None:
+    """Print a paragraph, whole: lanes print side by side."""
+    sys.stdout.write(f"=== {time.strftime('%H:%M:%S')} {text.rstrip()}\n")
+    sys.stdout.flush()
 
 
-def coverage() -> int:
-    """Combine what the tiers measured and print it; nought if it is enough (pyproject.toml says what is)."""
-    subprocess.run([sys.executable, "-m", "coverage", "combine", "--quiet"], cwd=ROOT, check=False)
-    return subprocess.run([sys.executable, "-m", "coverage", "report"], cwd=ROOT, check=False).returncode
+def side_by_side(suite: Suite, lanes: Sequence[Sequence[str]]) -> list[Result]:
+    """Run lanes at the same time; their results in the order of the table of tiers."""
+    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as threads:
+        try:
+            results = [result for one in threads.map(suite.lane, lanes) for result in one]
+        except BaseException:  # this process is told to end
+            suite.end()
+            raise
+    return sorted(results, key=lambda result: list(TIERS).index(result.tier.name))
 
 
-def main(names: list[str]) -> int:
-    """Run the tiers named; `all` is every one."""
-    whole = names == ["all"]
-    tiers = list(TIERS) if whole else names
-    if unknown := [name for name in tiers if name not in TIERS]:
-        print(f"There is no tier {', '.join(unknown)}; there are {', '.join(TIERS)}.", file=sys.stderr)
-        return 2
-    shutil.rmtree(BUILD, ignore_errors=True)
-    BUILD.mkdir(parents=True)
-    for old in ROOT.glob(".coverage*"):
-        old.unlink()
-    versions: dict[str, str] = {}
-    with contextlib.ExitStack() as stack:
-        if whole or (NEEDS_ENGINES in tiers and "STACK" not in os.environ):
-            versions = stack.enter_context(real_engines())
-        results = [run(tier, whole=whole) for tier in tiers]
-    wrong = whole and coverage() != 0
-    found = leaks()
-    print("\nTier          passed  failed  skipped  seconds")
+def summary(results: Sequence[Result], versions: dict[str, str], found: Sequence[str], searched: int) -> None:
+    """Print what ran, how long that took beside its budget, what was skipped and why, and what leaked."""
+    print("\nTier          passed  failed  skipped  seconds  budget     CPU")
     for result in results:
-        print(f"{result.tier:12} {result.passed:7} {result.failed:7} {len(result.skipped):8} {result.seconds:8.0f}")
+        print(result.line)
     for result in results:
         for reason in result.skipped:
-            print(f"skipped in {result.tier}: {reason}")
+            print(f"skipped in {result.tier.name}: {reason}")
     for leak in found[:20]:
         print(f"a secret in a log: {leak}")
     for engine, version in versions.items():
         print(f"{engine} {version}: {sum(result.engines[engine] for result in results)} tests passed against it")
-    servers = sum(file.parent != BUILD for file in BUILD.rglob("*.log"))
-    print(f"Logs searched for secrets: {len(tiers)} of tiers, {servers} of servers; {len(found)} lines found.")
-    passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)
+    print(f"Logs searched for secrets: {len(results)} of tiers, {searched} of servers; {len(found)} lines found.")
+
+
+def kept(folder: Path) -> None:
+    """Keep the logs of a run that failed in build/tests/logs: the folder that they are in goes away."""
+    for log in (file for pattern in ("*.log", "stack/*/log") for file in folder.rglob(pattern)):
+        into = BUILD / "logs" / log.relative_to(folder)
+        into.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(log, into)
+    print(f"The logs of servers and engines: {BUILD / 'logs'}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the tiers named; `all` is every one."""
+    given = parsed(arguments)
+    whole = given.tiers == ["all"]
+    shutil.rmtree(BUILD, ignore_errors=True)
+    BUILD.mkdir(parents=True)
+    measured.forget()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was begun is ended
+    began = time.monotonic()
+    with scratch.made() as folder, load.busy(given.load):
+        suite = Suite(folder, whole=whole, everywhere=given.coverage)
+        results = side_by_side(suite, LANES if whole else [given.tiers])
+        enough = not whole or measured.is_enough(everywhere=given.coverage)
+        servers = [file for file in folder.rglob("*.log") if not file.is_relative_to(folder / "stack")]
+        found = leaks.found(list(BUILD.glob("*.log")), servers)
+        summary(results, suite.versions, found, len(servers))
+        passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)
+        if failed or found:
+            kept(folder)
     skipped = sum(len(r.skipped) for r in results)
+    print(f"All in {time.monotonic() - began:.0f} s" + f", beside {given.load} busy loops" * bool(given.load))
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     forbidden = skipped if os.environ.get("CI") == "true" else 0
-    return 1 if failed or wrong or found or forbidden else 0
+    return 1 if failed or not enough or found or forbidden else 0
+
+
+def parsed(arguments: Sequence[str]) -> Any:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(prog="hack/tiers.py", description=__doc__)
+    parser.add_argument("tiers", nargs="+", choices=["all", *TIERS], metavar="TIER", help=f"all, {', '.join(TIERS)}")
+    parser.add_argument("--load", type=int, default=0, help="so many busy loops beside them")
+    parser.add_argument("--coverage", action="store_true", help="of every tier and every process that it starts")
+    given = parser.parse_args(arguments)
+    if "all" in given.tiers and given.tiers != ["all"]:
+        parser.error("'all' stands alone")
+    return given
 
 
 if __name__ == "__main__":

@@ -1,10 +1,17 @@
 """What every tier's tests may use."""
 
+import logging
 from collections.abc import Callable
 
 import pytest
 from hack.stack.stack import Stack
 from tests.engines import running
+
+
+def pytest_configure() -> None:
+    """Our own logs are whole, and searched for secrets; libraries' finest lines would cost more than the rest."""
+    logging.getLogger().setLevel(logging.INFO)
+    logging.getLogger("chat4all").setLevel(logging.DEBUG)
 
 
 @pytest.fixture

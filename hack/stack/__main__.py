@@ -1,7 +1,8 @@
 """`python -m hack.stack up|down|status [ENGINE ...]`: real engines in the background, each in a folder of its own.
 
-Nothing is installed system-wide: jars come from Maven Central and MinIO from its Go module, once, into the stack's
-`library`; PostgreSQL and Redis are the system's packages, and what is missing is said with the command that gets it.
+Nothing is installed system-wide: jars come from Maven Central and MinIO from its Go module, once, into the cache that
+all clones share (hack/cache.py); PostgreSQL and Redis are the system's packages, and what is missing is said with the
+command that gets it.
 """
 
 import argparse

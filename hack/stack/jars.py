@@ -1,9 +1,11 @@
 """Programs for the Java virtual machine, from Maven Central, resolved by Maven itself."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from hack import cache
 from hack.stack.engine import need, run
 
 _JAVA: Final = "On Debian or Ubuntu: apt-get install openjdk-17-jre-headless maven"
@@ -17,8 +19,12 @@ _DEPENDENCY: Final = "<dependency><groupId>{}</groupId><artifactId>{}</artifactI
 def fetch(into: Path, *coordinates: str) -> None:
     """Have the jars of `group:artifact:version` and all they need in this folder. Raises StackError."""
     need("java", _JAVA)
-    if into.exists():
-        return
+    with cache.alone(into.name):
+        if not into.exists():
+            _resolve(into, coordinates)
+
+
+def _resolve(into: Path, coordinates: Sequence[str]) -> None:
     maven = need("mvn", _JAVA)
     partial = into.with_name(f"{into.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 import minio
-from hack.stack.engine import Engine, need, run
+from hack import cache
+from hack.stack import go
+from hack.stack.engine import Engine, run
 
 _VERSION: Final = "v0.0.0-20260212201848-7aac2a2c5b7c"
-_GO: Final = "Go 1.24 or newer is needed to build MinIO: https://go.dev/dl"
 _USER: Final = "chat4all"
 
 
@@ -20,11 +21,13 @@ class Minio(Engine):
     default_ports: ClassVar = {"main": 19000, "console": 19001}
 
     def install(self) -> None:
-        if self._program.exists():
-            return
-        go = need("go", _GO)
-        self._program.parent.mkdir(parents=True, exist_ok=True)
-        run([go, "install", f"github.com/minio/minio@{_VERSION}"], cwd=self.library, environment=self._environment())
+        with cache.alone(self._program.parent.name):
+            if self._program.exists():
+                return
+            program = go.program()
+            self._program.parent.mkdir(parents=True, exist_ok=True)
+            module = f"github.com/minio/minio@{_VERSION}"
+            run([program, "install", module], cwd=self.library, environment=self._environment())
 
     def prepare(self) -> None:
         (self.folder / "data").mkdir(exist_ok=True)

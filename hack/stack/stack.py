@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from hack import cache
 from hack.stack.cassandra import Cassandra
 from hack.stack.engine import Engine
 from hack.stack.kafka import Kafka
@@ -13,7 +14,6 @@ from hack.stack.postgresql import PostgreSql
 from hack.stack.redis import Redis
 
 ENGINES: Final[dict[str, type[Engine]]] = {kind.name: kind for kind in (Kafka, Cassandra, PostgreSql, Redis, Minio)}
-_LIBRARY: Final = Path(__file__).resolve().parents[2] / ".stack" / "library"
 
 
 class Stack:
@@ -21,7 +21,8 @@ class Stack:
 
     def __init__(self, folder: Path, names: Sequence[str] = ()) -> None:
         self.folder = folder
-        self._engines = {name: ENGINES[name](folder, _LIBRARY) for name in names or ENGINES}
+        library = cache.folder("engines")
+        self._engines = {name: ENGINES[name](folder, library) for name in names or ENGINES}
 
     def __getitem__(self, name: str) -> Engine:
         return self._engines[name]
@@ -33,7 +34,6 @@ class Stack:
 
     def up(self, *, free_ports: bool = False) -> dict[str, str]:
         """Install, start and wait for all at once; their versions by name. Raises StackError."""
-        _LIBRARY.mkdir(parents=True, exist_ok=True)
 
         def begin(engine: Engine) -> str:
             if engine.pid is None:

@@ -1,19 +1,17 @@
 """axe, which looks for what keeps people out of a page: installed from npm as its lock says, and run in the page."""
 
 import asyncio
-import os
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from hack import cache
 from playwright.async_api import Page
 
-_FOLDER: Final = Path(__file__).parent
-_LOCK: Final = _FOLDER / "package-lock.json"
-_INSTALLED: Final = _FOLDER / "node_modules" / ".package-lock.json"
-_SCRIPT: Final = _FOLDER / "node_modules" / "axe-core" / "axe.min.js"
+_WANTED: Final = tuple(Path(__file__).parent / name for name in ("package.json", "package-lock.json"))
 _TAGS: Final = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
 _RUN: Final = """async (tags) => {
   const { violations } = await axe.run({ runOnly: { type: "tag", values: tags }, resultTypes: ["violations"] });
@@ -25,15 +23,27 @@ _RUN: Final = """async (tags) => {
 
 def install() -> str:
     """The script, installed where it is not yet, or not as the lock says. Skips the test where there is no npm."""
-    if not _INSTALLED.exists() or _INSTALLED.stat().st_mtime < _LOCK.stat().st_mtime:
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("There is no npm, which brings axe-core. On Debian: apt-get install npm")
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=_FOLDER, check=False, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, f"npm ci: {done.stdout}{done.stderr}"
-        os.utime(_INSTALLED)
-    return _SCRIPT.read_text()
+    wanted = b"".join(file.read_bytes() for file in _WANTED)
+    folder = cache.folder("npm") / hashlib.sha256(wanted).hexdigest()[:16]
+    with cache.alone(folder.name):
+        if not folder.exists():
+            _install(folder)
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+
+def _install(folder: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("There is no npm, which brings axe-core. On Debian: apt-get install npm")
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    for file in _WANTED:
+        shutil.copy(file, partial)
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=partial, check=False, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, f"npm ci: {done.stdout}{done.stderr}"
+    partial.replace(folder)
 
 
 async def violations(page: Page, script: str) -> list[str]:
