@@ -9,7 +9,7 @@ from typing import Final
 # welcome.
 _SECRETS: Final = re.compile(
     r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]+|\$argon2id\$\S+|long-enough|correct-horse|\bpassword=(?!demo\b)\w"
-    r"|\b\d{6,}:[\w-]{30,}|secret_of_this|golden-ring"
+    r"|(?<!\d)\d{6,}:[\w-]{30,}|secret_of_this|golden-ring"
 )
 
 
