@@ -16,6 +16,7 @@ SECRETS = [
     "authorization: bearer opaque-one",
     "hash $argon2id$v=19$m=65536,t=3,p=4$c2FsdA$aGFzaA",
     "username=ana&password=opaque-one",
+    "POST https://api.telegram.org/bot123456789:opaque-one-AAHdqTcvCH1vGWJxfSeofSAs/getMe",
 ]
 
 

@@ -11,6 +11,7 @@ _SECRETS: Final = re.compile(
     r"|(?<=[Bb]earer )\S+"
     r"|\$argon2id\$\S+"
     r"|(?<=password=)[^&\s\"']+"
+    r"|(?<!\d)\d{6,}:[\w-]{30,}"  # a Telegram bot's token, which is part of each address that is called
 )
 
 
