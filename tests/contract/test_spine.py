@@ -1,13 +1,16 @@
 """The spine on real engines: every sabotaged variant is caught there too, and the real one passes the very same
-interleaving. The interleavings are tests/unit/spine's."""
+interleaving. The interleavings are tests/unit/spine's. They are lived side by side, each in a world of its own: most of
+their time is silence, in which the broker's group waits for a router that is gone."""
 
 import asyncio
-from functools import partial
+import uuid
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import pytest
 from hack.stack.stack import Stack
-from tests.contract.spine_engines import RealEngines
-from tests.unit.spine.sabotage import SABOTAGED
+from tests.contract.spine_engines import RealEngines, empty_outbox
+from tests.unit.spine.sabotage import SABOTAGED, Sabotaged
 from tests.unit.spine.test_sabotage import live
 from tests.unit.test_attempts import live as lives
 from tests.unit.test_attempts import too_often
@@ -20,22 +23,49 @@ from chat4all.store.settings import CassandraSettings
 pytestmark = pytest.mark.engine
 
 
-@pytest.fixture(params=["kafka, cassandra, postgresql, redis"])  # the names by which the summary counts
-def made(
-    engines: Stack, keyspace: CassandraSettings, database: DirectorySettings, redis_server: RedisSettings
-) -> partial[RealEngines]:
-    return partial(RealEngines, engines["kafka"].address, keyspace, database, redis_server)
+class Life(NamedTuple):
+    """An interleaving, and whether what is real lives it or the variant that it has to catch."""
+
+    name: str
+    sabotaged: bool
+
+
+LIVES = [Life(name, sabotaged) for name in SABOTAGED for sabotaged in (True, False)]
+AT_ONCE = 6  # more keep each other waiting
+
+
+@pytest.fixture(scope="module", params=["kafka, cassandra, postgresql, redis"])  # by these the summary counts
+def ends(
+    engines: Stack, keyspace: CassandraSettings, database: DirectorySettings
+) -> Mapping[Life, BaseException | None]:
+    """How each life ended: with what the judge said, or well."""
+    broker, redis = engines["kafka"].address, engines["redis"]
+
+    async def lived(life: Life, places: asyncio.Semaphore) -> None:
+        wrong = SABOTAGED[life.name] if life.sabotaged else Sabotaged()
+        pushes = RedisSettings(port=redis.port(), password_file=redis.password, prefix=f"contract:{uuid.uuid4().hex}:")
+        async with places:
+            await live(life.name, RealEngines(broker, keyspace, database, pushes, **wrong.engines), **wrong.world)
+
+    async def all_of_them() -> list[BaseException | None]:
+        await empty_outbox(database)
+        places = asyncio.Semaphore(AT_ONCE)
+        return await asyncio.gather(*(lived(life, places) for life in LIVES), return_exceptions=True)
+
+    return dict(zip(LIVES, asyncio.run(all_of_them()), strict=True))
 
 
 @pytest.mark.parametrize("name", SABOTAGED)
-async def test_the_directed_interleaving_catches(made: partial[RealEngines], name: str) -> None:
-    with pytest.raises(AssertionError):
-        await live(name, made(**SABOTAGED[name].engines), **SABOTAGED[name].world)
+def test_the_directed_interleaving_catches(ends: Mapping[Life, BaseException | None], name: str) -> None:
+    end = ends[Life(name, sabotaged=True)]
+    assert isinstance(end, AssertionError), f"{name} was not caught; it ended with {end!r}"
 
 
 @pytest.mark.parametrize("name", SABOTAGED)
-async def test_the_real_one_survives(made: partial[RealEngines], name: str) -> None:
-    await live(name, made())
+def test_the_real_one_survives(ends: Mapping[Life, BaseException | None], name: str) -> None:
+    end = ends[Life(name, sabotaged=False)]
+    if end is not None:
+        raise end
 
 
 class NoClaim(CassandraLedger):

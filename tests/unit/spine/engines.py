@@ -134,7 +134,8 @@ class EmbeddedEngines:
         self.clock.now += seconds
 
     def committed(self) -> int | None:
-        return self.store._database.commits
+        commits: int = self.store._database.commits
+        return commits
 
     async def rewind(self, back: int) -> None:
         """The group is at an earlier place."""

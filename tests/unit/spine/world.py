@@ -61,8 +61,10 @@ class Seat:
         self.gates.disarm()
 
     async def _routed_all(self) -> bool:
+        """Whether nothing is left for it to route: of a partition that it stopped at, nothing is."""
         lag = await self.router()._consumer.lag()
-        return len(lag) == PARTITIONS and not any(lag.values())
+        stopped = self.router()._stopped
+        return len(lag) == PARTITIONS and not any(left for where, left in lag.items() if where not in stopped)
 
     async def wake(self) -> None:
         """Let it go on where it was paused, to the end of that turn."""
