@@ -332,6 +332,7 @@ async def test_what_was_written_is_there_after_a_new_start(twin: Twin) -> None:
     assert [one.token for one in await twin.ledger.attempts(delivery)] == ["mine"]
 
 
+PLACE: dict[str, Any] = {"connector": "c", "chat": "7", "external_id": "17"}
 CALLS: list[Callable[[Ledger], Awaitable[object]]] = [
     lambda ledger: ledger.plan([Plan(record_id="r", message_id="r")]),
     lambda ledger: ledger.plans(["r"]),
@@ -341,7 +342,18 @@ CALLS: list[Callable[[Ledger], Awaitable[object]]] = [
     lambda ledger: ledger.claim("d", 1, token="t", lease=0),
     lambda ledger: ledger.settle("d", 1, token="t", result=SENT),
     lambda ledger: ledger.doubt("d", 1, token="t", now=0),
+    lambda ledger: ledger.put_external([ExternalMessage(**PLACE, conversation_id="c", message_id="m")]),
     lambda ledger: ledger.external("c", "7", ["17"]),
+    lambda ledger: ledger.external_of("c", "7", "m"),
+    lambda ledger: ledger.put_pending([Pending(**PLACE, state=State.READ, at=NOON)]),
+    lambda ledger: ledger.pending("c", "7", "17"),
+    lambda ledger: ledger.pending_known("c", limit=1),
+    lambda ledger: ledger.pending_done([Pending(**PLACE, state=State.READ, at=NOON)]),
+    lambda ledger: ledger.pending_trim("c", before=NOON),
+    lambda ledger: ledger.park("c", 0, b"7", [(1, b"x")]),
+    lambda ledger: ledger.parked("c", 0, b"7"),
+    lambda ledger: ledger.unpark("c", 0, b"7", 1),
+    lambda ledger: ledger.parked_destinations("c", 0),
 ]
 
 

@@ -40,7 +40,7 @@ async def test_every_commit_of_the_directory_is_synced_and_its_keys_are_checked(
 
 class Scene(NamedTuple):
     """What there is to be changed: ana's conversation with bruno, a message of hers in it, a group of them and the
-    admin, a link of bruno's, a dead letter. `nobody`: a name that is not taken; `person`: on Telegram, linked to nobody."""
+    admin, a link of bruno's, a dead letter. `nobody`: a name that is not taken; `person`: on Telegram, of nobody."""
 
     ana: Person
     bruno: Person

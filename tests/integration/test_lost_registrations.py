@@ -1,10 +1,9 @@
-"""A gateway whose registrations are lost gets no pushes: it finds that out by itself, makes its sessions known again and
-shows what they missed. The regular sweep, which would help too, does not come in these tests."""
+"""A gateway whose registrations are lost gets no pushes: it finds that out by itself, makes its sessions known again
+and shows what they missed. The regular sweep, which would help too, does not come in these tests."""
 
 import asyncio
 import types
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -29,11 +28,10 @@ QUICK: Final[dict[str, object]] = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
     """Its gateway looks at its registrations all the time, and sweeps only where it has a reason."""
-    folder: Path = tmp_path_factory.mktemp("system")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in QUICK.items():
             patch.setattr(hub, name, value)
-        async with running(folder) as made:
+        async with running(tmp_path_factory.mktemp("system")) as made:
             yield made
 
 

@@ -111,12 +111,17 @@ async def test_a_commit_that_fails_is_success_for_nobody(tmp_path):
     """What a deferred key refers to is looked for by COMMIT, and by nothing before it."""
     database = Database(tmp_path / "x.db", DEFERRED, engine="log")
     database.open()
-    running, free, told = threading.Event(), threading.Event(), []
+    running, free = threading.Event(), threading.Event()
+    told: list[int] = []
+
+    def hold(_):
+        running.set()
+        free.wait()
 
     async def write(statement):
         await database.write(lambda connection: connection.execute(statement).rowcount, settled=told.append)
 
-    first = asyncio.create_task(database.write(lambda _: running.set() or free.wait()))
+    first = asyncio.create_task(database.write(hold))
     await asyncio.to_thread(running.wait)
     waiting = [asyncio.create_task(write(one)) for one in ("INSERT INTO t VALUES (1)", "INSERT INTO child VALUES (7)")]
     await asyncio.sleep(0)  # both wait for the next transaction now
