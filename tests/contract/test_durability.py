@@ -5,8 +5,9 @@ whoever asked for less would be told that all is well.
 """
 
 import struct
+import threading
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from hack.stack.engine import Engine
 from hack.stack.stack import Stack
 from tests.contract import test_ledger, test_store
 from tests.contract.conftest import KEYSPACE
+from tests.refusing import refusing
 
 from chat4all.config import Settings
 from chat4all.directory.engine import Sql
@@ -32,10 +34,32 @@ from chat4all.model.ids import new_id
 from chat4all.store import cassandra_schema
 from chat4all.store.cassandra import CassandraStore
 from chat4all.store.cassandra_ledger import CassandraLedger
+from chat4all.store.embedded import EmbeddedStore
+from chat4all.store.embedded_ledger import EmbeddedLedger
 from chat4all.store.settings import CassandraSettings
 from chat4all.wiring import schema
 
 DAYS: Final = 86_400_000  # ms
+
+# -- SQLite
+
+
+READS: Final = {
+    "store": {"heads", "index", "rows", "history", "unread", "cursors", "reached", "timeline", "answered"},
+    "ledger": {"plans", "deliveries", "attempts", "external", "external_of", "pending", "pending_known"}
+    | {"parked", "parked_destinations"},
+}
+
+
+async def test_embedded_what_a_file_does_not_take_is_no_success(tmp_path: Path) -> None:
+    store, ledger = EmbeddedStore(tmp_path / "store.db"), EmbeddedLedger(tmp_path / "ledger.db")
+    for name, port, calls in (("store", store, test_store.CALLS), ("ledger", ledger, test_ledger.CALLS)):
+        await port.open()
+        async with refusing(port._database):
+            assert await answered(port, calls, "readonly") == READS[name]
+        assert await answered(port, calls, "") == calls.keys()
+        await port.close()
+
 
 # -- Kafka
 
@@ -140,32 +164,32 @@ def few(session: Session, keyspace: CassandraSettings) -> Iterator[CassandraSett
     session.execute(copies % 1, timeout=60)
 
 
+async def answered(port: Any, calls: Mapping[str, Any], why: str) -> set[str]:
+    """The calls that did not fail for this reason."""
+    found = set()
+    for name, call in calls.items():
+        try:
+            await call(port)
+        except EngineUnavailableError as error:
+            assert why in str(error), name
+        else:
+            found.add(name)
+    return found
+
+
 async def test_the_store_answers_only_for_a_majority(few: CassandraSettings) -> None:
     here = new_id()
     rows = [test_store.a_row(here, 1), test_store.a_row(here, 2)]
     store = CassandraStore(few)
     calls = {**test_store.CALLS, "put_rows, several": lambda store: store.put_rows(rows, [])}
-    assert await answered(store, calls) == []
+    assert await answered(store, calls, "Unavailable: ") == set()
     await store.close()
 
 
 async def test_the_ledger_answers_only_for_a_majority(few: CassandraSettings) -> None:
     ledger = CassandraLedger(few)
-    assert await answered(ledger, dict(enumerate(test_ledger.CALLS))) == []
+    assert await answered(ledger, test_ledger.CALLS, "Unavailable: ") == set()
     await ledger.close()
-
-
-async def answered(port: Any, calls: dict[Any, Any]) -> list[Any]:
-    """The calls that did not fail."""
-    found = []
-    for name, call in calls.items():
-        try:
-            await call(port)
-        except EngineUnavailableError as error:
-            assert isinstance(error.__cause__, Unavailable), name
-        else:
-            found.append(name)
-    return found
 
 
 def test_a_keyspace_has_as_many_copies_as_is_said(session: Session, keyspace: CassandraSettings) -> None:
@@ -227,6 +251,16 @@ async def test_a_commit_that_fails_is_no_success(sql: Sql) -> None:
     assert count == 0
     await sql.write(lambda connection: connection.exec_driver_sql("DROP TABLE child"))
     await sql.write(lambda connection: connection.exec_driver_sql("DROP TABLE parent"))
+
+
+async def test_what_is_not_answered_in_time_is_no_success(sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(Sql._run.__kwdefaults__, "seconds", 0.05)  # type: ignore[arg-type] # it has some
+    free = threading.Event()
+    try:
+        with pytest.raises(EngineUnavailableError, match="no answer"):
+            await sql.write(lambda _: free.wait())
+    finally:
+        free.set()
 
 
 @pytest.fixture(params=[pytest.param("postgresql", marks=pytest.mark.engine)])
