@@ -247,6 +247,16 @@ async def test_who_cannot_be_reached_is_marked_until_he_can(channels: ChannelDir
     assert (await channels.links_of(["bruno"]))["bruno"] == [one], "who writes is there"
 
 
+async def test_what_is_told_again_of_him_changes_nothing(channels: ChannelDirectory) -> None:
+    one = link()
+    await channels.add_link(one)
+    blocked, back = ("event 1", NOON), ("event 2", NOON + 1)
+    assert await channels.set_reachable(TG, "7", reachable=False, reason="Blocked", event=blocked) != []
+    assert await channels.set_reachable(TG, "7", reachable=True, reason="", event=back) == [one]
+    assert await channels.set_reachable(TG, "7", reachable=False, reason="Blocked", event=blocked) == []
+    assert (await channels.links_of(["bruno"]))["bruno"] == [one]
+
+
 async def test_old_events_are_forgotten(channels: ChannelDirectory) -> None:
     for name in ("group 7", "which 7 1", "standing 9"):
         assert await channels.first_time(TG, name, NOON)

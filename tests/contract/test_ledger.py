@@ -332,20 +332,32 @@ async def test_what_was_written_is_there_after_a_new_start(twin: Twin) -> None:
     assert [one.token for one in await twin.ledger.attempts(delivery)] == ["mine"]
 
 
-CALLS: list[Callable[[Ledger], Awaitable[object]]] = [
-    lambda ledger: ledger.plan([Plan(record_id="r", message_id="r")]),
-    lambda ledger: ledger.plans(["r"]),
-    lambda ledger: ledger.put_deliveries(writes("r")),
-    lambda ledger: ledger.deliveries(["r"]),
-    lambda ledger: ledger.attempts("d"),
-    lambda ledger: ledger.claim("d", 1, token="t", lease=0),
-    lambda ledger: ledger.settle("d", 1, token="t", result=SENT),
-    lambda ledger: ledger.doubt("d", 1, token="t", now=0),
-    lambda ledger: ledger.external("c", "7", ["17"]),
-]
+PLACE: dict[str, Any] = {"connector": "c", "chat": "7", "external_id": "17"}
+CALLS: dict[str, Callable[[Ledger], Awaitable[object]]] = {
+    "plan": lambda ledger: ledger.plan([Plan(record_id="r", message_id="r")]),
+    "plans": lambda ledger: ledger.plans(["r"]),
+    "put_deliveries": lambda ledger: ledger.put_deliveries(writes("r")),
+    "deliveries": lambda ledger: ledger.deliveries(["r"]),
+    "attempts": lambda ledger: ledger.attempts("d"),
+    "claim": lambda ledger: ledger.claim("d", 1, token="t", lease=0),
+    "settle": lambda ledger: ledger.settle("d", 1, token="t", result=SENT),
+    "doubt": lambda ledger: ledger.doubt("d", 1, token="t", now=0),
+    "put_external": lambda ledger: ledger.put_external([ExternalMessage(**PLACE, conversation_id="c", message_id="m")]),
+    "external": lambda ledger: ledger.external("c", "7", ["17"]),
+    "external_of": lambda ledger: ledger.external_of("c", "7", "m"),
+    "put_pending": lambda ledger: ledger.put_pending([Pending(**PLACE, state=State.READ, at=NOON)]),
+    "pending": lambda ledger: ledger.pending("c", "7", "17"),
+    "pending_known": lambda ledger: ledger.pending_known("c", limit=1),
+    "pending_done": lambda ledger: ledger.pending_done([Pending(**PLACE, state=State.READ, at=NOON)]),
+    "pending_trim": lambda ledger: ledger.pending_trim("c", before=NOON),
+    "park": lambda ledger: ledger.park("c", 0, b"7", [(1, b"x")]),
+    "parked": lambda ledger: ledger.parked("c", 0, b"7"),
+    "unpark": lambda ledger: ledger.unpark("c", 0, b"7", 1),
+    "parked_destinations": lambda ledger: ledger.parked_destinations("c", 0),
+}
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_a_closed_ledger_is_unavailable(twin: Twin, call: Callable[[Ledger], Awaitable[object]]) -> None:
     await twin.close()
     with pytest.raises(EngineUnavailableError):

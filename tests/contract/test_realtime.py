@@ -13,6 +13,7 @@ import pytest
 from chat4all.realtime.embedded import EmbeddedRealtime
 from chat4all.realtime.port import REFRESH, TTL, Push, Realtime, Status
 from chat4all.realtime.redis import RedisRealtime
+from chat4all.redis_client import client
 from chat4all.redis_settings import RedisSettings
 
 DEADLINE = 60.0  # until something that must happen has happened
@@ -343,3 +344,28 @@ async def test_a_device_or_session_that_is_silent_for_the_ttl_is_gone(twin: Twin
     assert await twin.realtime.presence(["ana"]) == {"ana": Status.OFFLINE}
     await twin.realtime.beat("ana", "phone", Status.ONLINE)
     assert await twin.realtime.presence(["ana"]) == {"ana": Status.ONLINE}
+
+
+# What only Redis can do: lose the line on which pushes are heard
+
+
+@pytest.mark.engine
+async def test_redis_a_line_that_was_cut_begins_again_with_a_sweep(
+    redis: RedisTwin, redis_server: RedisSettings
+) -> None:
+    async with redis.realtime.subscribe("g1") as pushes, client(redis_server) as server:
+        await redis.realtime.publish(numbered("g1", 1))
+        assert await receive(pushes, 1) == numbered("g1", 1)
+        assert await server.execute_command("CLIENT", "KILL", "TYPE", "pubsub") > 0
+        await redis.realtime.publish(numbered("g1", 1, start=1))  # nobody may hear it
+        got = await receive(pushes, 1)
+        while not got[-1].sweep:
+            got += await receive(pushes, 1)
+        await nothing_more(redis, "g1", pushes)
+
+
+@pytest.mark.engine
+async def test_redis_what_is_no_push_may_have_been_one(redis: RedisTwin, redis_server: RedisSettings) -> None:
+    async with redis.realtime.subscribe("g1") as pushes, client(redis_server) as server:
+        await server.publish(f"{redis_server.prefix}push:g1", b"\xc1")
+        assert await receive(pushes, 1) == [Push(gateway="g1", sweep=True)]

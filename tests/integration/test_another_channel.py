@@ -15,6 +15,7 @@ import pytest_asyncio
 from tests import pigeon
 from tests.integration.conftest import running
 from tests.integration.people import DEADLINE, Person, System, expected
+from tests.refusing import refusing
 
 from chat4all.cli.ports import free_port
 from chat4all.connecting import uid_of
@@ -120,6 +121,8 @@ async def conversation(system: System, loft: Loft, sender: str) -> tuple[Person,
     async with asyncio.timeout(DEADLINE):
         while not loft.home:
             await asyncio.sleep(0.01)
+    async with refusing(system.embedded.log._database):
+        assert await loft.post({**letter, "text": "hello"}) == 503, "it is not in the log, and is to be told again"
     for _ in range(50):
         assert await loft.post({**letter, "text": "hello"}) == 200
     async with asyncio.timeout(DEADLINE):

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.integration.conftest import Start
 from tests.integration.people import DEADLINE, System, expected, refused
 from websockets.asyncio.client import connect
+
+from chat4all.log.port import CONVERSATIONS, Entry
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -64,6 +67,20 @@ async def test_it_is_live_and_ready_for_anyone_who_asks(system: System, path: st
     answer = expected(await system.stranger().call("GET", path), 200)
     assert set(answer.json().values()) == {"ok"}
     assert answer.json().keys() >= {"router", "gateway", "outbox"}
+
+
+async def test_it_is_not_ready_while_a_partition_waits_for_an_operator(start: Start) -> None:
+    """A record of a later release: whoever runs this has to be told, and restarting it would not help."""
+    system = await start()
+    record = b'{"v":99,"kind":"message","id":"x","conversation_id":"c","sender_id":"ana","content":"?"}'
+    await system.embedded.log.append([Entry(CONVERSATIONS, b"c", record)])
+    end = time.monotonic() + DEADLINE
+    while (answer := await system.stranger().call("GET", "/readyz")).is_success:
+        assert time.monotonic() < end, "it is ready"
+        await asyncio.sleep(0.01)
+    assert "upgrade this process" in expected(answer, 503).json()["partitions"]
+    assert (await sums(system))["chat4all_stopped_partitions"] == 1
+    expected(await system.stranger().call("GET", "/livez"), 200)
 
 
 @pytest.mark.parametrize(("name", "kind"), METRICS.items(), ids=METRICS.keys())

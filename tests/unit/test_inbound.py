@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.refusing import refusing
 
-from chat4all.channels.kit.events import Group, Person, Received, Revised, Standing, Unsupported
+from chat4all.channels.kit.events import Group, Person, Progress, Received, Revised, Standing, Unsupported
 from chat4all.channels.kit.inbound import Inbound
 from chat4all.directory.channels import Link, LinkState, NoSuchMembersError
 from chat4all.directory.engine import Sql
@@ -16,8 +17,10 @@ from chat4all.directory.sql_channels import SqlChannels
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, Topic
 from chat4all.model import records
+from chat4all.model.delivery import State
+from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import contact_name, inbound_id, inbox_id, new_id
-from chat4all.model.outbound import ExternalMessage
+from chat4all.model.outbound import DeliveryKey, ExternalMessage
 from chat4all.store.embedded_ledger import EmbeddedLedger
 from chat4all.telemetry.metrics import Metrics
 
@@ -32,8 +35,8 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.log = EmbeddedLog(folder / "log.db", synchronous="OFF")
         self.ledger = EmbeddedLedger(folder / "ledger.db", synchronous="OFF")
-        self._sql = Sql.in_file(folder / "directory.db")
-        self.directory, self.channels = SqlDirectory(self._sql), SqlChannels(self._sql)
+        self.sql = Sql.in_file(folder / "directory.db")
+        self.directory, self.channels = SqlDirectory(self.sql), SqlChannels(self.sql)
         self.said: list[tuple[str, str]] = []
         self.inbound = self.new_inbound("ana")
 
@@ -54,14 +57,14 @@ class Desk:
         self.said.append((chat, text))
 
     async def open(self) -> None:
-        for engine in (self.log, self.ledger, self._sql):
+        for engine in (self.log, self.ledger, self.sql):
             await engine.open()
         await self.log.create([Topic(CONVERSATIONS, 1, 1e9)])
         for name in ("ana", "bruno"):
             await self.directory.add_user(User(username=name))
 
     async def close(self) -> None:
-        for engine in (self.log, self.ledger, self._sql):
+        for engine in (self.log, self.ledger, self.sql):
             await engine.close()
 
     async def link(self, **more: Any) -> None:
@@ -121,6 +124,34 @@ async def test_the_same_event_again_is_the_same_record(desk: Desk) -> None:
         await desk.inbound.take([event])
     assert len({one.id for one in await desk.records()}) == 1
     assert all(one.keyed for one in await desk.records()), "the router knows repeats by their id"
+
+
+async def test_what_the_log_does_not_take_is_taken_when_it_is_told_again(desk: Desk) -> None:
+    event = received()
+    revised = Revised(event_id=new_id(), chat="7", at=NOON + 1, sender=BRUNO, external_id="12", text="changed")
+    for one in (event, revised):
+        for _ in range(2):
+            async with refusing(desk.log._database):
+                with pytest.raises(EngineUnavailableError):
+                    await desk.inbound.take([one])
+        await desk.inbound.take([one])
+    message, edit = await desk.records()
+    assert (message.content, edit.target_id, edit.content) == ("hello", message.id, "changed")
+
+
+async def test_a_receipt_that_the_log_does_not_take_is_told_on_later(desk: Desk) -> None:
+    """The provider tells it once: what was kept of it stays until it is in the log."""
+    delivery = DeliveryKey(record_id="m", recipient="bruno", link="l")
+    known: dict[str, Any] = {"connector": TG, "chat": "7", "external_id": "9", "conversation_id": "c"}
+    await desk.ledger.put_external([ExternalMessage(**known, message_id="m", delivery=delivery)])
+    read = Progress(event_id=new_id(), chat="7", at=NOON, external_id="9", state=State.READ)
+    async with refusing(desk.log._database):
+        with pytest.raises(EngineUnavailableError):
+            await desk.inbound.take([read])
+        with pytest.raises(EngineUnavailableError):
+            await desk.inbound.early.sweep(NOON)
+    await desk.inbound.early.sweep(NOON)
+    assert [(one.message_id, one.state) for one in await desk.records()] == [("m", State.READ)]
 
 
 async def test_a_quote_says_what_is_answered_and_where(desk: Desk) -> None:
@@ -226,6 +257,19 @@ async def test_a_block_is_kept_and_taken_back(desk: Desk) -> None:
         await desk.inbound.take([Standing(event_id=new_id(), chat="7", at=NOON, sender=BRUNO, reachable=reachable)])
         (link,) = (await desk.channels.links_of(["bruno"]))["bruno"]
         assert link.state == state
+
+
+async def test_a_block_that_could_not_be_kept_is_kept_when_it_is_told_again(desk: Desk) -> None:
+    """That it was told is no reason to leave it alone, while what it says is not kept."""
+    await desk.link()
+    blocked = Standing(event_id=new_id(), chat="7", at=NOON, sender=BRUNO, reachable=False)
+    await desk.sql.write(lambda connection: connection.exec_driver_sql("ALTER TABLE links RENAME TO away"))
+    with pytest.raises(EngineUnavailableError):
+        await desk.inbound.take([blocked])
+    await desk.sql.write(lambda connection: connection.exec_driver_sql("ALTER TABLE away RENAME TO links"))
+    await desk.inbound.take([blocked])
+    (link,) = (await desk.channels.links_of(["bruno"]))["bruno"]
+    assert link.state is LinkState.UNREACHABLE
 
 
 async def test_a_group_is_answered_once(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 
 import pytest
 
@@ -97,3 +98,48 @@ async def test_a_full_disk_loses_nothing_and_passes(tmp_path):
     read = [r.offset for batch in await consumer.poll(max_records=1000, timeout=1) for r in batch.records]
     assert read == list(range(len(offsets)))
     await log.close()
+
+
+DEFERRED = """
+PRAGMA foreign_keys=ON;
+CREATE TABLE t (x INTEGER PRIMARY KEY);
+CREATE TABLE child (x INTEGER REFERENCES t DEFERRABLE INITIALLY DEFERRED);
+"""
+
+
+async def test_a_commit_that_fails_is_success_for_nobody(tmp_path):
+    """What a deferred key refers to is looked for by COMMIT, and by nothing before it."""
+    database = Database(tmp_path / "x.db", DEFERRED, engine="log")
+    database.open()
+    running, free = threading.Event(), threading.Event()
+    told: list[int] = []
+
+    def hold(_):
+        running.set()
+        free.wait()
+
+    async def write(statement):
+        await database.write(lambda connection: connection.execute(statement).rowcount, settled=told.append)
+
+    first = asyncio.create_task(database.write(hold))
+    await asyncio.to_thread(running.wait)
+    waiting = [asyncio.create_task(write(one)) for one in ("INSERT INTO t VALUES (1)", "INSERT INTO child VALUES (7)")]
+    await asyncio.sleep(0)  # both wait for the next transaction now
+    free.set()
+    await first
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(one) for one in results] == [EngineUnavailableError] * 2
+    assert await database.read(everything) == []
+    await write("INSERT INTO t VALUES (2)")
+    assert (await database.read(everything), told) == ([2], [1])
+    database.close()
+
+
+async def test_what_is_not_answered_in_time_is_not_answered_with_success(database, monkeypatch):
+    monkeypatch.setattr("chat4all.sqlite._ALLOWED", 0.05)
+    free = threading.Event()
+    try:
+        with pytest.raises(EngineUnavailableError, match="the outcome is unknown"):
+            await database.write(lambda _: free.wait())
+    finally:
+        free.set()

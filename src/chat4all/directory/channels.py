@@ -153,8 +153,13 @@ class ChannelDirectory(Protocol):
         """Whether he had it."""
         ...
 
-    async def set_reachable(self, connector: str, external_id: str, *, reachable: bool, reason: str) -> list[Link]:
-        """Mark the links of this person, pending ones apart; those that changed."""
+    async def set_reachable(
+        self, connector: str, external_id: str, *, reachable: bool, reason: str, event: tuple[str, int] | None = None
+    ) -> list[Link]:
+        """Mark the links of this person, pending ones apart; those that changed.
+
+        `event`: the id of what has told so, and when, ms: told again, it changes nothing.
+        """
         ...
 
     # -- what people write

@@ -110,18 +110,25 @@ class SqlChannels:
         gone = sa.delete(_links).where(_links.c.link_id == link_id, _links.c.username == username)
         return await self._sql.write(lambda c: c.execute(gone).rowcount) == 1
 
-    async def set_reachable(self, connector: str, external_id: str, *, reachable: bool, reason: str) -> list[Link]:
+    async def set_reachable(
+        self, connector: str, external_id: str, *, reachable: bool, reason: str, event: tuple[str, int] | None = None
+    ) -> list[Link]:
         state = LinkState.LINKED if reachable else LinkState.UNREACHABLE
         values = {"state": state.value, "reason": None if reachable else reason}
 
         def work(connection: sa.Connection) -> list[Link]:
+            if event is not None:  # in one transaction with what it changes, or a failure between would lose that
+                connection.execute(sa.insert(_events).values(_noted(connector, *event)))
             there = [_link(row) for row in connection.execute(_of_person(connector, external_id))]
             marked = [one for one in there if one.state not in {LinkState.PENDING, state}]
             ids = [one.link_id for one in marked]
             connection.execute(sa.update(_links).where(_links.c.link_id.in_(ids)), values)
             return [msgspec.structs.replace(one, state=state, reason=values["reason"]) for one in marked]
 
-        return await self._sql.write(work)
+        try:
+            return await self._sql.write(work)
+        except sa.exc.IntegrityError:  # it was told before
+            return []
 
     async def place(self, arrival: Arrival, created: Created | None) -> Placement:
         def work(connection: sa.Connection) -> Placement:
@@ -143,10 +150,9 @@ class SqlChannels:
         return str(found[0].username) if found else None
 
     async def first_time(self, connector: str, event_id: str, at: int) -> bool:
-        values = {"connector": connector, "event_id": event_id, "at": at}
-        values |= {"conversation_id": "", "username": "", "ambiguous": False}
+        noted = _noted(connector, event_id, at)
         try:
-            await self._sql.write(lambda c: c.execute(sa.insert(_events).values(values)))
+            await self._sql.write(lambda c: c.execute(sa.insert(_events).values(noted)))
         except sa.exc.IntegrityError:
             return False
         return True
@@ -167,6 +173,12 @@ class SqlChannels:
                 connection.execute(sa.update(_reach).where(*here).values(last_at=at))
 
         await self._sql.write(work)
+
+
+def _noted(connector: str, event_id: str, at: int) -> dict[str, object]:
+    """An event that belongs to no conversation."""
+    place = {"conversation_id": "", "username": "", "ambiguous": False}
+    return {"connector": connector, "event_id": event_id, "at": at, **place}
 
 
 def _of_person(connector: str, external_id: str) -> sa.Select[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.integration.simulator.receiver import Receiver
 from tests.integration.simulator.world import Bot, Phone, Simulator
+from tests.refusing import refusing
 
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.attempts import Attempts
@@ -28,9 +29,10 @@ from chat4all.directory.sql_channels import SqlChannels
 from chat4all.limits.embedded import EmbeddedLimits
 from chat4all.limits.port import Rate
 from chat4all.log.embedded import EmbeddedLog
-from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Entry, Topic
+from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Entry, Topic, outbound_topic
 from chat4all.model import ids, records
 from chat4all.model.delivery import State
+from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import contact_name, inbox_id
 from chat4all.model.rows import Row
 from chat4all.realtime.embedded import EmbeddedRealtime
@@ -216,6 +218,37 @@ async def test_a_message_goes_out_and_its_answer_comes_back(hub: Hub, bot: Bot, 
     )
 
 
+async def until_problem(connector: Connector, words: str) -> None:
+    async with asyncio.timeout(60):
+        while words not in connector.status.problem:
+            await asyncio.sleep(0.02)
+
+
+async def test_what_was_polled_is_polled_again_until_the_log_has_it(hub: Hub, bot: Bot, phone: Phone):
+    chat = await hub.conversation(phone)
+    await hub.channels.reached(TG, str(phone.id), chat, 1_800_000_000_000)
+    async with refusing(hub.log._database):
+        connector = await hub.connect()
+        await wait(phone.write, bot, "Olá, Ana!")
+        await until_problem(connector, "log is unavailable")
+    assert await hub.until_rows(chat, 1) == [("bruno", "Olá, Ana!")]
+
+
+async def test_what_cannot_be_read_is_not_passed_over_before_it_is_with_the_dead_letters(hub: Hub, bot: Bot):
+    topic = outbound_topic(TG)
+    await hub.log.create([topic])
+    await hub.log.append([Entry(topic.name, b"7", b"{")])
+    async with refusing(hub.log._database):
+        await until_problem(await hub.connect(), "log is unavailable")
+    letters: list[bytes] = []
+    async with asyncio.timeout(60):
+        while not letters:
+            found = [await hub.log.read(DEAD_LETTERS, partition, offset=0, limit=2) for partition in range(2)]
+            letters = [one.value for some in found for one in some]
+            await asyncio.sleep(0.02)
+    assert letters == [b"{"]
+
+
 async def test_somebody_unknown_is_a_contact_whom_ana_can_answer(hub: Hub, bot: Bot, simulator: Simulator):
     await hub.connect()
     clara = simulator.phone("Clara")
@@ -314,6 +347,10 @@ async def test_by_webhook_what_is_genuine_is_kept_once(hub: Hub, bot: Bot, phone
     await wait(phone.write, bot, "by webhook")
     await wait(receiver.wait, 1)
     post = Post({name.lower(): value for name, value in receiver.headers[0].items()}, receiver.bodies[0])
+    async with refusing(hub.log._database):
+        with pytest.raises(EngineUnavailableError):
+            await connector.receive(post)
+    assert await hub.rows(chat) == []
     for _ in range(50):
         await connector.receive(post)
     assert await hub.until_rows(chat, 1) == [("bruno", "by webhook")]

@@ -36,7 +36,7 @@ TORN = tuple(f"store.{put}:torn" for put in ("put_rows", "put_heads", "put_timel
 API_POINTS = tuple(
     f"{call}:{when}" for call in ("store.answered", "log.append", "store.put_answered", "store.index") for when in _BOTH
 )
-RELAY_POINTS = ("directory.outbox:after", "log.append:after", "directory.outbox_done:before")
+RELAY_POINTS = ("directory.outbox:after", "log.append:before", "log.append:after", "directory.outbox_done:before")
 
 GARBAGE: tuple[tuple[bytes, bytes], ...] = (
     (b"chat-a", b'{"v":1,"kind":"message","x":' + b"[" * 5000 + b"]" * 5000 + b"}"),

@@ -14,6 +14,8 @@ from tests.unit.spine.faults import HITS, Fault
 from tests.unit.spine.machine import API_POINTS, FAULTS, GARBAGE, RELAY_POINTS, Spine
 from tests.unit.spine.world import World
 
+from chat4all.model.rows import members_content
+
 SEED = int(os.environ.get("SPINE_SEED", "20261122"))
 LIVES = int(os.environ.get("SPINE_LIVES", "60"))
 
@@ -63,16 +65,19 @@ async def test_an_engine_fails_while_something_is_accepted(point, keyed):
 
 
 @pytest.mark.parametrize("point", RELAY_POINTS)
-async def test_the_relay_crashes(point):
-    """A notice that was appended and not taken out of the outbox is appended again, and skipped."""
+@pytest.mark.parametrize("fault", [Fault.CRASH, Fault.UNAVAILABLE])
+async def test_the_relay_crashes(point, fault):
+    """A notice that was appended and not taken out of the outbox is appended again, and skipped; none is lost."""
     world = World(EmbeddedEngines())
     await world.open()
     await world.change_members(CHATS[0], add=["carla"])
-    world.api.arm(point, Fault.CRASH)
+    world.api.arm(point, fault)
     await world.relay_outbox()
-    assert HITS[point, Fault.CRASH], "the point was not reached"
+    assert HITS[point, fault], "the point was not reached"
     await world.seats[0].run()
     await world.verdict()
+    rows = await world.store.history(CHATS[0], after_seq=0, limit=10)
+    assert [row.content for row in rows] == [members_content(("carla",), ())]
     await world.close()
 
 

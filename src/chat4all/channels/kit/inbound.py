@@ -85,12 +85,10 @@ class Inbound:
                 await self._receive(event)
             case Revised():
                 await self._revise(event)
-            case Standing() if await self._directory.first_time(
-                self._connector, f"standing {event.event_id}", event.at
-            ):
-                person = event.sender.external_id
+            case Standing():
+                person, told = event.sender.external_id, (f"standing {event.event_id}", event.at)
                 await self._directory.set_reachable(
-                    self._connector, person, reachable=event.reachable, reason="Blocked"
+                    self._connector, person, reachable=event.reachable, reason="Blocked", event=told
                 )
             case Progress():
                 await self.early.take(event)
