@@ -31,7 +31,7 @@ _READS_AHEAD = 1.0  # seconds for which its consumer still reads
 class RealEngines:
     """`store`: makes its class wrong."""
 
-    told_within = 10.0
+    told_within = 60.0
     patience = 10
     settings = RoutingSettings(batch=40, poll_seconds=0.5, retry_seconds=0.1)
 
@@ -116,7 +116,7 @@ class _Own:
 
 
 def _log(broker: str) -> KafkaLog:
-    settings: dict[str, Any] = {"servers": broker, "replication": 1, "min_insync_replicas": 1}
+    settings: dict[str, Any] = {"servers": broker, "replication": 1, "min_insync_replicas": 1, "request_seconds": 30.0}
     return KafkaLog(
         KafkaSettings(**settings, session_seconds=2.0, heartbeat_seconds=0.1, round_seconds=_SESSION, drain_seconds=0.0)
     )
