@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.cluster import ClusterMetadata
 from hack.stack.engine import Engine
 from hack.stack.stack import Stack
 from tests.engines import restart
@@ -135,6 +136,21 @@ async def test_while_the_broker_is_away_everything_says_so_in_time_and_goes_on_w
         late_values += [one.value for one in await read(other, 1)]
     assert [one for one in late_values if one != b"refused"] == [b"before", b"after", b"again"]
     await late.close()
+
+
+async def test_a_cluster_that_has_no_controller_for_a_moment_is_unavailable(
+    settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a broker has hung. Whoever makes a topic then tries again, and does not end."""
+    log = KafkaLog(settings.model_copy(update={"request_seconds": 30.0}))
+    name = f"contract.{uuid.uuid4().hex}"
+    with monkeypatch.context() as nobody:
+        nobody.setattr(ClusterMetadata, "controller", property(lambda _: None, lambda *_: None), raising=False)
+        with pytest.raises(EngineUnavailableError, match="no controller"):
+            await log.create([Topic(name, 1, 3600)])
+    await log.create([Topic(name, 1, 3600)])
+    assert await log.partitions(name) == 1
+    await log.close()
 
 
 async def test_after_a_time_out_the_outcome_is_unknown_and_it_is_there_at_most_once(

@@ -7,12 +7,12 @@ there. Everything is bounded in time. An append that took too long may still arr
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import RecordMetadata
 
 from chat4all.log import kafka_connection
@@ -57,7 +57,7 @@ class KafkaLog:
             async with bounded(self._settings.request_seconds):
                 await admin.start()
                 wanted = {topic.name: self._new(topic) for topic in topics}  # Kafka refuses a name that is there twice
-                answer = await admin.create_topics([*wanted.values()])
+                answer = await _made(admin, [*wanted.values()])
                 for name, code, message in answer.topic_errors:
                     if code and for_code(code) is not TopicAlreadyExistsError:
                         raise EngineUnavailableError("log", f"topic {name} cannot be made: {message}")
@@ -184,6 +184,15 @@ class KafkaLog:
     def _check_open(self) -> None:
         if self._closed:
             raise EngineUnavailableError("log", "closed")
+
+
+async def _made(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> Any:
+    """The controller's answer. The library falls over where the cluster has none at the moment, as after a fault:
+    _send_to_controller in https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/admin/client.py"""
+    try:
+        return await admin.create_topics(topics)
+    except AttributeError as error:
+        raise KafkaConnectionError("the cluster has no controller") from error
 
 
 def _appended(one: RecordMetadata) -> Appended:
