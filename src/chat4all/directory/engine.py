@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from chat4all.directory import migrations
 from chat4all.directory.settings import DirectorySettings
+from chat4all.futures import seen
 from chat4all.model.errors import EngineUnavailableError
 
 T = TypeVar("T")
@@ -134,16 +135,15 @@ class Sql:
         self._waiting += 1
         waiting = asyncio.get_running_loop().run_in_executor(self._threads, call)
         waiting.add_done_callback(self._answered)
+        waiting.add_done_callback(seen)
         try:
             async with asyncio.timeout(seconds):
-                return await asyncio.shield(waiting)
+                return await waiting  # what has not begun is not to be done later, when nobody waits for it
         except sa.exc.IntegrityError:
             raise
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             raise EngineUnavailableError("directory", str(error.__cause__ or error)) from error
         except TimeoutError as error:
-            waiting.add_done_callback(lambda late: late.cancelled() or late.exception())
-            waiting.cancel()  # what has not begun is not to be done later, when nobody waits for it
             raise EngineUnavailableError("directory", f"no answer in {seconds:.0f} s") from error
 
     def _answered(self, _: object) -> None:

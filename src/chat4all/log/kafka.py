@@ -15,6 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import RecordMetadata
 
+from chat4all.futures import seen
 from chat4all.log import kafka_connection
 from chat4all.log.kafka_connection import bounded
 from chat4all.log.kafka_consumer import KafkaConsumer, log_record, stop
@@ -144,6 +145,7 @@ class KafkaLog:
         try:
             for entry in entries:
                 sent = await producer.send(entry.topic, entry.value, entry.key, headers=list(entry.headers))
+                sent.add_done_callback(seen)
                 waiting.append(sent)
             return await asyncio.gather(*waiting)
         except KafkaError as error:

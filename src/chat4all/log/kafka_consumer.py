@@ -15,6 +15,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, No
 from aiokafka.errors import OffsetOutOfRangeError as KafkaOffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
+from chat4all.futures import seen
 from chat4all.log.kafka_connection import bounded
 from chat4all.log.kafka_topics import TopicInfo
 from chat4all.log.port import Assignment, Batch, LogRecord, OffsetOutOfRangeError
@@ -183,6 +184,7 @@ class KafkaConsumer:
         """Join the group in a task: it takes as long as the other members need to give up theirs."""
         if self._starting is None:
             self._starting = asyncio.create_task(self._start())
+            self._starting.add_done_callback(seen)
         if not self._starting.done():
             await asyncio.wait({self._starting}, timeout=timeout)
         if not self._starting.done():
@@ -273,6 +275,7 @@ class KafkaConsumer:
             return
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_ahead(consumer))
+            self._reading.add_done_callback(seen)
         if not self._unchecked and not self._reading.done():
             self._arrived.clear()
             with contextlib.suppress(TimeoutError):
@@ -381,9 +384,9 @@ class KafkaConsumer:
 async def stop(consumer: AIOKafkaConsumer, seconds: float) -> None:
     """Leave the group and disconnect; where the broker does not answer, disconnect all the same."""
     stopping = asyncio.ensure_future(consumer.stop())
+    stopping.add_done_callback(seen)
     await asyncio.wait({stopping}, timeout=seconds)
     if stopping.done():
-        stopping.cancelled() or stopping.exception()
         return
     stopping.cancel()
     for part in (consumer._fetcher, consumer._client):  # noqa: SLF001 - `stop` comes to them last, and never again

@@ -24,6 +24,7 @@ from cassandra.pool import NoConnectionsAvailable
 from cassandra.protocol import ErrorMessage
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement, Statement, tuple_factory
 
+from chat4all.futures import seen
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.store.settings import CassandraSettings
 
@@ -122,7 +123,7 @@ class CassandraSession:
             return
         if self._connecting is None or self._connecting.done():
             self._connecting = asyncio.create_task(asyncio.to_thread(self._connect))
-            self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._connecting.add_done_callback(seen)
         try:
             async with asyncio.timeout(self._settings.request_seconds):
                 await asyncio.shield(self._connecting)
