@@ -41,7 +41,7 @@ def secured(
     folder = tmp_path_factory.mktemp("secured")
     for above in (folder, *folder.parents):
         if above.is_relative_to(tmp_path_factory.getbasetemp().parent):
-            above.chmod(0o755)  # PostgreSQL is run by a user of its own
+            above.chmod(above.stat().st_mode | 0o055)  # PostgreSQL is run by a user of its own
     made_of = {name: kind(folder, engines[name].library) for name, kind in SECURED.items()}
 
     def begin(engine: Any) -> None:
