@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-DEADLINE = 60.0
+DEADLINE = 120.0
 
 
 class Span(NamedTuple):

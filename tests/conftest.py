@@ -1,11 +1,17 @@
 """What every tier's tests may use."""
 
 import logging
+import signal
 from collections.abc import Callable
 
 import pytest
 from hack.stack.stack import Stack
 from tests.engines import running
+
+# A shell without job control starts what it puts into the background with SIGINT ignored; so would be every command
+# that a test starts, and Ctrl+C would not end it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure() -> None:

@@ -9,6 +9,8 @@ import pytest
 from hack.stack.engine import Engine
 from hack.stack.stack import Stack
 
+DEADLINE = 120.0  # seconds
+
 
 def running() -> Stack:
     """Those that run. Skips the test where none do."""
@@ -22,9 +24,9 @@ def running() -> Stack:
 def restart(engine: Engine) -> None:
     """Kill it and start it again on what it has on disk."""
     engine.signal(signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + DEADLINE
     while engine.alive:
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, f"{engine.title} does not end"
         time.sleep(0.02)
     engine.start()
     engine.wait()

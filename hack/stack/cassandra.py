@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from cassandra.cluster import Cluster
 from hack.stack import jars
-from hack.stack.engine import Engine
+from hack.stack.engine import LOOK, Engine
 
 _VERSION: Final = "5.0.6"
 _HERE: Final = Path(__file__).parent / "config"
@@ -46,12 +46,14 @@ class Cassandra(Engine):
         ]
 
     def version(self) -> str:
-        cluster = Cluster(["127.0.0.1"], port=self.port(), connect_timeout=2)
-        try:
-            row = cluster.connect().execute("SELECT release_version FROM system.local").one()
+        with self.cluster() as cluster:
+            row = cluster.connect().execute("SELECT release_version FROM system.local", timeout=LOOK).one()
             return str(row.release_version)
-        finally:
-            cluster.shutdown()
+
+    def cluster(self, **how: Any) -> Cluster:
+        """A way to it that is patient. `how`: what the driver is told besides."""
+        patience = {"connect_timeout": LOOK, "control_connection_timeout": LOOK}
+        return Cluster(["127.0.0.1"], port=self.port(), **patience, **how)
 
     @property
     def _jars(self) -> Path:

@@ -17,8 +17,10 @@ from typing import ClassVar, Final
 
 from chat4all.cli.ports import free_port
 
-_STARTS: Final = 90.0  # seconds that an engine gets to answer
-_STOPS: Final = 30.0
+# Deadlines are for faults: what starts may be one of ten engines on a machine that is ten times slower than usual.
+_STARTS: Final = 600.0  # seconds that an engine gets to answer; one whose process has ended is not waited for
+_STOPS: Final = 120.0  # seconds until one that was told to end is killed
+LOOK: Final = 60.0  # seconds that one look may take: a login over TLS takes long where all start at once
 _HOST: Final = "127.0.0.1"
 
 
@@ -149,7 +151,8 @@ class Engine(abc.ABC):
         if pid is None:
             return
         self.signal(signal.SIGCONT)
-        os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + _STOPS
         while self.alive:
             if time.monotonic() > deadline:
@@ -182,8 +185,10 @@ def run(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str] | N
 
 def _family(pid: int) -> list[int]:
     """A process and all that came of it: PostgreSQL's have process groups of their own."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    found = children.read_text().split() if children.exists() else []
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        found = []
     return [pid, *(one for child in found for one in _family(int(child)))]
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from aiokafka import client as kafka_client
 from hack.stack import jars
-from hack.stack.engine import Engine, run
+from hack.stack.engine import LOOK, Engine, run
 
 _VERSION: Final = "4.1.1"
 _CLUSTER: Final = "Y2hhdDRhbGwtc3RhY2stMQ"  # any 16 bytes in base64
@@ -82,7 +82,7 @@ class Kafka(Engine):
 
 
 async def _ask(address: str) -> None:
-    client = kafka_client.AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=2000)
+    client = kafka_client.AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=int(LOOK * 1000))
     try:
         await client.bootstrap()
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 import psycopg2
-from hack.stack.engine import Engine, StackError, run
+from hack.stack.engine import LOOK, Engine, StackError, run
 
 _USER: Final = "chat4all"
 _ADVICE: Final = "PostgreSQL is not installed. On Debian or Ubuntu: apt-get install postgresql"
@@ -41,7 +41,7 @@ class PostgreSql(Engine):
         return [*_prefix(), *server, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
 
     def version(self) -> str:
-        connection = psycopg2.connect(self._url("postgres"), connect_timeout=2)
+        connection = psycopg2.connect(self._url("postgres"), connect_timeout=int(LOOK))
         connection.autocommit = True
         try:
             with connection.cursor() as cursor:

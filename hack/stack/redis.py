@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 import redis
-from hack.stack.engine import Engine, need
+from hack.stack.engine import LOOK, Engine, need
 
 _ADVICE: Final = "On Debian or Ubuntu: apt-get install redis-server"
 
@@ -30,5 +30,5 @@ class Redis(Engine):
         return [need("redis-server", _ADVICE), str(self.folder / "redis.conf")]
 
     def version(self) -> str:
-        with redis.Redis(port=self.port(), password=self.password.read_text(), socket_timeout=2) as client:
+        with redis.Redis(port=self.port(), password=self.password.read_text(), socket_timeout=LOOK) as client:
             return str(client.info("server")["redis_version"])

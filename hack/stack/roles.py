@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from hack.stack.engine import StackError, need
+from hack.stack.engine import LOOK, StackError, need
 from hack.stack.stack import Stack
 
 from chat4all.cli.client import AnswerError
@@ -23,14 +23,26 @@ from chat4all.cli.ports import free_port
 from chat4all.cli.server import posted
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
-_STARTS: Final = 60.0  # seconds
-_STOPS: Final = 20.0
+# Deadlines are for faults: a machine may be ten times slower than usual.
+_STARTS: Final = 600.0  # seconds; a process that has ended is not waited for
+_STOPS: Final = (
+    300.0  # seconds until one that was told to end is killed: it finishes what it is at, and engines may hang
+)
+# Commands wait for engines as long as may be set: where all start at once, the first answers take long.
+_PATIENT: Final = {
+    "CHAT4ALL_KAFKA__REQUEST_SECONDS": "30",
+    "CHAT4ALL_CASSANDRA__REQUEST_SECONDS": "30",
+    "CHAT4ALL_DIRECTORY__CONNECT_SECONDS": "30",
+    "CHAT4ALL_DIRECTORY__STATEMENT_SECONDS": "30",
+    "CHAT4ALL_REDIS__REQUEST_SECONDS": "10",
+}
 _ROLES: Final = ("api", "api", "gateway", "gateway", "router", "router", "connector")
 _HAPROXY: Final = """global
   maxconn 4000
 defaults
   mode http
   timeout connect 2s
+  timeout check 2s
   timeout client 75s
   timeout server 75s
   timeout tunnel 1h
@@ -185,9 +197,9 @@ class Roles:
     def command(
         self, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command of ours with the settings of this system, and perhaps others."""
+        """Run a command of ours with the settings of this system, and perhaps others. It has time."""
         command = [sys.executable, "-m", "chat4all", *arguments]
-        given = {**self._environment, **self._more, **(environment or {})}
+        given = {**_PATIENT, **self._environment, **self._more, **(environment or {})}
         return subprocess.run(command, cwd=_ROOT, env=given, capture_output=True, text=True, check=False)
 
     def _proxy(self) -> str:
@@ -237,7 +249,7 @@ def _secrets(folder: Path) -> dict[str, str]:
 
 
 def _is_ready(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LOOK)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200

@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from chat4all.model.errors import EngineUnavailableError
+from chat4all.outage import Outage
 from chat4all.redis_settings import RedisSettings
 
 _REST: Final = 0.5  # seconds after a failure in which nobody asks
@@ -30,6 +31,7 @@ class RedisClient:
         self._engine = engine
         self._redis = client(settings)
         self._rests_until = 0.0
+        self._outage = Outage(f"Redis ({engine})")
 
     async def close(self) -> None:
         """Disconnect."""
@@ -50,7 +52,10 @@ class RedisClient:
                     answers += await self._send(commands[start : start + _TOGETHER])
         except (RedisError, OSError, TimeoutError) as error:
             self._rests_until = time.monotonic() + _REST
-            raise EngineUnavailableError(self._engine, str(error) or type(error).__name__) from error
+            why = str(error) or type(error).__name__
+            self._outage.failed(why)
+            raise EngineUnavailableError(self._engine, why) from error
+        self._outage.answered()
         return answers
 
     async def version(self) -> str:

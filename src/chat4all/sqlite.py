@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from chat4all.futures import seen
 from chat4all.model.errors import EngineUnavailableError
 
 T = TypeVar("T")
@@ -126,12 +127,12 @@ class Database:
         loop = asyncio.get_running_loop()
         reading = loop.run_in_executor(self._reader, self._snapshot, self._reading, work)
         reading.add_done_callback(self._has_read)
+        reading.add_done_callback(seen)
         return await self._in_time(reading)
 
     async def _in_time(self, answer: "asyncio.Future[T]") -> T:
         done, _ = await asyncio.wait({answer}, timeout=_ALLOWED)
         if not done:
-            answer.add_done_callback(lambda late: late.cancelled() or late.exception())
             raise EngineUnavailableError(self._engine, f"no answer in {_ALLOWED:.0f} s")
         return answer.result()
 

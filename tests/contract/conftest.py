@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
-from cassandra.cluster import Cluster
+from hack.stack.cassandra import Cassandra
 from hack.stack.stack import Stack
 
 from chat4all.directory.engine import Sql
@@ -17,19 +17,24 @@ from chat4all.store import cassandra_schema
 from chat4all.store.settings import CassandraSettings
 
 KEYSPACE = DATABASE = "contract"
+SLOW = 600.0  # seconds that a change of a schema may take: only a fault takes so long
+# What these tests ask is answered in moments, or, on a machine that is very busy, when it is: as long as may be set.
+PATIENT = {"request_seconds": 30.0}
 
 
 @pytest.fixture(scope="session")
 def keyspace(engines: Stack) -> Iterator[CassandraSettings]:
     """A keyspace with the schema, made by `migrate`, and gone at the end."""
-    settings = CassandraSettings(port=engines["cassandra"].port(), keyspace=KEYSPACE, replication=1)
-    with Cluster(["127.0.0.1"], port=settings.port) as cluster:
+    engine = engines["cassandra"]
+    assert isinstance(engine, Cassandra)
+    settings = CassandraSettings(port=engine.port(), keyspace=KEYSPACE, replication=1, **PATIENT)
+    with engine.cluster() as cluster:
         session = cluster.connect()
-        session.execute(f"DROP KEYSPACE IF EXISTS {KEYSPACE}", timeout=60)  # of a run that was cut off
+        session.execute(f"DROP KEYSPACE IF EXISTS {KEYSPACE}", timeout=SLOW)  # of a run that was cut off
         assert cassandra_schema.migrate(settings) == [version for version, _ in cassandra_schema.steps()]
         assert cassandra_schema.migrate(settings) == [], "again, it finds all as it should be"
         yield settings
-        session.execute(f"DROP KEYSPACE {KEYSPACE}", timeout=60)
+        session.execute(f"DROP KEYSPACE {KEYSPACE}", timeout=SLOW)
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +47,8 @@ def database(engines: Stack) -> Iterator[DirectorySettings]:
         database=DATABASE,
         user="chat4all",
         password_file=engine.password,
+        connect_seconds=30,
+        statement_seconds=30.0,
     )
     server = settings.model_copy(update={"database": "postgres"}).url().set(drivername="postgresql")
     connection = psycopg2.connect(server.render_as_string(hide_password=False))
@@ -69,4 +76,5 @@ async def _migrate(settings: DirectorySettings) -> None:
 def redis_server(engines: Stack) -> RedisSettings:
     """A real server, with keys and channels of the test's own."""
     engine = engines["redis"]
-    return RedisSettings(port=engine.port(), password_file=engine.password, prefix=f"contract:{uuid.uuid4().hex}:")
+    prefix = f"contract:{uuid.uuid4().hex}:"
+    return RedisSettings(port=engine.port(), password_file=engine.password, prefix=prefix, request_seconds=10.0)

@@ -6,16 +6,15 @@ import ssl
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import minio
 import psycopg2
 import redis
 import urllib3
 from cassandra.auth import PlainTextAuthProvider
-from cassandra.cluster import Cluster
 from hack.stack.cassandra import Cassandra
-from hack.stack.engine import Engine
+from hack.stack.engine import LOOK, Engine
 from hack.stack.kafka import Kafka
 from hack.stack.minio import Minio
 from hack.stack.postgresql import PostgreSql
@@ -87,7 +86,8 @@ class SecuredRedis(_Secured, Redis):
     def version(self) -> str:
         made, password = self.made, self.password.read_text()
         files = {"ssl_ca_certs": str(made.ca), "ssl_certfile": str(made.certificate), "ssl_keyfile": str(made.key)}
-        with redis.Redis(port=self.port(), password=password, ssl=True, **files) as client:  # type: ignore[arg-type] # these are text
+        how: dict[str, Any] = {"ssl": True, "socket_timeout": LOOK, **files}
+        with redis.Redis(port=self.port(), password=password, **how) as client:
             return str(client.info("server")["redis_version"])
 
 
@@ -111,8 +111,8 @@ class SecuredPostgreSql(_Secured, PostgreSql):
     def version(self) -> str:
         made = {"sslrootcert": self.made.ca, "sslcert": self.made.certificate, "sslkey": self.made.key}
         login = {"user": "chat4all", "password": self.password.read_text(), "dbname": "postgres"}
-        connection = psycopg2.connect(host="127.0.0.1", port=self.port(), sslmode="verify-full", **login, **made)
-        connection.close()
+        place = {"host": "127.0.0.1", "port": self.port(), "connect_timeout": int(LOOK)}
+        psycopg2.connect(sslmode="verify-full", **place, **login, **made).close()
         return "well"
 
 
@@ -144,7 +144,7 @@ class SecuredKafka(_Secured, Kafka):
 
     def version(self) -> str:
         address = ("127.0.0.1", self.port())
-        with socket.create_connection(address, 2) as plain:
+        with socket.create_connection(address, LOOK) as plain:
             self.made.context().wrap_socket(plain, server_hostname=address[0]).close()
         return "well"
 
@@ -165,11 +165,8 @@ class SecuredCassandra(_Secured, Cassandra):
 
     def version(self) -> str:
         login = PlainTextAuthProvider("cassandra", "cassandra")
-        cluster = Cluster(["127.0.0.1"], port=self.port(), auth_provider=login, ssl_context=self.made.context())
-        try:
+        with self.cluster(auth_provider=login, ssl_context=self.made.context()) as cluster:
             cluster.connect()
-        finally:
-            cluster.shutdown()
         return "well"
 
 
@@ -185,9 +182,9 @@ class SecuredMinio(_Secured, Minio):
         return [*super().command(), "--certs-dir", str(self.folder / "certs")]
 
     def version(self) -> str:
-        pool = urllib3.PoolManager(retries=False, ssl_context=self.made.context())
-        login = {"access_key": "chat4all", "secret_key": self.password.read_text()}
-        minio.Minio(self.address, secure=True, http_client=pool, **login).list_buckets()  # type: ignore[arg-type] # these are text
+        login: dict[str, Any] = {"access_key": "chat4all", "secret_key": self.password.read_text()}
+        with urllib3.PoolManager(timeout=LOOK, retries=False, ssl_context=self.made.context()) as pool:
+            minio.Minio(self.address, secure=True, http_client=pool, **login).list_buckets()
         return "well"
 
 

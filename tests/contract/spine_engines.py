@@ -129,7 +129,7 @@ class _Own:
 
 
 def _log(broker: str) -> KafkaLog:
-    settings: dict[str, Any] = {"servers": broker, "replication": 1, "min_insync_replicas": 1}
+    settings: dict[str, Any] = {"servers": broker, "replication": 1, "min_insync_replicas": 1, "request_seconds": 30.0}
     return KafkaLog(
         KafkaSettings(**settings, session_seconds=2.0, heartbeat_seconds=0.1, round_seconds=_SESSION, drain_seconds=0.0)
     )

@@ -111,6 +111,7 @@ class KafkaTwin:
             heartbeat_seconds=0.1,
             round_seconds=self.session,
             drain_seconds=1.0,
+            request_seconds=30.0,  # it answers in moments, or, on a machine that is very busy, when it does
         )
         self._open = [KafkaLog(self._settings)]
 

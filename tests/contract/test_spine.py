@@ -21,6 +21,7 @@ from chat4all.store.cassandra_ledger import CassandraLedger
 from chat4all.store.settings import CassandraSettings
 
 pytestmark = pytest.mark.engine
+DEADLINE = 600.0  # seconds for a life of many attempts
 
 
 class Life(NamedTuple):
@@ -89,9 +90,9 @@ async def test_claim_off_is_caught_and_with_it_no_part_comes_too_often(ledgers) 
     right, wrong = ledgers
     caught = False
     for seed in range(20):
-        done, doubts, _ = await asyncio.wait_for(lives(right, seed), 60)
+        done, doubts, _ = await asyncio.wait_for(lives(right, seed), DEADLINE)
         assert too_often(done, doubts) == []
-        done, doubts, _ = await asyncio.wait_for(lives(wrong, seed), 60)
+        done, doubts, _ = await asyncio.wait_for(lives(wrong, seed), DEADLINE)
         if too_often(done, doubts):
             caught = True
             break

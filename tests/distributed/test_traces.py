@@ -12,6 +12,7 @@ from tests.collector import Collector
 from chat4all.cli.client import DEMO_PASSWORD, AnswerError, Client
 
 pytestmark = pytest.mark.engine
+DEADLINE = 120.0
 
 WAY = [
     ("chat4all-api", "POST /v1/messages"),
@@ -31,7 +32,7 @@ async def test_a_message_is_followed_from_its_request_to_its_receipt(
         chat = await ana.conversation_with("bruno")
         headers = {"Authorization": f"Bearer {await ana.token()}", "traceparent": f"00-{trace}-{span}-{sampled}"}
         body = {"chat_id": chat, "content": "Where are you?"}
-        async with httpx.AsyncClient(base_url=roles.url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=roles.url, trust_env=False, timeout=DEADLINE) as http:
             answer = await http.post("/v1/messages", json=body, headers=headers)
         assert answer.status_code == 202
         await sent(ana, answer.json()["message_id"])
@@ -47,7 +48,7 @@ async def test_a_message_is_followed_from_its_request_to_its_receipt(
 
 
 async def sent(client: Client, message: str) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE):
         while True:
             with contextlib.suppress(AnswerError):  # 404 until it is stored
                 events = (await client.call("GET", f"/v1/messages/{message}/timeline")).json()

@@ -5,7 +5,7 @@ import contextlib
 import json
 import random
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Self
 
 import httpx
@@ -16,6 +16,7 @@ DEMO_PASSWORD = "demo"  # noqa: S105 - public, see wiring
 _AGAIN = 0.2  # seconds until a first reconnection; doubles up to _LONGEST
 _LONGEST = 5.0
 _TRIES = 4
+_PASSES = {0, 502, 503, 504}  # no answer, or that of a proxy whose servers are away, or theirs that an engine is
 
 Frame = dict[str, Any]
 
@@ -117,7 +118,7 @@ class Client:
         except (OSError, websockets.InvalidHandshake) as error:
             raise AnswerError(f"No WebSocket at {url}: {error}") from error
 
-    async def frames(self, cursors: dict[str, int]) -> AsyncIterator[tuple["Socket", Frame]]:
+    async def frames(self, cursors: dict[str, int]) -> AsyncGenerator[tuple["Socket", Frame], None]:
         """Every frame, for ever: reconnects, resumes from `cursors`, keeps them current, leaves out repeats.
 
         What is too much to be pushed (resync) is read page by page. Raises AnswerError when the server refuses.
@@ -135,7 +136,7 @@ class Client:
                             if _is_new(one, cursors):
                                 yield socket, one
             except (AnswerError, websockets.ConnectionClosed) as error:
-                if isinstance(error, AnswerError) and error.status not in (0, 503):
+                if isinstance(error, AnswerError) and error.status not in _PASSES:
                     raise
                 if isinstance(error, websockets.ConnectionClosed) and error.rcvd and error.rcvd.code == 4401:
                     self._token = ""

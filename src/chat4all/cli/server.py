@@ -15,8 +15,10 @@ from typing import Final, Protocol
 from chat4all.cli.client import AnswerError
 from chat4all.cli.ports import free_port
 
-_STARTS: Final = 30.0  # seconds
-_STOPS: Final = 15.0
+# Deadlines are for faults: a machine may be ten times slower than usual.
+_STARTS: Final = 300.0  # seconds; a process that has ended is not waited for
+_STOPS: Final = 120.0  # seconds until one that was told to end is killed
+_ANSWERS: Final = 60.0  # seconds that one answer may take
 
 
 class Running(Protocol):
@@ -116,11 +118,11 @@ class Server:
         return posted(self.port, token, body, then=self.kill)
 
     def _is_ready(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_ANSWERS)
         try:
             connection.request("GET", "/readyz")
             return connection.getresponse().status == 200
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()
@@ -133,7 +135,7 @@ def posted(port: int, token: str, body: object, *, then: Callable[[], None]) -> 
         f"POST /v1/messages HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=_ANSWERS) as connection:
         connection.sendall(head.encode() + payload)
         answer = b""
         while not answer.endswith(b"}") and (more := connection.recv(65_536)):

@@ -13,8 +13,9 @@ import httpx
 
 from chat4all.model.errors import StartError
 
-_STARTS: Final = 20.0  # seconds
-_STOPS: Final = 5.0
+# Deadlines are for faults: a machine may be ten times slower than usual.
+_STARTS: Final = 300.0  # seconds; a process that has ended is not waited for
+_STOPS: Final = 60.0  # seconds until one that was told to end is killed
 
 
 @contextlib.contextmanager

@@ -1,13 +1,15 @@
 """chat4all tail: what happens in one's conversations, live."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 from typing import Annotated, Final
 
 import typer
+from websockets import ConnectionClosed
 
 from chat4all.cli import chats, output
-from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, Client, Frame
+from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, Client, Frame, Socket
 from chat4all.cli.lines import describe
 from chat4all.cli.options import As, Json, Password, Url
 
@@ -48,14 +50,32 @@ async def _tail(client: Client, chat: str, *, new: bool, count: int, show: Show)
         await client.token()  # a wrong password ends it here; later failures are retried
         only = await chats.found(client, chat) if chat else None
         cursors = await _heads(client) if new else {}
-        async for socket, frame in client.frames(cursors):
-            if only and frame.get("conversation_id") != only:
-                continue
-            if frame["type"] == "message":
-                await socket.say({"type": "ack", "conversation_id": frame["conversation_id"], "seq": frame["seq"]})
-            shown += show(frame)
-            if shown == count > 0:
-                return
+        got: dict[str, int] = {}  # the seq of the last message of each conversation
+        async with contextlib.aclosing(client.frames(cursors)) as frames:
+            async for socket, frame in frames:
+                if frame["type"] == "resume":
+                    await _acknowledge(socket, _unknown(frame["cursors"], client.username, got))
+                if only and frame.get("conversation_id") != only:
+                    continue
+                if frame["type"] == "message":
+                    got[frame["conversation_id"]] = frame["seq"]
+                    await _acknowledge(socket, {frame["conversation_id"]: frame["seq"]})
+                shown += show(frame)
+                if shown == count > 0:
+                    return
+
+
+async def _acknowledge(socket: Socket, seqs: Mapping[str, int]) -> None:
+    """The connection may end just then, which is no reason to end: the next one's resume tells what was not heard."""
+    with contextlib.suppress(ConnectionClosed):
+        for chat, seq in seqs.items():
+            await socket.say({"type": "ack", "conversation_id": chat, "seq": seq})
+
+
+def _unknown(cursors: Mapping[str, Mapping[str, Frame]], username: str, got: Mapping[str, int]) -> dict[str, int]:
+    """What was got, and is not known to have been."""
+    known = {chat: held[username]["delivered_seq"] for chat, held in cursors.items() if username in held}
+    return {chat: seq for chat, seq in got.items() if seq > known.get(chat, 0)}
 
 
 async def _heads(client: Client) -> dict[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from chat4all.conversations.idempotency import Asked, Idempotency
+from chat4all.conversations.idempotency import Asked, Idempotency, Keyed
 from chat4all.conversations.membership import Membership
 from chat4all.log.port import CONVERSATIONS, Entry, Log
 from chat4all.model import ids, records
@@ -51,7 +51,8 @@ class Acceptance:
     async def post(self, asked: Asked, new: NewMessage) -> Accepted:
         """Accept a message. A `reply_to` must be a stored message of the conversation."""
         await self._membership.check(new.conversation_id, asked.sender)
-        if (before := await self._recall(asked)) is not None:
+        keyed = self._idempotency.of(asked)
+        if (before := await self._recall(keyed)) is not None:
             return before
         if new.reply_to is not None:
             await self._check_reply(new.conversation_id, new.reply_to)
@@ -64,7 +65,7 @@ class Acceptance:
             channels=new.channels,
             reply_to=new.reply_to,
         )
-        return await self._accept(asked, message)
+        return await self._accept(keyed, message)
 
     async def edit(self, asked: Asked, message_id: str, content: str) -> Accepted:
         """Accept new content for one's own message. The answer's id is the edit's own."""
@@ -76,14 +77,15 @@ class Acceptance:
 
     async def retry(self, asked: Asked, row: Row, *, possible: bool) -> Accepted:
         """Accept that what failed of this message is sent again. `possible`: whether anything has."""
-        if (before := await self._recall(asked)) is not None:
+        keyed = self._idempotency.of(asked)
+        if (before := await self._recall(keyed)) is not None:
             return before
         if row.deleted_at is not None:
             raise Refusal("deleted", "The message was deleted.")
         if not possible:
             raise Refusal("conflict", "Nothing of this message has failed that could be sent again.")
         return await self._accept(
-            asked,
+            keyed,
             records.Retry(
                 id=asked.id, conversation_id=row.conversation_id, message_id=row.message_id, user_id=asked.sender
             ),
@@ -119,7 +121,8 @@ class Acceptance:
 
     async def _change(self, asked: Asked, message_id: str, content: str | None) -> Accepted:
         row = await self.own_row(message_id, asked.sender)
-        if (before := await self._recall(asked)) is not None:
+        keyed = self._idempotency.of(asked)
+        if (before := await self._recall(keyed)) is not None:
             return before
         if row.sender_id != asked.sender:
             raise Refusal("forbidden", "Only its sender may change a message.")
@@ -133,10 +136,10 @@ class Acceptance:
             "target_id": message_id,
         }
         record = records.Delete(**place) if content is None else records.Edit(**place, content=content)  # type: ignore[arg-type] # mypy sees one value type
-        return await self._accept(asked, record)
+        return await self._accept(keyed, record)
 
-    async def _recall(self, asked: Asked) -> Accepted | None:
-        before = await self._idempotency.recall(asked)
+    async def _recall(self, keyed: Keyed) -> Accepted | None:
+        before = await keyed.recall()
         if before is None:
             return None
         self._metrics.idempotent_replays.inc()
@@ -151,9 +154,9 @@ class Acceptance:
             refusal.retry_after = SOON
             raise refusal
 
-    async def _accept(self, asked: Asked, record: records.AnyRecord) -> Accepted:
+    async def _accept(self, keyed: Keyed, record: records.AnyRecord) -> Accepted:
         await self._append([record])
-        await self._idempotency.remember(asked, record.id)
+        await keyed.remember(record.id)
         return Accepted(record.id)
 
     async def _append(self, accepted: Collection[records.AnyRecord]) -> None:

@@ -37,7 +37,8 @@ class Members:
         members = tuple(dict.fromkeys([asked.sender, *others]))
         if kind == PRIVATE and len(members) != 2:
             raise invalid("members", "A private conversation is between you and exactly one other person.")
-        conversation_id = await self._idempotency.recall(asked) or asked.id
+        keyed = self._idempotency.of(asked)
+        conversation_id = await keyed.recall() or asked.id
         made = Conversation(
             conversation_id=conversation_id,
             type=kind,
@@ -56,7 +57,7 @@ class Members:
                 raise _not_found() from None
             return existing
         self._told()
-        await self._idempotency.remember(asked, conversation_id)
+        await keyed.remember(conversation_id)
         return made
 
     async def add(self, conversation_id: str, actor: str, usernames: Sequence[str]) -> Conversation:

@@ -13,7 +13,9 @@ import sqlalchemy as sa
 
 from chat4all.directory import migrations
 from chat4all.directory.settings import DirectorySettings
+from chat4all.futures import seen
 from chat4all.model.errors import EngineUnavailableError
+from chat4all.outage import Outage
 
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
@@ -52,6 +54,7 @@ class Sql:
         alone = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
         self._alone = self._engine.execution_options(**alone)
         self._threads = concurrent.futures.ThreadPoolExecutor(threads, "directory")
+        self._outage = Outage(f"The directory ({self._engine.dialect.name})")
         self._closed = False
         self._waiting = 0
         if self._engine.dialect.name == "sqlite":
@@ -134,17 +137,22 @@ class Sql:
         self._waiting += 1
         waiting = asyncio.get_running_loop().run_in_executor(self._threads, call)
         waiting.add_done_callback(self._answered)
+        waiting.add_done_callback(seen)
         try:
             async with asyncio.timeout(seconds):
-                return await asyncio.shield(waiting)
+                done = await waiting  # what has not begun is not to be done later, when nobody waits for it
         except sa.exc.IntegrityError:
             raise
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            raise EngineUnavailableError("directory", str(error.__cause__ or error)) from error
+            raise self._away(str(error.__cause__ or error)) from error
         except TimeoutError as error:
-            waiting.add_done_callback(lambda late: late.cancelled() or late.exception())
-            waiting.cancel()  # what has not begun is not to be done later, when nobody waits for it
-            raise EngineUnavailableError("directory", f"no answer in {seconds:.0f} s") from error
+            raise self._away(f"no answer in {seconds:.0f} s") from error
+        self._outage.answered()
+        return done
+
+    def _away(self, why: str) -> EngineUnavailableError:
+        self._outage.failed(why)
+        return EngineUnavailableError("directory", why)
 
     def _answered(self, _: object) -> None:
         self._waiting -= 1

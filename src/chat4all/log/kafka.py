@@ -7,14 +7,15 @@ there. Everything is bounded in time. An append that took too long may still arr
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError, for_code
 from aiokafka.structs import RecordMetadata
 
+from chat4all.futures import seen
 from chat4all.log import kafka_connection
 from chat4all.log.kafka_connection import bounded
 from chat4all.log.kafka_consumer import KafkaConsumer, log_record, stop
@@ -23,6 +24,7 @@ from chat4all.log.kafka_topics import TopicInfo, topic_info
 from chat4all.log.port import Appended, Entry, LogRecord, Topic, traced
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
+from chat4all.outage import Outage
 
 _STOPS: Final = 3.0  # seconds in which what is on its way may arrive when the log is closed
 _NEEDED: Final = {"min.insync.replicas": None}  # the one configuration that is asked for
@@ -35,6 +37,7 @@ class KafkaLog:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._arguments = kafka_connection.arguments(settings)
+        self._outage = Outage("Kafka")
         self._producer = Producer(self._arguments, stops=_STOPS)
         self._known: dict[str, int] = {}  # partitions by topic, since the last failure
         self._seen: set[str] = set()  # topics that were there
@@ -54,10 +57,10 @@ class KafkaLog:
         self._check_open()
         admin = AIOKafkaAdminClient(**self._arguments)
         try:
-            async with bounded(self._settings.request_seconds):
+            async with bounded(self._settings.request_seconds, self._outage):
                 await admin.start()
                 wanted = {topic.name: self._new(topic) for topic in topics}  # Kafka refuses a name that is there twice
-                answer = await admin.create_topics([*wanted.values()])
+                answer = await _made(admin, [*wanted.values()])
                 for name, code, message in answer.topic_errors:
                     if code and for_code(code) is not TopicAlreadyExistsError:
                         raise EngineUnavailableError("log", f"topic {name} cannot be made: {message}")
@@ -68,7 +71,7 @@ class KafkaLog:
 
     async def partitions(self, topic: str) -> int:
         self._check_open()
-        async with bounded(self._settings.request_seconds):
+        async with bounded(self._settings.request_seconds, self._outage):
             found = await self._asked(topic)
         if found is None:
             return 0
@@ -77,7 +80,7 @@ class KafkaLog:
 
     async def identity(self, topic: str) -> str:
         self._check_open()
-        async with bounded(self._settings.request_seconds):
+        async with bounded(self._settings.request_seconds, self._outage):
             found = await self._asked(topic)
         return found.id if found else ""
 
@@ -86,7 +89,7 @@ class KafkaLog:
         self._check_open()
         admin = AIOKafkaAdminClient(**self._arguments)
         try:
-            async with bounded(self._settings.request_seconds):
+            async with bounded(self._settings.request_seconds, self._outage):
                 await admin.start()
                 found = await self._asked(topic)
                 [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic, _NEEDED)])
@@ -102,7 +105,7 @@ class KafkaLog:
         entries = traced(entries)
         await self._check_topics({entry.topic for entry in entries})
         try:
-            async with bounded(self._settings.request_seconds):
+            async with bounded(self._settings.request_seconds, self._outage):
                 return [_appended(one) for one in await self._send(entries)]
         except EngineUnavailableError:
             self._known.clear()  # perhaps it is the topic that is gone
@@ -115,7 +118,7 @@ class KafkaLog:
         consumer = AIOKafkaConsumer(**self._arguments, enable_auto_commit=False, auto_offset_reset="none")
         consumer.assign([place])
         try:
-            async with bounded(self._settings.request_seconds):
+            async with bounded(self._settings.request_seconds, self._outage):
                 await consumer.start()
                 return await _read(consumer, place, offset, limit)
         finally:
@@ -124,7 +127,13 @@ class KafkaLog:
     def consumer(self, group: str, topic: str) -> KafkaConsumer:
         self._check_open()
         made = KafkaConsumer(
-            self._settings, self._arguments, group, topic, asked=self._asked, closed=self._consumers.discard
+            self._settings,
+            self._arguments,
+            group,
+            topic,
+            asked=self._asked,
+            closed=self._consumers.discard,
+            outage=self._outage,
         )
         self._consumers.add(made)
         return made
@@ -144,14 +153,17 @@ class KafkaLog:
         try:
             for entry in entries:
                 sent = await producer.send(entry.topic, entry.value, entry.key, headers=list(entry.headers))
+                sent.add_done_callback(seen)
                 waiting.append(sent)
-            return await asyncio.gather(*waiting)
+            done = await asyncio.gather(*waiting)
         except KafkaError as error:
             self._producer.failed(producer, error)
             raise
         finally:
             for one in waiting:
                 one.cancel()  # nobody asks any more; what is done stays done
+        self._outage.answered()
+        return done
 
     async def _usable(self, topic: str) -> None:
         """The cluster makes a topic's partitions after it has said that the topic is made."""
@@ -163,7 +175,9 @@ class KafkaLog:
             await asyncio.sleep(_MADE)
 
     async def _asked(self, topic: str) -> TopicInfo | None:
-        return await topic_info((await self._producer.ready()).client, topic)
+        found = await topic_info((await self._producer.ready()).client, topic)
+        self._outage.answered()
+        return found
 
     def _new(self, topic: Topic) -> NewTopic:
         """What invariant 1 needs of a topic, whatever the broker's defaults are."""
@@ -184,6 +198,15 @@ class KafkaLog:
     def _check_open(self) -> None:
         if self._closed:
             raise EngineUnavailableError("log", "closed")
+
+
+async def _made(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> Any:
+    """The controller's answer. The library falls over where the cluster has none at the moment, as after a fault:
+    _send_to_controller in https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/admin/client.py"""
+    try:
+        return await admin.create_topics(topics)
+    except AttributeError as error:
+        raise KafkaConnectionError("the cluster has no controller") from error
 
 
 def _appended(one: RecordMetadata) -> Appended:

@@ -3,12 +3,16 @@
 import contextlib
 from asyncio import timeout
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError
 
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
+from chat4all.outage import Outage
+
+# The other errors are answers of a broker.
+_AWAY: Final = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError)
 
 
 def arguments(settings: KafkaSettings) -> dict[str, Any]:
@@ -32,12 +36,15 @@ def arguments(settings: KafkaSettings) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def bounded(seconds: float) -> AsyncIterator[None]:
+async def bounded(seconds: float, outage: Outage) -> AsyncIterator[None]:
     """What takes longer or fails in here is EngineUnavailableError."""
     try:
         async with timeout(seconds):
             yield
     except TimeoutError as error:
+        outage.failed(f"no answer in {seconds:g} s")
         raise EngineUnavailableError("log", f"no answer in {seconds:g} s") from error
     except KafkaError as error:
+        if isinstance(error, _AWAY):
+            outage.failed(str(error) or type(error).__name__)
         raise EngineUnavailableError("log", str(error) or type(error).__name__) from error

@@ -15,11 +15,13 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, No
 from aiokafka.errors import OffsetOutOfRangeError as KafkaOffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
+from chat4all.futures import seen
 from chat4all.log.kafka_connection import bounded
 from chat4all.log.kafka_topics import TopicInfo
 from chat4all.log.port import Assignment, Batch, LogRecord, OffsetOutOfRangeError
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
+from chat4all.outage import Outage
 
 _FETCH: Final = 8 << 20  # bytes of one answer of a broker, of which a partition has at most a quarter
 _LOOK: Final = 200  # ms between looks whether to read on
@@ -44,6 +46,7 @@ class KafkaConsumer:
         *,
         asked: Callable[[str], Awaitable[TopicInfo | None]],
         closed: Callable[["KafkaConsumer"], None],
+        outage: Outage,
     ) -> None:
         self._settings = settings
         self._arguments = arguments
@@ -51,6 +54,7 @@ class KafkaConsumer:
         self._topic = topic
         self._asked = asked
         self._told_closed = closed
+        self._outage = outage
         self._consumer: AIOKafkaConsumer | None = None
         self._starting: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -95,8 +99,9 @@ class KafkaConsumer:
         kept = {_place(a): offset for a, offset in offsets.items() if self._owned.get(_place(a)) is a}
         if kept:
             try:
-                async with bounded(self._settings.request_seconds):
+                async with bounded(self._settings.request_seconds, self._outage):
                     await self._consumer.commit(kept)
+                self._outage.answered()
             except EngineUnavailableError as error:
                 if not isinstance(error.__cause__, CommitFailedError | IllegalStateError):
                     raise
@@ -129,7 +134,7 @@ class KafkaConsumer:
             raise EngineUnavailableError("log", "closed")
         if self._consumer is None:
             return {}
-        async with bounded(self._settings.request_seconds):
+        async with bounded(self._settings.request_seconds, self._outage):
             await self._begin()
             ends = await self._ends(self._consumer)
         return {self._owned[p]: end - self._committed.get(p, end) for p, end in ends.items() if p in self._owned}
@@ -183,6 +188,7 @@ class KafkaConsumer:
         """Join the group in a task: it takes as long as the other members need to give up theirs."""
         if self._starting is None:
             self._starting = asyncio.create_task(self._start())
+            self._starting.add_done_callback(seen)
         if not self._starting.done():
             await asyncio.wait({self._starting}, timeout=timeout)
         if not self._starting.done():
@@ -190,7 +196,7 @@ class KafkaConsumer:
         starting = self._starting
         if starting.exception() is not None:
             self._starting = None
-        async with bounded(self._settings.request_seconds):
+        async with bounded(self._settings.request_seconds, self._outage):
             await starting
         return True
 
@@ -239,7 +245,7 @@ class KafkaConsumer:
         if not await self._started(timeout):
             return []
         while True:
-            async with bounded(self._settings.request_seconds):
+            async with bounded(self._settings.request_seconds, self._outage):
                 await self._begin()
             if not any(map(self._may_give, self._waiting)):
                 await self._fetch(max(0.0, deadline - time.monotonic()))
@@ -273,6 +279,7 @@ class KafkaConsumer:
             return
         if self._reading is None:
             self._reading = asyncio.create_task(self._read_ahead(consumer))
+            self._reading.add_done_callback(seen)
         if not self._unchecked and not self._reading.done():
             self._arrived.clear()
             with contextlib.suppress(TimeoutError):
@@ -329,7 +336,7 @@ class KafkaConsumer:
         if not self._unchecked or consumer is None:
             return
         fetched = [(place, records, len(records)) for place, records in self._unchecked.items()]
-        async with bounded(self._settings.request_seconds):
+        async with bounded(self._settings.request_seconds, self._outage):
             now = await self._asked(self._topic)
         if now is None:
             raise EngineUnavailableError("log", f"topic {self._topic} is not there")
@@ -381,9 +388,9 @@ class KafkaConsumer:
 async def stop(consumer: AIOKafkaConsumer, seconds: float) -> None:
     """Leave the group and disconnect; where the broker does not answer, disconnect all the same."""
     stopping = asyncio.ensure_future(consumer.stop())
+    stopping.add_done_callback(seen)
     await asyncio.wait({stopping}, timeout=seconds)
     if stopping.done():
-        stopping.cancelled() or stopping.exception()
         return
     stopping.cancel()
     for part in (consumer._fetcher, consumer._client):  # noqa: SLF001 - `stop` comes to them last, and never again

@@ -15,6 +15,7 @@ from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 
 from chat4all.model.errors import StartError
+from chat4all.outage import Outage
 from chat4all.realtime.port import Push
 from chat4all.redis_client import client
 from chat4all.redis_settings import RedisSettings
@@ -35,6 +36,7 @@ class Subscription:
     def __init__(self, settings: RedisSettings, gateway: str, channels: Sequence[str]) -> None:
         self.listening = asyncio.Event()
         self._settings = settings
+        self._outage = Outage("Redis (pushes)")
         self._sweep = Push(gateway=gateway, sweep=True)
         self._channels = channels
         self._queue: asyncio.Queue[Push] = asyncio.Queue(_QUEUE)
@@ -54,7 +56,7 @@ class Subscription:
                     await self._listen(line)
             except (RedisError, OSError, TimeoutError, StartError) as error:
                 failures = 0 if self.listening.is_set() else failures + 1
-                _log.warning("Pushes are not heard: %s", str(error) or type(error).__name__)
+                self._outage.failed(str(error) or type(error).__name__)
             finally:
                 self.listening.clear()
                 self._lost = True
@@ -74,6 +76,7 @@ class Subscription:
                 asked = True
                 continue
             asked = False
+            self._outage.answered()
             if message["type"] == "message":
                 self._put(self._read(message["data"]))
             elif message["type"] == "subscribe":

@@ -26,7 +26,7 @@ class CassandraStore:
     """The tables in a keyspace. `clock`: seconds since 1970, only for how long Idempotency-Keys are remembered."""
 
     def __init__(self, settings: CassandraSettings, *, clock: Callable[[], float] = time.time) -> None:
-        self._session = CassandraSession(settings, STORE)
+        self._session = CassandraSession(settings, STORE, purpose="store")
         self._clock = clock
 
     async def open(self) -> None:

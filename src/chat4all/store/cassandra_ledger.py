@@ -23,7 +23,7 @@ class CassandraLedger:
     """The tables in a keyspace."""
 
     def __init__(self, settings: CassandraSettings) -> None:
-        self._session = CassandraSession(settings, LEDGER)
+        self._session = CassandraSession(settings, LEDGER, purpose="ledger")
 
     async def open(self) -> None:
         """Nothing yet: it connects when it is first used."""

@@ -24,7 +24,9 @@ from cassandra.pool import NoConnectionsAvailable
 from cassandra.protocol import ErrorMessage
 from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement, Statement, tuple_factory
 
+from chat4all.futures import seen
 from chat4all.model.errors import EngineUnavailableError
+from chat4all.outage import Outage
 from chat4all.store.settings import CassandraSettings
 
 _BATCH: Final = 100  # rows of one partition in one request
@@ -43,9 +45,12 @@ AWAY: Final = (
 
 
 class CassandraSession:
-    """`statements`: CQL by name. Every method raises EngineUnavailableError within a bounded time."""
+    """`statements`: CQL by name; `purpose`: what it is for, in the log.
 
-    def __init__(self, settings: CassandraSettings, statements: Mapping[str, str]) -> None:
+    Every method raises EngineUnavailableError within a bounded time."""
+
+    def __init__(self, settings: CassandraSettings, statements: Mapping[str, str], *, purpose: str) -> None:
+        self._outage = Outage(f"Cassandra ({purpose})")
         self._settings = settings
         self._cql = statements
         self._cluster: Cluster | None = None
@@ -87,13 +92,19 @@ class CassandraSession:
     async def _execute(self, statement: Statement) -> list[tuple[Any, ...]]:
         try:
             async with asyncio.timeout(self._settings.request_seconds + 1), self._free:
-                return await self._asked(statement)
+                rows = await self._asked(statement)
         except InvalidRequest:
             raise  # a fault in a statement of ours
         except AWAY as error:
-            raise EngineUnavailableError("store", _sentence(error)) from error
+            raise self._away(_sentence(error)) from error
         except TimeoutError as error:
-            raise EngineUnavailableError("store", "no answer in time") from error
+            raise self._away("no answer in time") from error
+        self._outage.answered()
+        return rows
+
+    def _away(self, why: str) -> EngineUnavailableError:
+        self._outage.failed(why)
+        return EngineUnavailableError("store", why)
 
     async def _asked(self, statement: Statement) -> list[tuple[Any, ...]]:
         """All pages of the answer."""
@@ -122,14 +133,14 @@ class CassandraSession:
             return
         if self._connecting is None or self._connecting.done():
             self._connecting = asyncio.create_task(asyncio.to_thread(self._connect))
-            self._connecting.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._connecting.add_done_callback(seen)
         try:
             async with asyncio.timeout(self._settings.request_seconds):
                 await asyncio.shield(self._connecting)
         except TimeoutError as error:
-            raise EngineUnavailableError("store", "cannot connect in time") from error
+            raise self._away("cannot connect in time") from error
         except (*AWAY, InvalidRequest) as error:
-            raise EngineUnavailableError("store", _sentence(error)) from error
+            raise self._away(_sentence(error)) from error
 
     def _connect(self) -> None:
         cluster = cluster_of(self._settings)

@@ -7,6 +7,7 @@ from chat4all.config import Settings
 from chat4all.directory.engine import Sql
 from chat4all.directory.sql import SqlDirectory
 from chat4all.directory.sql_channels import SqlChannels
+from chat4all.futures import seen
 from chat4all.limits.redis import RedisLimits
 from chat4all.log.kafka import KafkaLog
 from chat4all.realtime.redis import RedisRealtime
@@ -43,6 +44,7 @@ class Distributed:
         """Disconnect from all of them, the log first: what is on its way there is worth most, and traces least."""
         for engine in (self.log, self.store, self.ledger, self.realtime, self.limits, self.sql):
             closing = asyncio.create_task(engine.close())
+            closing.add_done_callback(seen)
             await asyncio.wait({closing}, timeout=_CLOSES)
             if closing.done():
                 closing.result()

@@ -1,0 +1,33 @@
+"""An engine that goes away is one line in the log, and one when it is back."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+_log = logging.getLogger(__name__)
+
+_STEADY: Final = 1.0  # seconds without a failure until an engine that answers counts as back
+
+
+class Outage:
+    """Is told how each call of an engine went, and says so where that is a change."""
+
+    def __init__(self, engine: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._since: float | None = None
+        self._failed = 0.0
+
+    def failed(self, why: object) -> None:
+        """It could not be reached, or did not answer in time."""
+        self._failed = self._clock()
+        if self._since is None:
+            self._since = self._failed
+            _log.warning("%s is away: %s", self._engine, why)
+
+    def answered(self) -> None:
+        """It has."""
+        if self._since is not None and (now := self._clock()) - self._failed >= _STEADY:
+            _log.warning("%s is back after %.0f s", self._engine, now - self._since)
+            self._since = None
