@@ -1,0 +1,27 @@
+"""How long each proof is: short in `make test`, long in `make chaos` (PROOF=long). And the seed of all chance."""
+
+import os
+from typing import Final, NamedTuple
+
+SEED: Final = int(os.environ.get("CHAOS_SEED", "20261122"))
+IS_LONG: Final = os.environ.get("PROOF", "") == "long"
+
+
+class Length(NamedTuple):
+    """Of one proof. `kills`: at named points; `work`: what is done at least, in the proof's own unit (posts, messages
+    to each phone, rounds); `wide`: how much of it side by side (phones, conversations)."""
+
+    kills: int
+    work: int
+    wide: int = 1
+
+
+_LENGTHS: Final = {
+    #             short                 long
+    "order": (Length(3, 120, 3), Length(20, 3000, 3)),
+}
+
+
+def length_of(proof: str) -> Length:
+    """Of the proof of this name, as it is asked for."""
+    return _LENGTHS[proof][IS_LONG]
