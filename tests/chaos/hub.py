@@ -107,17 +107,15 @@ class Patience:
     def __init__(self, hub: Hub, what: str) -> None:
         self._hub = hub
         self._what = what
-        self._seen, self._since = self._now(), time.monotonic()
+        self._last, self._since = "", time.monotonic()
 
-    async def wait(self) -> None:
-        """A moment. Fails when there were too many of them."""
-        await asyncio.sleep(0.01)
-        if (now := self._now()) != self._seen:
-            self._seen, self._since = now, time.monotonic()
-        assert time.monotonic() - self._since < _STILL, f"not {self._what}, and nothing moves: {self._seen}"
-
-    def _now(self) -> object:
-        return self._hub.deaths, self._hub.moves()
+    async def wait(self, seen: object = None) -> None:
+        """A moment; `seen`: how what is waited for stands. Fails where nothing has moved for too long."""
+        await asyncio.sleep(0.05)
+        now = repr((self._hub.deaths, self._hub.moves(), seen))
+        if now != self._last:
+            self._last, self._since = now, time.monotonic()
+        assert time.monotonic() - self._since < _STILL, f"not {self._what}, and nothing moves: {now}"
 
 
 def deaths(points: Sequence[str], kills: int, chance: random.Random, *, latest: int = 20) -> list[Death]:
