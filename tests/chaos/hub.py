@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import random
+import re
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.chaos.killed import ASKED
+from tests.chaos.killed import ASKED, STEPS
 
 from chat4all.cli.client import AnswerError, Client
 from chat4all.cli.server import Server
@@ -22,6 +24,7 @@ UNLIMITED: Final = {
     "CHAT4ALL_ACCOUNTS__LOGIN_BURST": "1000",
     "CHAT4ALL_GATEWAY__REPLAY_LIMIT": "100000",
 }
+_DOUBT: Final = re.compile(r"(\d+) attempts? in doubt")
 
 Death = tuple[str, int]  # a point of `killed`, and at which passing of it
 
@@ -36,14 +39,20 @@ class Hub(Server):
         self.moves: Callable[[], object] = lambda: None
         self.up = asyncio.Event()
         self.deaths = 0
+        self._steps = folder / "steps"
+        self._steps.write_bytes(bytes(8))
+        self.set(**{STEPS: str(self._steps)})
 
-    async def live(self, deaths: Sequence[Death], look: Callable[[str], object] = lambda _: None) -> None:
-        """One life after another, each with its death; the last one stays. `look`: at what a death at a point left."""
+    async def live(
+        self, deaths: Sequence[Death], look: Callable[[str], object] = lambda _: None, *, last: str = ""
+    ) -> None:
+        """One life after another, each with its death; the last one stays. `look`: at what a death at a point left;
+        `last`: the death that awaits the last."""
         for point, nth in deaths:
             await self._begin(f"{point}:{nth}")
             await self._dead(f"{point}:{nth}")
             await asyncio.to_thread(look, point)
-        await self._begin("")
+        await self._begin(last)
 
     async def _begin(self, death: str) -> None:
         self.set(**{ASKED: death})
@@ -62,6 +71,11 @@ class Hub(Server):
         self.deaths += 1
         last = self._log.read_text(errors="replace").rstrip().rpartition("\n")[2]
         assert (process.returncode, last) == (-signal.SIGKILL, f"KILLED at {death}"), last
+
+    @property
+    def steps(self) -> int:
+        """How many steps it has made in this life, if that is one that ends at a step."""
+        return int.from_bytes(self._steps.read_bytes(), sys.byteorder)
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until it holds. Fails when nothing at all has moved for long."""
@@ -91,6 +105,16 @@ class Hub(Server):
         ):
             rows += page
         return rows
+
+    async def doubts(self, client: Client, message: str) -> int:
+        """Wait until it is known what came of a message; how many of its attempts are in doubt."""
+        patience = Patience(self, f"known what came of {message}")
+        while True:
+            events = await self.call(client, "GET", f"/v1/messages/{message}/timeline")
+            if any(one["what"] in {"sent", "failed"} for one in events):
+                details = {one["detail"] for one in events}
+                return sum(int(found[1]) for found in map(_DOUBT.search, details) if found)
+            await patience.wait(events)
 
     @contextlib.asynccontextmanager
     async def ended(self) -> AsyncIterator[None]:

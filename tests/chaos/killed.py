@@ -1,14 +1,19 @@
 """`python -m tests.chaos.killed dev ...`: the same program, which sends SIGKILL to itself at a named point.
 
-KILL_AT=rows:3 ends it when its router has written rows for the third time. So a kill lands where it is meant to, on
-any machine, however slow. Nothing of this is in the product.
+KILL_AT=rows:3 ends it when its router has written rows for the third time, KILL_AT=step:40 when it has touched the disk
+or a port for the fortieth time since it began. So a kill lands where it is meant to, on any machine, however slow.
+Nothing of this is in the product.
 """
 
 import functools
 import inspect
 import itertools
+import mmap
 import os
 import signal
+import sqlite3
+import struct
+import sys
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -26,6 +31,8 @@ from chat4all.routing.router import Router
 from chat4all.store.embedded_ledger import EmbeddedLedger
 
 ASKED: Final = "KILL_AT"
+STEPS: Final = "KILL_STEPS"  # names a file of eight bytes: how many steps there were, for whoever wants to know
+STEP: Final = "step"
 _SENDS: Final = b"/sendMessage"
 
 
@@ -68,10 +75,42 @@ POINTS: Final = {
 
 def main() -> None:
     """Prepare the end, if one is asked for, then run the command."""
-    if asked := os.environ.get(ASKED):
-        name, _, nth = asked.partition(":")
+    name, _, nth = os.environ.get(ASKED, "").partition(":")
+    if name == STEP:
+        _count(int(nth))
+    elif name:
         _prepare(name, POINTS[name], int(nth))
     app.main()
+
+
+def _count(nth: int) -> None:
+    """Every statement of SQL, every file that is opened to be written and every port that is taken is a step."""
+    steps, shown = itertools.count(1), _shown()
+
+    def step(_: object = None) -> None:
+        number = next(steps)
+        struct.pack_into("Q", shown, 0, number)
+        if number == nth:
+            die(f"{STEP}:{nth}")
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event == "socket.bind" or (event == "open" and (args[2] or 0) & (os.O_WRONLY | os.O_RDWR)):
+            step()
+
+    connect = sqlite3.connect
+
+    def traced(*given: Any, **named: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*given, **named)
+        connection.set_trace_callback(step)
+        return connection
+
+    sys.addaudithook(hook)
+    sqlite3.connect = sqlite3.dbapi2.connect = traced  # type: ignore[assignment] # ours, and SQLAlchemy's
+
+
+def _shown() -> Any:
+    with open(os.environ[STEPS], "r+b") as file:  # noqa: PTH123 - mapped into memory
+        return mmap.mmap(file.fileno(), 8)
 
 
 def _prepare(name: str, point: Point, nth: int) -> None:

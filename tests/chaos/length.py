@@ -19,6 +19,7 @@ class Length(NamedTuple):
 _LENGTHS: Final = {
     #             short                 long
     "changes": (Length(4, 3, 3), Length(30, 30, 6)),
+    "starts": (Length(3, 2, 3), Length(20, 6, 3)),
     "order": (Length(3, 120, 3), Length(20, 3000, 3)),
 }
 

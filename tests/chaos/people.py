@@ -1,7 +1,6 @@
 """Those who write in a proof: a team's member over HTTP, and people with phones at the simulator."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -12,7 +11,6 @@ from tests.integration.simulator.world import Bot, Phone, Simulator
 from chat4all.cli.client import Client
 
 BOT: Final = "support_bot"
-_DOUBT: Final = re.compile(r"(\d+) attempts? in doubt")
 
 
 def simulated(simulator: Simulator, hub: Hub, *, webhook: bool = False, seconds: int = 3) -> Bot:
@@ -65,21 +63,6 @@ class Person:
         body = {"chat_id": self.chat, "content": text}
         made = await self.hub.call(self.ana, "POST", "/v1/messages", body, key=text.replace(" ", "-"))
         return str(made["message_id"])
-
-    async def settled(self, message: str, whats: frozenset[str] = frozenset({"sent", "failed"})) -> int:
-        """Wait until it is known what came of a message; how many attempts are in doubt."""
-        patience = Patience(self.hub, f"known what came of {message}")
-        while True:
-            events = await self.hub.call(self.ana, "GET", f"/v1/messages/{message}/timeline")
-            if any(one["what"] in whats for one in events):
-                return doubts_in(events)
-            await patience.wait(events)
-
-
-def doubts_in(events: list[dict[str, Any]]) -> int:
-    """How many attempts a timeline owns up to not to know the end of."""
-    found = [_DOUBT.search(one["detail"]) for one in events]
-    return sum({one["detail"]: int(match[1]) for one, match in zip(events, found, strict=True) if match}.values())
 
 
 @asynccontextmanager

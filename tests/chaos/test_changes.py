@@ -48,7 +48,9 @@ class Talk:
         """Ana's side: every message is followed by none, two or three changes."""
         number = 0
         while not over.is_set() or number < LENGTH.work:
-            await self.person.settled(await self._post(number))  # a phone takes one a second: no more are to pile up
+            await self.hub.doubts(
+                self.ana, await self._post(number)
+            )  # a phone takes one a second: no more are to pile up
             number += 1
 
     async def _post(self, number: int) -> str:
@@ -107,7 +109,7 @@ class Talk:
             rows = await self.hub.history(self.ana, self.person.chat)
             heard = [row["content"] for row in rows if row["sender_id"] != "ana"][-1]
             await patience.wait(heard)
-        doubts = {message: await self.person.settled(message) for message in self.last}
+        doubts = {message: await self.hub.doubts(self.ana, message) for message in self.last}
         patience = Patience(self.hub, f"all shown to {self.person.first_name}")
         while self._on_the_phone(shown := await self.person.shows(), doubts):
             await patience.wait(shown)
