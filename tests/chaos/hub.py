@@ -32,10 +32,10 @@ Death = tuple[str, int]  # a point of `killed`, and at which passing of it
 class Hub(Server):
     """`moves`: a picture of what has been done so far; as long as it changes nobody loses patience."""
 
-    def __init__(self, folder: Path, *program: str, **environment: str) -> None:
-        settings = {**UNLIMITED, "CHAT4ALL_CHANNELS__FOLDER": str(folder / "none"), **environment}
-        super().__init__(folder / "data", folder / "server.log", settings, program or ("tests.chaos.killed",))
-        self.data = folder / "data"
+    def __init__(self, folder: Path, *program: str, data: Path | None = None) -> None:
+        settings = {**UNLIMITED, "CHAT4ALL_CHANNELS__FOLDER": str(folder / "none")}
+        self.data = data or folder / "data"
+        super().__init__(self.data, folder / "server.log", settings, program or ("tests.chaos.killed",))
         self.moves: Callable[[], object] = lambda: None
         self.up = asyncio.Event()
         self.deaths = 0

@@ -84,7 +84,8 @@ def main() -> None:
 
 
 def _count(nth: int) -> None:
-    """Every statement of SQL, every file that is opened to be written and every port that is taken is a step."""
+    """Before a statement of SQL, before and after a file is opened to be written, before a port is taken: each a
+    step."""
     steps, shown = itertools.count(1), _shown()
 
     def step(_: object = None) -> None:
@@ -97,14 +98,21 @@ def _count(nth: int) -> None:
         if event == "socket.bind" or (event == "open" and (args[2] or 0) & (os.O_WRONLY | os.O_RDWR)):
             step()
 
-    connect = sqlite3.connect
+    connect, opened = sqlite3.connect, os.open
 
     def traced(*given: Any, **named: Any) -> sqlite3.Connection:
         connection: sqlite3.Connection = connect(*given, **named)
         connection.set_trace_callback(step)
         return connection
 
+    def held(path: Any, flags: int, *more: Any) -> int:
+        file = opened(path, flags, *more)
+        if flags & os.O_WRONLY:
+            step()  # it is there, and empty
+        return file
+
     sys.addaudithook(hook)
+    os.open = held  # type: ignore[assignment] # as those call it who make a file for themselves alone
     sqlite3.connect = sqlite3.dbapi2.connect = traced  # type: ignore[assignment] # ours, and SQLAlchemy's
 
 
