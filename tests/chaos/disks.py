@@ -30,6 +30,11 @@ class Full:
                     while file.write(bytes(size)):
                         pass
 
+    def leave(self, room: int) -> None:
+        """So many bytes can be written to it."""
+        self.fault()
+        os.truncate(self._filler, self._filler.stat().st_size - room)
+
     def mend(self) -> None:
         """There is room again."""
         self._filler.unlink()

@@ -20,7 +20,8 @@ _LENGTHS: Final = {
     #             short                 long
     "changes": (Length(4, 3, 3), Length(30, 30, 6)),
     "starts": (Length(3, 2, 3), Length(20, 6, 3)),
-    "disks": (Length(1, 20), Length(6, 100)),
+    "disks": (Length(1, 20, 1), Length(6, 100, 9)),
+    "kills": (Length(3, 500), Length(25, 5000)),
     "order": (Length(3, 120, 3), Length(20, 3000, 3)),
 }
 

@@ -5,16 +5,18 @@ goes on by itself, or after a start where nobody can mend a disk that is in use.
 """
 
 import asyncio
+import random
 
 import pytest
 from tests.chaos.disks import Frozen, Full, ReadOnly, mounted
 from tests.chaos.hub import Hub, together
-from tests.chaos.length import length_of
+from tests.chaos.length import SEED, length_of
 from tests.chaos.writers import Writer, lost_or_doubled
 
-from chat4all.cli.client import Client
+from chat4all.cli.client import AnswerError, Client
 
 LENGTH = length_of("disks")
+ROOMS = random.Random(SEED).sample((0, 4, 8, 16, 32, 60, 100, 200, 400), LENGTH.wide)  # KiB
 IN_A_LOG = ("Traceback", "CRITICAL", " ended")
 
 
@@ -88,3 +90,23 @@ async def test_on_a_disk_that_fails_a_server_says_so_and_loses_nothing(tmp_path,
             assert int(answer.headers["Retry-After"]) >= 1
     log = (tmp_path / "server.log").read_text()
     assert [line for line in log.splitlines() if any(word in line for word in IN_A_LOG)] == []
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_start_without_room_ends_with_a_sentence_and_the_next_works(tmp_path, room):
+    """It does so however little `room` there is, in KiB."""
+    with mounted(Full, tmp_path / "disk") as disk:
+        assert isinstance(disk, Full)
+        disk.leave(room << 10)
+        hub = Hub(tmp_path, data=tmp_path / "disk" / "data")
+        with pytest.raises(AnswerError) as refused:
+            hub.start()
+        assert "Traceback" not in str(refused.value)
+        last = str(refused.value).strip().rpartition("\n")[2]
+        assert last.startswith("chat4all: ")
+        assert "--fresh" not in last
+        disk.mend()
+        try:
+            hub.start()
+        finally:
+            assert hub.stop() == 0

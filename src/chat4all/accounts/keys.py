@@ -49,7 +49,10 @@ class Keyring:
     def load_or_make(cls, folder: Path, signing_key: str = "") -> "Keyring":
         """For embedded mode: the same, but an empty folder gets a key."""
         if not any(folder.glob("*.pem")):
-            _make(folder)
+            try:
+                _make(folder)
+            except OSError as error:
+                raise StartError(f"Cannot keep a signing key in {folder}: {error.strerror}.") from error
             _log.warning(
                 "MADE A SIGNING KEY in %s, readable by this user only. Fine for trying things out; in production, "
                 "make your own and set CHAT4ALL_ACCOUNTS__KEYS_DIR.",
