@@ -1,14 +1,13 @@
-"""The server is killed with SIGKILL, again and again, while four people write: every 202 is kept, once, in order.
+"""The server dies at named points, again and again, while four people write: every 202 is kept, once, in order.
 
-The kills are seeded (CHAOS_SEED) and go on, sixty at most, until five have landed between an append and its commit:
-then the log holds records that the router had not committed. Half of the writers use Idempotency-Keys and send again
-what was not answered; the other half do not, and go on with the next.
+It dies between an append and its answer, and between a record's rows, head, effects and commit: then the log holds
+records that the router had not committed. Half of the writers use Idempotency-Keys and send again what was not
+answered; the other half do not, and go on with the next.
 """
 
 import asyncio
 import contextlib
 import dataclasses
-import os
 import random
 import shutil
 import sqlite3
@@ -16,22 +15,18 @@ from collections import defaultdict
 
 import httpx
 import websockets
+from tests.chaos.hub import Hub, deaths, together
+from tests.chaos.killed import STEP
+from tests.chaos.length import SEED, length_of
 
 from chat4all.cli.client import AnswerError, Client
-from chat4all.cli.server import Server
 
-SEED = int(os.environ.get("CHAOS_SEED", "20261122"))
-POSTS = int(os.environ.get("CHAOS_POSTS", "5000"))
-LANDED, KILLS = 5, 60
+LENGTH = length_of("kills")
+UNCOMMITTED = ("accepted", "rows", "heads", "told")  # points at which the log holds what the router has not committed
+POINTS = (*UNCOMMITTED, "remembered", "committed", STEP)
+STEPS = 3000  # the latest of them: some are in the start, some while people write
 WRITERS = ("ana", "bruno", "dora", "ivo")
 KEYED = ("ana", "dora")
-UNLIMITED = {
-    "CHAT4ALL_API__POSTS_PER_SECOND": "100000",
-    "CHAT4ALL_API__POST_BURST": "100000",
-    "CHAT4ALL_ACCOUNTS__LOGINS_PER_MINUTE": "100000",
-    "CHAT4ALL_ACCOUNTS__LOGIN_BURST": "1000",
-    "CHAT4ALL_GATEWAY__REPLAY_LIMIT": "100000",
-}
 
 
 @dataclasses.dataclass
@@ -47,37 +42,44 @@ class Ledger:
 
 
 class Run:
-    """One server, its writers, its reader and its killer."""
+    """One server, its writers and its reader."""
 
     def __init__(self, folder):
         self.folder = folder
-        self.random = random.Random(SEED)
-        self.server = Server(folder / "data", folder / "server.log", UNLIMITED)
+        self.hub = Hub(folder)
+        self.hub.moves = lambda: (self.ledger.total, sum(map(len, self.seen.values())))
         self.ledger = Ledger()
         self.seen = defaultdict(list)  # what the reader was shown, by conversation
         self.cursors = {}
         self.resumes = 0
-        self.kills = self.landed = 0
-        self.up = asyncio.Event()
-        self.done = asyncio.Event()
+        self.left = []  # at which point it died, and how many records it had not committed
+        chance = random.Random(SEED)
+        plan = deaths(POINTS, LENGTH.kills, chance)
+        self.plan = [(point, chance.randint(300, STEPS) if point == STEP else nth) for point, nth in plan]
+        self.over = asyncio.Event()
 
     async def tell(self):
-        await asyncio.to_thread(self.server.start)
-        self.up.set()
+        await self.hub.live([])
         self.chats = await self.meet()
+        await asyncio.to_thread(self.hub.kill)
+        self.hub.up.clear()
         reading = asyncio.create_task(self.read())
-        killing = asyncio.create_task(self.kill())
-        writing = [asyncio.create_task(self.write(name)) for name in WRITERS]
-        for task in (*writing, killing):
-            await task
+        await together(self.live(), *map(self.write, WRITERS))
         histories = {chat: await self.history(chat) for chat in self.chats}
-        await self.until(lambda: all(len(self.seen[chat]) >= len(histories[chat]) for chat in self.chats))
+        shown = lambda: all(len(self.seen[chat]) >= len(histories[chat]) for chat in self.chats)  # noqa: E731
+        await self.hub.until(lambda: reading.done() or shown(), "all shown")
         reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await reading
         return histories
 
+    async def live(self):
+        await self.hub.live(self.plan, self.look)
+        await self.hub.until(lambda: self.ledger.total >= LENGTH.work, "enough written")
+        self.over.set()
+
     async def meet(self):
-        async with httpx.AsyncClient(base_url=self.server.url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=self.hub.url, trust_env=False) as http:
             for name in WRITERS[2:]:
                 user = {"username": name, "password": "long-enough"}
                 (await http.post("/v1/users", json=user)).raise_for_status()
@@ -86,15 +88,12 @@ class Run:
             return [(await ana.call("POST", "/v1/conversations", body)).json()["conversation_id"] for _ in range(3)]
 
     def client(self, name):
-        return Client(self.server.url, name, "demo" if name in WRITERS[:2] else "long-enough")
-
-    def is_over(self):
-        return self.ledger.total >= POSTS and (self.landed >= LANDED or self.kills >= KILLS)
+        return Client(self.hub.url, name, "demo" if name in WRITERS[:2] else "long-enough")
 
     async def write(self, name):
         async with self.client(name) as client:
             number = 0
-            while not self.is_over():
+            while not self.over.is_set():
                 chat = self.chats[number % len(self.chats)]
                 content = f"{name} no. {number}: olá, مرحبا, 🎉"
                 message = await self.post(client, name, chat, content)
@@ -106,7 +105,7 @@ class Run:
         """With a key, until it is answered; without one, once."""
         body, key = {"chat_id": chat, "content": content}, content.split(":")[0].replace(" ", "-")
         while True:
-            await self.up.wait()
+            await self.hub.up.wait()
             try:
                 answer = await client.call("POST", "/v1/messages", body, key=key if name in KEYED else None)
             except AnswerError as error:
@@ -122,7 +121,7 @@ class Run:
         """A strict client: it names what it has, and must be given what comes next, and nothing twice."""
         async with self.client("ivo") as client:
             while True:
-                await self.up.wait()
+                await self.hub.up.wait()
                 with contextlib.suppress(AnswerError, websockets.ConnectionClosed):
                     async with client.listening() as socket:
                         await socket.say({"type": "resume", "cursors": self.cursors})
@@ -140,23 +139,15 @@ class Run:
         self.cursors[chat] = frame["seq"]
         self.seen[chat].append(frame["message_id"])
 
-    async def kill(self):
-        while self.landed < LANDED and self.kills < KILLS:
-            goal = self.ledger.total + self.random.randint(POSTS // 40, POSTS // 10)
-            await self.until(lambda goal=goal: self.ledger.total >= goal)
-            await asyncio.sleep(self.random.random() / 50)
-            self.up.clear()
-            await asyncio.to_thread(self.server.kill)
-            self.kills += 1
-            self.landed += await asyncio.to_thread(self.uncommitted) > 0
-            await asyncio.to_thread(self.server.start)
-            self.up.set()
+    def look(self, point):
+        """At what a death has left."""
+        self.left.append((point, self.uncommitted()))
 
     def uncommitted(self):
         """How many records the router had not committed when the server was killed; read from a copy of the log."""
-        copy = self.folder / f"kill-{self.kills}"
+        copy = self.folder / f"death-{len(self.left)}"
         copy.mkdir()
-        for file in (self.folder / "data").glob("log.db*"):
+        for file in self.hub.data.glob("log.db*"):
             shutil.copy(file, copy)
         query = (
             "SELECT SUM(b.next - COALESCE(c.next, 0)) FROM bounds b LEFT JOIN committed c ON c.topic = b.topic"
@@ -166,44 +157,24 @@ class Run:
             return connection.execute(query).fetchone()[0]
 
     async def history(self, chat):
-        """All of it, page by page, once the router has caught up."""
-        last = [answered[-1] for answered in self.ledger.answered.values()]
+        """All of it, once the router has caught up."""
         async with self.client("ana") as client:
-            for _, message, _ in last:
-                await self.until_stored(client, message)
-            rows, after = [], 0
-            while page := (
-                await client.call("GET", f"/v1/conversations/{chat}/messages?after_seq={after}&limit=200")
-            ).json():
-                rows += page
-                after = page[-1]["seq"]
-            return rows
-
-    async def until_stored(self, client, message):
-        async with asyncio.timeout(60):
-            while True:
-                with contextlib.suppress(AnswerError):
-                    return await client.call("GET", f"/v1/messages/{message}")
-                await asyncio.sleep(0.05)
-
-    async def until(self, condition):
-        async with asyncio.timeout(300):
-            while not condition():
-                await asyncio.sleep(0.005)
+            for answered in self.ledger.answered.values():
+                await self.hub.call(client, "GET", f"/v1/messages/{answered[-1][1]}")
+            return await self.hub.history(client, chat)
 
 
 async def test_every_202_is_kept_once_in_order_whenever_the_server_is_killed(tmp_path, report):
     run = Run(tmp_path)
-    try:
+    async with run.hub.ended():
         histories = await run.tell()
-    finally:
-        run.server.kill()
     report(
         f"seed {SEED}: {run.ledger.total} posts answered, {len(run.ledger.unanswered)} without a key unanswered, "
-        f"{run.kills} kills, {run.landed} between an append and its commit, {run.resumes} resumes of the reader"
+        f"{run.resumes} resumes of the reader; deaths and what they left uncommitted: {run.left}"
     )
-    assert run.ledger.total >= POSTS
-    assert run.landed >= LANDED, "too few kills landed: nothing was proved"
+    assert run.ledger.total >= LENGTH.work
+    assert len(run.left) == LENGTH.kills
+    assert all(left for point, left in run.left if point in UNCOMMITTED)
     for chat, rows in histories.items():
         assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1)), "dense from 1"
         assert run.seen[chat] == [row["message_id"] for row in rows], "the reader saw it all, once, in order"

@@ -1,7 +1,6 @@
 """The keys that sign and verify tokens: a folder of Ed25519 keys, several valid at once so that they can be rotated."""
 
 import logging
-import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from chat4all.accounts import secret_file
 from chat4all.model.errors import StartError
 
 _log = logging.getLogger(__name__)
@@ -49,7 +49,10 @@ class Keyring:
     def load_or_make(cls, folder: Path, signing_key: str = "") -> "Keyring":
         """For embedded mode: the same, but an empty folder gets a key."""
         if not any(folder.glob("*.pem")):
-            _make(folder)
+            try:
+                _make(folder)
+            except OSError as error:
+                raise StartError(f"Cannot keep a signing key in {folder}: {error.strerror}.") from error
             _log.warning(
                 "MADE A SIGNING KEY in %s, readable by this user only. Fine for trying things out; in production, "
                 "make your own and set CHAT4ALL_ACCOUNTS__KEYS_DIR.",
@@ -63,9 +66,7 @@ def _make(folder: Path) -> None:
     key = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    descriptor = os.open(folder / f"{uuid.uuid4().hex[:8]}.pem", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key)
+    secret_file.make(folder / f"{uuid.uuid4().hex[:8]}.pem", key)
 
 
 def _private(file: Path) -> Ed25519PrivateKey:

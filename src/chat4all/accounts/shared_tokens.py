@@ -1,11 +1,11 @@
 """Bearer tokens of the system's own parts, in a file that is read again when it changes: one can be changed at work."""
 
 import hmac
-import os
 import secrets
 from pathlib import Path
 from typing import Final
 
+from chat4all.accounts import secret_file
 from chat4all.model.errors import Refusal, StartError
 
 _TAKEN: Final = 2  # lines: the current one, and the one before
@@ -23,14 +23,11 @@ class SharedTokens:
     @classmethod
     def load_or_make(cls, path: Path) -> "SharedTokens":
         """The file's, made with a random token and for this user alone where it is not there. Raises StartError."""
-        try:
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(path)
-        except OSError as error:
-            raise StartError(f"Cannot keep a token in {path}: {error.strerror}.") from error
-        with os.fdopen(file, "w") as new:
-            new.write(f"{secrets.token_urlsafe(32)}\n")
+        if not path.exists():
+            try:
+                secret_file.make(path, f"{secrets.token_urlsafe(32)}\n".encode())
+            except OSError as error:
+                raise StartError(f"Cannot keep a token in {path}: {error.strerror}.") from error
         return cls(path)
 
     def check(self, given: str | None) -> None:

@@ -15,6 +15,7 @@ from chat4all.wiring import embedded
 
 _PUBLIC: Final = 8000
 _INTERNAL: Final = 8002
+_DAMAGED: Final = ("not a database", "malformed")  # as SQLite says it
 
 
 class Addresses(NamedTuple):
@@ -52,9 +53,14 @@ def run(
                 welcome(told, settings.embedded.data)
                 runtime.run(_serve(settings, listening, beside))
         except EngineUnavailableError as error:
-            raise StartError(
-                f"{error} (in {settings.embedded.data}). Restore that file from a backup, or start clean with --fresh."
-            ) from error
+            raise StartError(f"{error} (in {settings.embedded.data}). {advice(str(error))}") from error
+
+
+def advice(fault: str) -> str:
+    """What to do about a file that SQLite will not open. Only where the file is at fault it is to be replaced."""
+    if any(words in fault for words in _DAMAGED):
+        return "Restore that file from a backup, or start clean with --fresh."
+    return "Is the disk full, or can it not be written? Mend that, then start again: what is there stays."
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 from fastapi import FastAPI
 
@@ -173,21 +173,26 @@ def claimed(data: Path) -> Iterator[None]:
     """Hold the data folder for this process alone. Raises StartError while another one has it."""
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock: TextIO = (data / "lock").open("a+", encoding="utf-8")
+        lock = (data / "lock").open("a+b", buffering=0)
     except OSError as error:
-        raise StartError(f"Cannot keep data in {data}: {error.strerror}. Set CHAT4ALL_EMBEDDED__DATA.") from error
+        raise _cannot_keep(data, error) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock.seek(0)
-            raise StartError(
-                f"{data} is in use by process {lock.read().strip() or '?'}; stop that one first."
-            ) from error
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+            holder = lock.read().decode().strip() or "?"
+            raise StartError(f"{data} is in use by process {holder}; stop that one first.") from error
+        try:
+            lock.truncate(0)
+            lock.write(str(os.getpid()).encode())
+        except OSError as error:
+            raise _cannot_keep(data, error) from error
         yield
+
+
+def _cannot_keep(data: Path, error: OSError) -> StartError:
+    return StartError(f"Cannot keep data in {data}: {error.strerror}. Make room there, or set CHAT4ALL_EMBEDDED__DATA.")
 
 
 def clear(data: Path) -> None:

@@ -1,0 +1,149 @@
+"""`python -m tests.chaos.killed dev ...`: the same program, which sends SIGKILL to itself at a named point.
+
+KILL_AT=rows:3 ends it when its router has written rows for the third time, KILL_AT=step:40 when it has touched the disk
+or a port for the fortieth time since it began. So a kill lands where it is meant to, on any machine, however slow.
+Nothing of this is in the product.
+"""
+
+import functools
+import inspect
+import itertools
+import mmap
+import os
+import signal
+import sqlite3
+import struct
+import sys
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from httpcore._async.http11 import AsyncHTTP11Connection
+
+from chat4all.channels.kit.connector import Connector
+from chat4all.channels.kit.courier import Courier
+from chat4all.channels.kit.inbound import Inbound
+from chat4all.cli import app
+from chat4all.conversations.acceptance import Acceptance
+from chat4all.conversations.idempotency import Idempotency
+from chat4all.directory.sql import SqlDirectory
+from chat4all.directory.sql_channels import SqlChannels
+from chat4all.routing.router import Router
+from chat4all.store.embedded_ledger import EmbeddedLedger
+
+ASKED: Final = "KILL_AT"
+STEPS: Final = "KILL_STEPS"  # names a file of eight bytes: how many steps there were, for whoever wants to know
+STEP: Final = "step"
+_SENDS: Final = b"/sendMessage"
+
+
+class Point(NamedTuple):
+    """Before or after a call of this method; `when`: only for such a call, told what it was called with."""
+
+    where: type[Any]
+    method: str
+    after: bool = True
+    when: Callable[..., bool] = lambda *_, **__: True
+
+
+def _sends(_line: object, request: Any) -> bool:
+    return bool(request.url.target.endswith(_SENDS))
+
+
+POINTS: Final = {
+    # a client's request
+    "accepted": Point(Acceptance, "_append"),  # it is in the log, and nothing is answered
+    "remembered": Point(Idempotency, "remember"),
+    # the router's round
+    "rows": Point(Router, "_put_rows"),
+    "heads": Point(Router, "_put_heads"),
+    "told": Point(Router, "_tell"),  # all is done, and nothing committed
+    "committed": Point(Router, "_commit"),
+    # a send
+    "claimed": Point(EmbeddedLedger, "claim"),
+    "asked": Point(AsyncHTTP11Connection, "_receive_response_headers", after=False, when=_sends),
+    "answered": Point(EmbeddedLedger, "settle", after=False),  # the provider has done it, and nobody here knows
+    "settled": Point(EmbeddedLedger, "settle"),
+    "receipts": Point(Courier, "_tell"),
+    "handed": Point(Connector, "_commit", when=lambda connector, _: connector._lanes.waiting > 0),
+    # what a person writes
+    "placed": Point(SqlChannels, "place"),  # where it belongs is known, and it is not in the log
+    "heard": Point(Inbound, "_append"),  # it is in the log, and the provider does not know it
+    # what a transaction left for the log
+    "mailed": Point(SqlDirectory, "outbox_done", after=False),
+}
+
+
+def main() -> None:
+    """Prepare the end, if one is asked for, then run the command."""
+    name, _, nth = os.environ.get(ASKED, "").partition(":")
+    if name == STEP:
+        _count(int(nth))
+    elif name:
+        _prepare(name, POINTS[name], int(nth))
+    app.main()
+
+
+def _count(nth: int) -> None:
+    """Before a statement of SQL, before and after a file is opened to be written, before a port is taken: each a
+    step."""
+    steps, shown = itertools.count(1), _shown()
+
+    def step(_: object = None) -> None:
+        number = next(steps)
+        struct.pack_into("Q", shown, 0, number)
+        if number == nth:
+            die(f"{STEP}:{nth}")
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if event == "socket.bind" or (event == "open" and (args[2] or 0) & (os.O_WRONLY | os.O_RDWR)):
+            step()
+
+    connect, opened = sqlite3.connect, os.open
+
+    def traced(*given: Any, **named: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*given, **named)
+        connection.set_trace_callback(step)
+        return connection
+
+    def held(path: Any, flags: int, *more: Any) -> int:
+        file = opened(path, flags, *more)
+        if flags & os.O_WRONLY:
+            step()  # it is there, and empty
+        return file
+
+    sys.addaudithook(hook)
+    os.open = held  # type: ignore[assignment] # as those call it who make a file for themselves alone
+    sqlite3.connect = sqlite3.dbapi2.connect = traced  # type: ignore[assignment] # ours, and SQLAlchemy's
+
+
+def _shown() -> Any:
+    with open(os.environ[STEPS], "r+b") as file:  # noqa: PTH123 - mapped into memory
+        return mmap.mmap(file.fileno(), 8)
+
+
+def _prepare(name: str, point: Point, nth: int) -> None:
+    method = getattr(point.where, point.method)
+    assert inspect.iscoroutinefunction(method), f"{name}: another kind of method than is known here"
+    times = itertools.count(1)
+
+    @functools.wraps(method)
+    async def doomed(*given: Any, **named: Any) -> Any:
+        counts = point.when(*given, **named)
+        if counts and not point.after and next(times) == nth:
+            die(f"{name}:{nth}")
+        result = await method(*given, **named)
+        if counts and point.after and next(times) == nth:
+            die(f"{name}:{nth}")
+        return result
+
+    setattr(point.where, point.method, doomed)
+
+
+def die(where: str) -> None:
+    """At once; the last word is in the log."""
+    os.write(2, f"KILLED at {where}\n".encode())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
