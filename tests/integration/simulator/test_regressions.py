@@ -4,13 +4,13 @@ import concurrent.futures
 import json
 import socket
 import subprocess
-import sys
 import threading
 import time
 from typing import Any
 
 import httpx
 import pytest
+from tests.forking.processes import COMMAND, finished
 from tests.integration.simulator.receiver import Receiver
 from tests.integration.simulator.test_faults import outcome
 from tests.integration.simulator.test_updates import texts
@@ -342,8 +342,7 @@ def test_only_members_see_and_change_a_group(simulator: Simulator, phone: Phone)
 
 
 def start(data) -> subprocess.CompletedProcess[Any]:
-    command = [sys.executable, "-m", "chat4all", "simulator", "--port", "0", "--data", str(data)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    return finished([*COMMAND, "simulator", "--port", "0", "--data", str(data)], text=True, timeout=DEADLINE)
 
 
 def test_a_damaged_line_is_named(own: Simulator):
@@ -407,8 +406,8 @@ def test_it_can_listen_on_ipv6(tmp_path):
 
 def test_the_terminal_says_what_went_wrong(simulator: Simulator, bot: Bot, phone: Phone):
     def run(*more: str, typed: bytes = b"") -> subprocess.CompletedProcess[Any]:
-        words = [sys.executable, "-m", "chat4all", "phone", "--as", phone.name, "--simulator", simulator.url, *more]
-        return subprocess.run(words, input=typed, capture_output=True, timeout=DEADLINE, check=False)
+        words = [*COMMAND, "phone", "--as", phone.name, "--simulator", simulator.url, *more]
+        return finished(words, typed=typed, timeout=DEADLINE)
 
     none = run("--with", "no_such_bot", typed=b"hello\n")
     assert (none.returncode, b"Traceback" in none.stderr) == (1, False)
