@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from tests.forking.processes import begin
 
 from chat4all.cli.client import AnswerError, Client
 from chat4all.cli.server import Server
@@ -31,7 +32,7 @@ class Hub:
     """A server on this folder, with limits that no test reaches. `settings`: other environment variables."""
 
     def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
-        self._server = Server(folder / "data", folder / "server.log", {**_UNLIMITED, **(settings or {})})
+        self._server = Server(folder / "data", folder / "server.log", {**_UNLIMITED, **(settings or {})}, popen=begin)
         self._clients: dict[str, Client] = {}
         self.url = self._server.url
 

@@ -17,7 +17,8 @@ from chat4all.redis_client import client
 from chat4all.redis_settings import RedisSettings
 
 DEADLINE = 60.0  # until something that must happen has happened
-FLOOD = 20_000  # more pushes than any gateway may be kept
+QUEUE = 100  # pushes that a gateway may be behind
+FLOOD = 20 * QUEUE  # far more: a twin that reads ahead of the gateway does so for a part of them
 
 
 class Twin(Protocol):
@@ -33,7 +34,7 @@ class EmbeddedTwin:
 
     def __init__(self) -> None:
         self._now = 1000.0
-        self.realtime = EmbeddedRealtime(clock=lambda: self._now)
+        self.realtime = EmbeddedRealtime(clock=lambda: self._now, queue=QUEUE)
 
     async def advance(self, seconds: float) -> None:
         self._now += seconds
@@ -44,7 +45,7 @@ class RedisTwin:
 
     def __init__(self, settings: RedisSettings) -> None:
         self._now = 1000.0
-        self.realtime = RedisRealtime(settings, clock=lambda: self._now)
+        self.realtime = RedisRealtime(settings, clock=lambda: self._now, queue=QUEUE)
 
     async def advance(self, seconds: float) -> None:
         self._now += seconds
@@ -228,7 +229,7 @@ async def test_a_sweep_reaches_every_gateway_behind_what_was_pushed(twin: Twin) 
         assert await receive(two, 1) == [Push(gateway="g2", sweep=True)]
 
 
-@pytest.mark.parametrize("batch", [1, 100, FLOOD], ids=["one by one", "in batches", "at once"])
+@pytest.mark.parametrize("batch", [1, QUEUE, FLOOD], ids=["one by one", "in batches", "at once"])
 async def test_a_gateway_that_does_not_read_is_bounded_holds_up_nobody_and_is_told_to_sweep(
     twin: Twin, batch: int
 ) -> None:
@@ -248,7 +249,7 @@ async def test_a_gateway_that_does_not_read_is_bounded_holds_up_nobody_and_is_to
         await nothing_more(twin, "slow", slow)
 
 
-@pytest.mark.parametrize("read", [1, 2, 500])
+@pytest.mark.parametrize("read", [1, 2, QUEUE // 2])
 async def test_what_is_lost_after_a_sweep_was_read_needs_another(twin: Twin, read: int) -> None:
     async with twin.realtime.subscribe("slow") as slow:
         await twin.realtime.publish(numbered("slow", FLOOD))

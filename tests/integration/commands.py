@@ -1,4 +1,4 @@
-"""What the tests of the command line share: commands as real processes, and a client to see what they did."""
+"""What the tests of the command line share: commands as processes, and a client to see what they did."""
 
 import concurrent.futures
 import contextlib
@@ -7,13 +7,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from tests.forking.processes import COMMAND, begin, finished
 from tests.integration.people import PASSWORD
 
 from chat4all.cli.server import Server
@@ -23,7 +23,7 @@ DEADLINE: Final = 60.0  # seconds until a process must have done what it was sta
 
 def command(*arguments: str | Path) -> list[str]:
     """The command line of `chat4all` with these arguments."""
-    return [sys.executable, "-m", "chat4all", *map(str, arguments)]
+    return [*COMMAND, *map(str, arguments)]
 
 
 def surroundings(**variables: str) -> dict[str, str]:
@@ -36,19 +36,11 @@ def chat4all(
     *arguments: str | Path, environment: Mapping[str, str] | None = None, within: float = DEADLINE
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        command(*arguments),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=surroundings(**(environment or {})),
-        timeout=within,
-        check=False,
-    )
+    return finished(command(*arguments), text=True, env=surroundings(**(environment or {})), timeout=within)
 
 
 def together(runs: Mapping[str, Callable[[], subprocess.CompletedProcess[str]]]) -> Mapping[str, Any]:
-    """Run commands that do not mind each other two at a time: most of their time is Python starting."""
+    """Run commands that do not mind each other two at a time."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         return dict(zip(runs, pool.map(lambda run: run(), runs.values()), strict=True))
 
@@ -116,7 +108,7 @@ def going_on(output: Path, *arguments: str | Path, **variables: str) -> Iterator
     """A command that goes on; killed at the end if it still does."""
     with (
         output.open("wb") as file,
-        subprocess.Popen(
+        begin(
             command(*arguments), stdout=file, stderr=file, env=surroundings(**variables), start_new_session=True
         ) as process,
     ):
@@ -129,7 +121,7 @@ def going_on(output: Path, *arguments: str | Path, **variables: str) -> Iterator
 @contextlib.contextmanager
 def serving(folder: Path, **variables: str) -> Iterator[Server]:
     """A server on this folder's data; killed at the end if it still runs."""
-    server = Server(folder / "data", folder / "server.log", variables)
+    server = Server(folder / "data", folder / "server.log", variables, popen=begin)
     try:
         server.start()
         yield server

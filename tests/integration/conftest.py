@@ -68,7 +68,8 @@ async def running(data: Path, **overrides: dict[str, Any]) -> AsyncIterator[Syst
         finally:
             await system.close()
             server.should_exit = True
-            await asyncio.wait_for(serving, DEADLINE)
+            async with asyncio.timeout(DEADLINE):
+                await serving
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

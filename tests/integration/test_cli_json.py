@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from tests.forking.processes import begin
 from tests.integration.commands import (
     chat4all,
     chat_with_bruno,
@@ -112,7 +113,7 @@ def test_dev_says_where_it_is(tmp_path: Path) -> None:
     with (
         output.open("wb") as file,
         (tmp_path / "dev.log").open("wb") as log,
-        subprocess.Popen(command(*where), stdout=file, stderr=log, env=surroundings()) as dev,
+        begin(command(*where), stdout=file, stderr=log, env=surroundings()) as dev,
     ):
         try:
             eventually(lambda: output.read_bytes().endswith(b"\n"), "it says where it is")

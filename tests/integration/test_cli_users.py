@@ -12,6 +12,7 @@ from typing import Final
 
 import httpx
 import pytest
+from tests.forking.processes import begin, finished
 from tests.integration.commands import (
     DEADLINE,
     chat4all,
@@ -57,7 +58,7 @@ def first(name: str) -> str:
 def asked(server: Server, arguments: Sequence[str], *dialogue: tuple[str, str]) -> tuple[int, str]:
     """Run a command on a terminal and answer each of its questions once it is there; its code and what was shown."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
+    process = begin(
         command(*arguments, "--url", server.url),
         stdin=theirs,
         stdout=theirs,
@@ -147,15 +148,8 @@ def test_a_user_is_made_with_a_password_from_a_file(server: Server, file: Path) 
 
 def test_a_user_is_made_with_a_password_from_standard_input(server: Server) -> None:
     name = unused()
-    done = subprocess.run(
-        command("users", "add", name, "--password-file", "-", "--json", "--url", server.url),
-        input=f"{PASSWORD}\r\n",
-        capture_output=True,
-        text=True,
-        env=surroundings(),
-        timeout=DEADLINE,
-        check=False,
-    )
+    words = command("users", "add", name, "--password-file", "-", "--json", "--url", server.url)
+    done = finished(words, typed=f"{PASSWORD}\r\n", text=True, env=surroundings(), timeout=DEADLINE)
     assert done.stderr == ""
     assert json.loads(done.stdout) == {"username": name, "email": None, "role": "user"}
     assert opens(server, name, PASSWORD)

@@ -38,7 +38,8 @@ class Raw:
         lines += [f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"]
         lines += [f"Sec-WebSocket-Protocol: {protocols}"] if protocols else []
         writer.write("\r\n".join([*lines, "", ""]).encode())
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), DEADLINE)
+        async with asyncio.timeout(DEADLINE):
+            head = await reader.readuntil(b"\r\n\r\n")
         return cls(reader, writer), int(head.split()[1])
 
     def send(self, opcode: int, data: bytes = b"", *, first: int = FIN, masked: bool = True) -> None:

@@ -57,7 +57,7 @@ class Running(Protocol):
 
 class Server:
     """`environment`: more settings; `log`: where its output goes; `program`: the module to run, and what stands before
-    the command."""
+    the command; `popen`: starts a process, as subprocess.Popen does."""
 
     about: Final = "in a process of its own, on SQLite files"
 
@@ -67,12 +67,14 @@ class Server:
         log: Path,
         environment: Mapping[str, str] | None = None,
         program: Sequence[str] = ("chat4all",),
+        popen: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._data = data
         self._log = log
         self._program = program
+        self._popen = popen
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -85,9 +87,7 @@ class Server:
         command = [sys.executable, "-m", *self._program, "dev", "--no-simulator"]
         command += ["--port", str(self.port), "--data", str(self._data)]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own command
-                command, stdout=log, stderr=log, env=self._environment, start_new_session=True
-            )
+            self._process = self._popen(command, stdout=log, stderr=log, env=self._environment, start_new_session=True)
         deadline = time.monotonic() + _STARTS
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:

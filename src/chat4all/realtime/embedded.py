@@ -14,9 +14,11 @@ _PRESENT: Final = (Status.ONLINE, Status.AWAY, Status.OFFLINE)  # the most prese
 
 
 class EmbeddedRealtime:
-    """Sessions and presence of one process. `clock`: seconds that never go back."""
+    """Sessions and presence of one process. `clock`: seconds that never go back; `queue`: pushes that a gateway may be
+    behind."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, queue: int = _QUEUE) -> None:
+        self._queue = queue
         self._clock = clock
         self._sessions: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)  # user → (gateway, session) → until
         self._devices: dict[str, dict[str, tuple[Status, float]]] = defaultdict(dict)  # user → device → status, until
@@ -63,7 +65,7 @@ class EmbeddedRealtime:
 
     @contextlib.asynccontextmanager
     async def subscribe(self, gateway: str) -> AsyncIterator[AsyncIterator[Push]]:
-        queue: asyncio.Queue[Push] = asyncio.Queue(_QUEUE)
+        queue: asyncio.Queue[Push] = asyncio.Queue(self._queue)
         self._queues[gateway] = queue
         try:
             yield _drain(queue)

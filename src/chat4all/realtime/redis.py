@@ -22,15 +22,18 @@ from chat4all.redis_settings import RedisSettings
 
 _PRESENT: Final = (Status.ONLINE, Status.AWAY, Status.OFFLINE)  # the most present first
 _KEPT: Final = int(TTL * 2000)  # ms after which Redis forgets a key that nobody has written
+_QUEUE: Final = 10_000  # pushes
 _FIRST: Final = 5.0  # seconds that a gateway waits for its first subscription
 
 Command = Callable[[Pipeline], object]
 
 
 class RedisRealtime:
-    """`clock`: seconds since 1970, the same for all processes within some seconds."""
+    """`clock`: seconds since 1970, the same for all processes within some seconds; `queue`: pushes that a gateway may
+    be behind."""
 
-    def __init__(self, settings: RedisSettings, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: RedisSettings, *, clock: Callable[[], float] = time.time, queue: int = _QUEUE) -> None:
+        self._queue = queue
         self._redis = RedisClient(settings, engine="realtime")
         self._settings = settings
         self._clock = clock
@@ -80,7 +83,7 @@ class RedisRealtime:
     @contextlib.asynccontextmanager
     async def subscribe(self, gateway: str) -> AsyncIterator[AsyncIterator[Push]]:
         """Also while Redis is away: then it begins with a sweep when it is there."""
-        subscription = Subscription(self._settings, gateway, [self._channel(gateway), self._everybody])
+        subscription = Subscription(self._settings, gateway, [self._channel(gateway), self._everybody], self._queue)
         task = asyncio.create_task(subscription.run())
         try:
             with contextlib.suppress(TimeoutError):

@@ -22,7 +22,6 @@ from chat4all.redis_settings import RedisSettings
 
 _log = logging.getLogger(__name__)
 
-_QUEUE: Final = 10_000  # pushes that a gateway may be behind
 _AGAIN: Final = 0.5  # seconds until it connects again, at first; it doubles
 _LONGEST: Final = 5.0
 
@@ -31,15 +30,16 @@ _decode: Final = msgspec.msgpack.Decoder(Push).decode
 
 
 class Subscription:
-    """`gateway`: whose pushes; `channels`: where they are published. `listening`: set while a line is there."""
+    """`gateway`: whose pushes; `channels`: where they are published; `queue`: how many may wait. `listening`: set while
+    a line is there."""
 
-    def __init__(self, settings: RedisSettings, gateway: str, channels: Sequence[str]) -> None:
+    def __init__(self, settings: RedisSettings, gateway: str, channels: Sequence[str], queue: int) -> None:
         self.listening = asyncio.Event()
         self._settings = settings
         self._outage = Outage("Redis (pushes)")
         self._sweep = Push(gateway=gateway, sweep=True)
         self._channels = channels
-        self._queue: asyncio.Queue[Push] = asyncio.Queue(_QUEUE)
+        self._queue: asyncio.Queue[Push] = asyncio.Queue(queue)
         self._lost = False  # whether there has been a line before, or should have been
 
     async def pushes(self) -> AsyncIterator[Push]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.forking.processes import COMMAND, begin
 from tests.integration.simulator.world import DEADLINE, Bot, Phone, Simulator, simulating
 
 
@@ -14,13 +15,13 @@ def command(simulator: Simulator) -> Iterator[Callable[..., subprocess.Popen[str
     """Begin `chat4all phone`; it is ended with the test."""
     begun: list[subprocess.Popen[str]] = []
 
-    def begin(*arguments: str) -> subprocess.Popen[str]:
-        words = [sys.executable, "-m", "chat4all", "phone", "--simulator", simulator.url, *arguments]
+    def phoning(*arguments: str) -> subprocess.Popen[str]:
+        words = [*COMMAND, "phone", "--simulator", simulator.url, *arguments]
         pipe = subprocess.PIPE
-        begun.append(subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1))
+        begun.append(begin(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True, bufsize=1))
         return begun[-1]
 
-    yield begin
+    yield phoning
     for one in begun:
         one.kill()
         one.wait(DEADLINE)
@@ -77,9 +78,9 @@ def test_it_goes_on_when_the_simulator_is_back(tmp_path):
     with simulating(tmp_path / "data") as own:
         bot, phone = own.bot(), own.phone()
         phone.write(bot, "/start")
-        words = [sys.executable, "-m", "chat4all", "phone", "--simulator", own.url, "--as", phone.name]
+        words = [*COMMAND, "phone", "--simulator", own.url, "--as", phone.name]
         pipe = subprocess.PIPE
-        with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        with begin(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
             assert process.stdout is not None
             assert process.stdin is not None
             assert process.stdout.readline().strip() == "1 you: /start"
@@ -116,8 +117,8 @@ def test_no_simulator_is_told(command):
 
 
 def test_it_prints_its_address_and_a_walk_that_works(tmp_path):
-    words = [sys.executable, "-m", "chat4all", "simulator", "--port", "0", "--data", str(tmp_path / "data")]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+    words = [*COMMAND, "simulator", "--port", "0", "--data", str(tmp_path / "data")]
+    with begin(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines: list[str] = []
         while not lines or "getUpdates" not in lines[-1]:

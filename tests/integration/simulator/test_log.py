@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.forking.processes import COMMAND, finished
 from tests.integration.simulator.receiver import Receiver
 from tests.integration.simulator.world import DEADLINE, Bot, Phone, Simulator, simulating, until
 
@@ -246,15 +247,14 @@ def test_a_full_disk_ends_it_with_a_reason_and_no_answer(tmp_path):
 
 
 def test_two_on_one_folder_are_refused(own: Simulator):
-    command = [sys.executable, "-m", "chat4all", "simulator", "--port", "0", "--data", str(own.data)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    done = finished([*COMMAND, "simulator", "--port", "0", "--data", str(own.data)], text=True, timeout=DEADLINE)
     assert done.returncode == 1
     assert "Another simulator runs on" in done.stderr
 
 
 def test_a_port_that_is_taken_is_told(own: Simulator, tmp_path):
-    command = [sys.executable, "-m", "chat4all", "simulator", "--port", str(own.port), "--data", str(tmp_path / "x")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    command = [*COMMAND, "simulator", "--port", str(own.port), "--data", str(tmp_path / "x")]
+    done = finished(command, text=True, timeout=DEADLINE)
     assert done.returncode == 1
     assert f"Cannot listen on 127.0.0.1:{own.port}" in done.stderr
 

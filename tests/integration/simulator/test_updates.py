@@ -81,12 +81,10 @@ def test_a_limit_bounds_an_answer(bot: Bot, phone: Phone):
 
 
 def test_a_long_poll_is_answered_when_something_comes(bot: Bot, phone: Phone, meanwhile):
-    poll = meanwhile(bot.updates, timeout=20)
+    poll = meanwhile(bot.updates, timeout=50)
     until(lambda: bot.log("received")[-1]["method"] == "getUpdates")
-    began = time.monotonic()
     phone.write(bot, "now")
-    assert texts(poll.result()) == ["now"]
-    assert time.monotonic() - began < 10
+    assert texts(poll.result(45)) == ["now"], "before the poll would have ended by itself"
 
 
 def test_a_long_poll_without_anything_is_answered_empty_in_time(bot: Bot, phone: Phone):

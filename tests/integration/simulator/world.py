@@ -6,13 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from tests.forking.processes import COMMAND, begin
 
 DEADLINE: Final = 60.0  # seconds for anything that is waited for
 
@@ -30,10 +30,10 @@ class Simulator:
 
     def start(self, port: int = 0) -> None:
         """Start it and read its address."""
-        command = [sys.executable, "-m", "chat4all", "simulator", "--json", "--port", str(port)]
+        command = [*COMMAND, "simulator", "--json", "--port", str(port)]
         command += ["--data", str(self.data), *self._options]
         with (self.data.parent / f"{self.data.name}.log").open("ab") as errors:
-            self.process = subprocess.Popen(
+            self.process = begin(
                 command, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, **self._environment}
             )
         assert self.process.stdout is not None
