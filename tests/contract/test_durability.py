@@ -192,6 +192,18 @@ async def test_the_ledger_answers_only_for_a_majority(few: CassandraSettings) ->
     await ledger.close()
 
 
+async def test_what_the_store_does_not_answer_in_time_is_no_success(
+    session: Session, keyspace: CassandraSettings
+) -> None:
+    store = CassandraStore(keyspace.model_copy(update={"at_once": 1}))
+    await store.heads(["-"])  # it is connected
+    store._session._settings = keyspace.model_copy(update={"request_seconds": -0.95})  # one more is allowed
+    async with store._session._free:  # so that nobody has a turn
+        with pytest.raises(EngineUnavailableError, match="no answer in time"):
+            await store.put_heads([test_store.a_head(new_id(), 1)])
+    await store.close()
+
+
 def test_a_keyspace_has_as_many_copies_as_is_said(session: Session, keyspace: CassandraSettings) -> None:
     """Where there are fewer nodes nothing more is made."""
     name = f"contract_{uuid.uuid4().hex[:8]}"

@@ -90,10 +90,10 @@ class CassandraSession:
                 return await self._asked(statement)
         except InvalidRequest:
             raise  # a fault in a statement of ours
+        except TimeoutError as error:  # before the others: it is an OSError too
+            raise EngineUnavailableError("store", "no answer in time") from error
         except AWAY as error:
             raise EngineUnavailableError("store", _sentence(error)) from error
-        except TimeoutError as error:
-            raise EngineUnavailableError("store", "no answer in time") from error
 
     async def _asked(self, statement: Statement) -> list[tuple[Any, ...]]:
         """All pages of the answer."""
