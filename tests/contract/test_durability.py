@@ -131,6 +131,16 @@ async def test_a_topic_has_as_many_copies_as_is_said_or_is_not_made(broker: Engi
     await log.close()
 
 
+async def test_an_append_that_the_broker_refuses_is_no_success(broker: Engine, admin: AIOKafkaAdminClient) -> None:
+    log, made = KafkaLog(settings(broker)), topic()
+    await log.create([made])
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, made.name, {"max.message.bytes": "100"})])
+    with pytest.raises(EngineUnavailableError):
+        await log.append([Entry(made.name, b"key", b"x" * 1000)])
+    assert await log.read(made.name, 0, offset=0, limit=1) == []
+    await log.close()
+
+
 async def test_every_append_is_of_a_producer_whose_repeats_are_known(
     broker: Engine, admin: AIOKafkaAdminClient
 ) -> None:
