@@ -126,20 +126,28 @@ async def test_every_topic_is_kept_as_long_and_as_safely_as_it_has_to_be(
 
 async def test_a_topic_has_as_many_copies_as_is_said_or_is_not_made(broker: Engine, admin: AIOKafkaAdminClient) -> None:
     log = KafkaLog(settings(broker, replication=3))
-    with pytest.raises(EngineUnavailableError, match=r"[Rr]eplication factor"):
-        await log.create([topic()])
-    await log.close()
+    try:
+        with pytest.raises(EngineUnavailableError, match=r"[Rr]eplication factor"):
+            await log.create([topic()])
+    finally:
+        await log.close()
 
 
-async def test_every_append_is_of_a_producer_whose_repeats_are_known(
-    broker: Engine, admin: AIOKafkaAdminClient
-) -> None:
+async def test_an_append_that_the_broker_refuses_is_no_success(log: KafkaLog, admin: AIOKafkaAdminClient) -> None:
+    made = topic()
+    await log.create([made])
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, made.name, {"max.message.bytes": "100"})])
+    with pytest.raises(EngineUnavailableError):
+        await log.append([Entry(made.name, b"key", b"x" * 1000)])
+    assert await log.read(made.name, 0, offset=0, limit=1) == []
+
+
+async def test_every_append_is_of_a_producer_whose_repeats_are_known(log: KafkaLog, broker: Engine) -> None:
     """As the broker has it on disk: https://kafka.apache.org/documentation/#recordbatch. The client library makes such
     a producer only where all copies in sync have to have what is appended (acks)."""
-    log, made = KafkaLog(settings(broker)), topic()
+    made = topic()
     await log.create([made])
     await log.append([Entry(made.name, b"key", b"value")])
-    await log.close()
     batch = (broker.folder / "data" / f"{made.name}-0" / f"{0:020}.log").read_bytes()
     producer, epoch, sequence = struct.unpack_from(">qhi", batch, 43)
     assert producer >= 0
@@ -182,14 +190,32 @@ async def test_the_store_answers_only_for_a_majority(few: CassandraSettings) -> 
     rows = [test_store.a_row(here, 1), test_store.a_row(here, 2)]
     store = CassandraStore(few)
     calls = {**test_store.CALLS, "put_rows, several": lambda store: store.put_rows(rows, [])}
-    assert await answered(store, calls, "Unavailable: ") == set()
-    await store.close()
+    try:
+        assert await answered(store, calls, "Unavailable: ") == set()
+    finally:
+        await store.close()
 
 
 async def test_the_ledger_answers_only_for_a_majority(few: CassandraSettings) -> None:
     ledger = CassandraLedger(few)
-    assert await answered(ledger, test_ledger.CALLS, "Unavailable: ") == set()
-    await ledger.close()
+    try:
+        assert await answered(ledger, test_ledger.CALLS, "Unavailable: ") == set()
+    finally:
+        await ledger.close()
+
+
+async def test_what_the_store_does_not_answer_in_time_is_no_success(
+    session: Session, keyspace: CassandraSettings
+) -> None:
+    store = CassandraStore(keyspace.model_copy(update={"at_once": 1}))
+    await store.heads(["-"])  # it is connected
+    store._session._settings = keyspace.model_copy(update={"request_seconds": -0.95})  # one more is allowed
+    try:
+        async with store._session._free:  # so that nobody has a turn
+            with pytest.raises(EngineUnavailableError, match="no answer in time"):
+                await store.put_heads([test_store.a_head(new_id(), 1)])
+    finally:
+        await store.close()
 
 
 def test_a_keyspace_has_as_many_copies_as_is_said(session: Session, keyspace: CassandraSettings) -> None:

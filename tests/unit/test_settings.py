@@ -85,3 +85,10 @@ def test_no_secret_is_in_what_is_shown(secretive: dict[str, Described]) -> None:
     assert MASKED in captured.get()
     assert "4 tries" in captured.get()
     assert [secret for secret in SECRETS if secret in captured.get() + repr(secretive)] == []
+
+
+def test_who_says_nothing_gets_copies_and_majorities() -> None:
+    """A broker or a node that is lost takes nothing with it (invariant 1)."""
+    settings = Settings()
+    assert (settings.kafka.replication, settings.kafka.min_insync_replicas) == (3, 2)
+    assert (settings.cassandra.replication, settings.cassandra.consistency) == (3, "LOCAL_QUORUM")

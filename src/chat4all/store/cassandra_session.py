@@ -95,10 +95,10 @@ class CassandraSession:
                 rows = await self._asked(statement)
         except InvalidRequest:
             raise  # a fault in a statement of ours
+        except TimeoutError as error:  # before the others: it is an OSError too
+            raise self._away("no answer in time") from error
         except AWAY as error:
             raise self._away(_sentence(error)) from error
-        except TimeoutError as error:
-            raise self._away("no answer in time") from error
         self._outage.answered()
         return rows
 

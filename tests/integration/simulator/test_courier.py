@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.integration.simulator.world import Bot, Phone
+from tests.refusing import refusing
 
 from chat4all.channels.kit.attempts import Attempts
 from chat4all.channels.kit.courier import Courier
@@ -24,6 +25,7 @@ from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, Topic
 from chat4all.model import ids, outbound, records
 from chat4all.model.delivery import State
+from chat4all.model.errors import EngineUnavailableError
 from chat4all.store.embedded_ledger import EmbeddedLedger
 
 TG = "local.telegram"
@@ -125,6 +127,18 @@ async def test_what_comes_again_is_told_again_and_not_sent_again(desk: Desk, bot
     await desk.take(record, desk.new_courier())
     assert await shown(desk, bot) == ["once"]
     assert await desk.receipts() == [(State.SENT, "", 0, 1, 0)] * 2
+
+
+async def test_what_the_log_does_not_take_is_told_later_and_not_sent_again(desk: Desk, bot: Bot):
+    said, edited = desk.send("once"), desk.send("with an eror")
+    await desk.take(edited)
+    for record in (said, desk.edit(edited, "with an error"), desk.delete(said)):
+        async with refusing(desk.log._database):
+            with pytest.raises(EngineUnavailableError):
+                await desk.take(record)
+        await desk.take(record)
+    assert await shown(desk, bot) == ["with an error"]
+    assert await desk.receipts() == [(State.SENT, "", 0, 1, 0)] * 4
 
 
 async def test_a_long_text_goes_in_parts(desk: Desk, bot: Bot):
