@@ -68,8 +68,8 @@ class RealEngines:
         for engine in (self.log, self.store, self.ledger, self.realtime, self._sql):
             await engine.close()
         admin = AIOKafkaAdminClient(bootstrap_servers=self._broker)
-        await admin.start()
         try:
+            await admin.start()
             await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(self._prefix)])
         finally:
             await admin.close()

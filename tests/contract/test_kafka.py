@@ -19,7 +19,7 @@ from chat4all.log.port import Batch, Consumer, Entry, LogRecord, OffsetOutOfRang
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("nothing_left_open")]
 T = TypeVar("T")
 DEADLINE = 60.0
 ANSWERS = 30.0  # seconds in which anything is answered here: a request may take one; the library's own bound is 40
@@ -183,9 +183,11 @@ async def test_a_topic_that_is_made_again_stops_its_readers_and_nothing_is_skipp
     consumer = log.consumer("group", topic)
     await read(consumer, 5)
     admin = AIOKafkaAdminClient(bootstrap_servers=broker.address)
-    await admin.start()
-    await admin.delete_topics([topic])
-    await admin.close()
+    try:
+        await admin.start()
+        await admin.delete_topics([topic])
+    finally:
+        await admin.close()
     async with asyncio.timeout(DEADLINE):
         while await patiently(lambda: log.identity(topic)):
             await asyncio.sleep(0.05)

@@ -136,8 +136,8 @@ class KafkaTwin:
         for log in self._open:
             await log.close()
         admin = AIOKafkaAdminClient(bootstrap_servers=self._engine.address)
-        await admin.start()
         try:
+            await admin.start()
             await admin.delete_topics([name for name in await admin.list_topics() if name.startswith("contract.")])
         finally:
             await admin.close()

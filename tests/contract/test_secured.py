@@ -24,7 +24,7 @@ from chat4all.redis_settings import RedisSettings
 from chat4all.store.cassandra import CassandraStore
 from chat4all.store.settings import CassandraSettings
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("nothing_left_open")]
 DEADLINE = 120.0  # seconds
 
 

@@ -28,9 +28,8 @@ def epoch_with(stack: Stack, column: str, value: object) -> Iterator[None]:
     """The directory says something else of the log, for a while."""
     engine = stack["postgresql"]
     url = f"postgresql://chat4all:{engine.password.read_text()}@{engine.address}/chat4all"
-    connection = psycopg2.connect(url)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
+    with contextlib.closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
         cursor.execute(f"SELECT {column} FROM log_epoch")
         [(before,)] = cursor.fetchall()
         cursor.execute(f"UPDATE log_epoch SET {column} = %s", (value,))
@@ -38,7 +37,6 @@ def epoch_with(stack: Stack, column: str, value: object) -> Iterator[None]:
             yield
         finally:
             cursor.execute(f"UPDATE log_epoch SET {column} = %s", (before,))
-    connection.close()
 
 
 def wrong(found: Sequence[Mapping[str, str]]) -> dict[str, str]:
