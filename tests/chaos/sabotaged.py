@@ -1,14 +1,15 @@
 """`python -m tests.chaos.sabotaged VARIANT dev ...`: the same program with one thing left out that must not be.
 
-The proof has to catch each, or it proves nothing.
+The proof has to catch each, or it proves nothing. It dies at named points, as `killed` does.
 """
 
 import itertools
 import sys
 from typing import Any
 
+from tests.chaos import killed
+
 from chat4all.channels.kit import attempts, lanes
-from chat4all.cli import app
 
 _numbers = itertools.count()
 
@@ -46,7 +47,7 @@ def main() -> None:
     """Put the variant in its place, then run the command."""
     where, name, replacement = VARIANTS[sys.argv.pop(1)]
     setattr(where, name, replacement)
-    app.main()
+    killed.main()
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ from typing import Any
 import httpx
 from tests.chaos.hub import Hub
 
-_PACE = 0.02  # seconds between posts
-
 
 @dataclasses.dataclass
 class Writer:
@@ -22,6 +20,7 @@ class Writer:
     token: str
     chat: str
     keyed: bool
+    pace: float = 0.02  # seconds between posts
     answered: list[tuple[str, str]] = dataclasses.field(default_factory=list)  # message id, content
     statuses: Counter[int] = dataclasses.field(default_factory=Counter)
     refusals: list[httpx.Response] = dataclasses.field(default_factory=list)
@@ -36,7 +35,7 @@ class Writer:
                 self.tried.add(content)
                 if await self._post(http, content) or not self.keyed:
                     number += 1
-                await asyncio.sleep(_PACE)
+                await asyncio.sleep(self.pace)
 
     async def _post(self, http: httpx.AsyncClient, content: str) -> bool:
         headers = {"Authorization": f"Bearer {self.token}"}
