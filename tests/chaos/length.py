@@ -20,6 +20,7 @@ _LENGTHS: Final = {
     #             short                 long
     "changes": (Length(4, 3, 3), Length(30, 30, 6)),
     "stopped": (Length(2, 30), Length(12, 200)),
+    "two faults": (Length(1, 2, 2), Length(8, 4, 3)),
     "starts": (Length(3, 2, 3), Length(20, 6, 3)),
     "deliveries": (Length(3, 6, 20), Length(15, 10, 200)),
     "disks": (Length(1, 20, 1), Length(6, 100, 9)),

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -36,6 +37,11 @@ class Writer:
                 if await self._post(http, content) or not self.keyed:
                     number += 1
                 await asyncio.sleep(self.pace)
+
+    async def until(self, answers: Sequence[object], more: int) -> None:
+        """Wait until there are so many more of these."""
+        goal = len(answers) + more
+        await self.hub.until(lambda: len(answers) >= goal, f"{more} more answers")
 
     async def _post(self, http: httpx.AsyncClient, content: str) -> bool:
         headers = {"Authorization": f"Bearer {self.token}"}
