@@ -1,4 +1,4 @@
-"""A hub whose connector is killed while it delivers, a simulator that misbehaves in every way it can, and a judge.
+"""A hub that dies while it delivers, a simulator that misbehaves in every way it can, and a judge.
 
 The judge reads the simulator's log, which is of another process and knows nothing of the hub, and asks the hub only how
 many attempts it has put in doubt.
@@ -7,23 +7,22 @@ many attempts it has put in doubt.
 import asyncio
 import contextlib
 import random
-import re
-import time
+import shutil
+import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import httpx
+from tests.chaos.hub import Death, Hub, Patience, StuckError, together
+from tests.chaos.people import BOT
 from tests.integration.simulator.world import Simulator
 
-from chat4all.cli.client import AnswerError, Client
-from chat4all.cli.server import Server
+from chat4all.cli.client import Client
 
-BOT: Final = "support_bot"
 LEASE: Final = 3  # seconds an attempt may take
+OPEN: Final = ("claimed", "asked", "answered")  # points at which the ledger holds an attempt without an end
 _AT_ONCE: Final = 16
-_PATIENCE: Final = 420.0  # seconds for all of it
-_DOUBT: Final = re.compile(r"(\d+) attempts? in doubt")
 
 # Everything that can go wrong with a call or an update, each now and then.
 FAULTS: Final[Mapping[str, dict[str, Any]]] = {
@@ -48,64 +47,81 @@ UPDATE_FAULTS: Final[Mapping[str, dict[str, Any]]] = {
 }
 
 
+Rules = Mapping[str, dict[str, Any]]
+
+
+def by_turns(rules: Rules, every: int) -> dict[str, dict[str, Any]]:
+    """The same faults, by counting and not by chance: each of them comes, twice, in however short a run."""
+    return {
+        name: {"every": every + number, "times": 2, "do": rule["do"]}
+        for number, (name, rule) in enumerate(rules.items())
+    }
+
+
 class Load(NamedTuple):
-    """How much: `outbound`, `inbound`: messages to and from each of so many chats; `kills`: at most, `landed`: within a
-    call, until which there are more; `patience`: seconds for everything to come to its end when all is said."""
+    """How much: `outbound`, `inbound`: messages to and from each of so many chats; `calls`, `updates`: what goes wrong
+    with them; `deaths`: of the server."""
 
     chats: int
     outbound: int
     inbound: int
-    kills: int
-    landed: int
-    patience: float = 120.0
+    calls: Rules
+    updates: Rules
+    deaths: Sequence[Death]
 
 
 class Told(NamedTuple):
     """What came of a run, for the judge. `doubts`: by text; `heard`: what the hub has of each phone, by its name;
-    `down`: when the hub was killed and when it was there again."""
+    `left`: where it died, and how many attempts were without an end then; `down`: from when to when."""
 
     texts: Mapping[str, Sequence[str]]
     said: Mapping[str, Sequence[str]]
     doubts: Mapping[str, int]
     heard: Mapping[str, Sequence[str]]
     entries: Sequence[Mapping[str, Any]]
-    kills: int
-    landed: int
+    left: Sequence[tuple[str, int]]
     down: Sequence[tuple[float, float]]
 
 
 class Run:
-    """One hub over one simulator. `seed`: of kills and faults."""
+    """One hub over one simulator. `seed`: of faults and of how people write."""
 
-    def __init__(self, simulator: Simulator, server: Server, load: Load, seed: int) -> None:
+    def __init__(self, simulator: Simulator, hub: Hub, load: Load, seed: int) -> None:
         self._simulator = simulator
-        self._server = server
+        self._hub = hub
         self._load = load
         self._random = random.Random(seed)
         self._seed = seed
-        self._ana = Client(server.url, "ana", "demo")
-        self._http = httpx.AsyncClient(base_url=f"{simulator.url}/control", timeout=30, trust_env=False)
-        self._up = asyncio.Event()
+        self._ana = Client(hub.url, "ana", "demo")
+        self._http = httpx.AsyncClient(base_url=f"{simulator.url}/control", timeout=120, trust_env=False)
         self._phones: dict[str, int] = {f"phone_{i:03}": 0 for i in range(load.chats)}
         self._chats: dict[str, str] = {}  # the conversation of each phone
         self._messages: dict[str, str] = {}  # the text of each message's id
-        self._down: list[tuple[float, float]] = []
-        self._end = 0.0
-        self.kills = 0
-        self.landed = 0
+        self._left: list[tuple[str, int]] = []
+        self._settled = 0
+        hub.moves = lambda: (len(self._chats), len(self._messages), self._settled)
 
     async def tell(self) -> Told:
         """All of it, until everything has come to an end."""
-        async with self._ana, self._http, asyncio.timeout(_PATIENCE):
-            await asyncio.to_thread(self._server.start)
-            self._up.set()
-            await self._meet()
-            await self._misbehave()
-            killing = asyncio.create_task(self._kill())
-            await asyncio.gather(*self._writers())
-            await killing
-            await self._behave()
+        async with self._hub.ended(), self._ana, self._http:
+            await together(self._hub.live(self._load.deaths, self._look), self._talk())
+            await self._control("DELETE", "/faults")  # everything that was begun comes to its end
             return await self._told()
+
+    def _look(self, point: str) -> None:
+        """At how many attempts have no end, in a copy of the ledger."""
+        copy = self._hub.data.parent / f"death-{len(self._left)}"
+        copy.mkdir()
+        for file in self._hub.data.glob("ledger.db*"):
+            shutil.copy(file, copy)
+        query = "SELECT COUNT(*) FROM attempts WHERE result IS NULL AND NOT uncertain"
+        with contextlib.closing(sqlite3.connect(copy / "ledger.db")) as connection:
+            self._left.append((point, connection.execute(query).fetchone()[0]))
+
+    async def _talk(self) -> None:
+        await self._meet()
+        await self._misbehave()
+        await together(*self._writers())
 
     async def _meet(self) -> None:
         """Everyone writes for the first time, and is a contact in a conversation of his own."""
@@ -117,22 +133,21 @@ class Run:
                 await self._control("POST", f"/telegram/phones/{name}/chats/{BOT}/messages", {"text": text})
 
         await bounded(one(name) for name in self._phones)
+        patience = Patience(self._hub, "everybody known")
         while len(self._chats) < len(self._phones):
-            async for page in self._ana.pages("/v1/conversations?limit=200"):
-                named = {next(iter(one["names"].values()), ""): str(one["conversation_id"]) for one in page}
-                self._chats |= {name: chat for name, chat in named.items() if name in self._phones}
-            await asyncio.sleep(0.1)
+            page = await self._hub.call(self._ana, "GET", "/v1/conversations?limit=200")
+            named = {next(iter(one["names"].values()), ""): str(one["conversation_id"]) for one in page}
+            self._chats |= {name: chat for name, chat in named.items() if name in self._phones}
+            await patience.wait()
 
     async def _misbehave(self) -> None:
         await self._control("PUT", "/seed", {"seed": self._seed})
-        for name, rule in FAULTS.items():
-            await self._control("POST", "/faults", {"id": name, "on": {"method": "sendMessage"}, **rule})
-        for name, rule in UPDATE_FAULTS.items():
+        for name, rule in self._load.calls.items():
+            on = {"method": "sendMessage", **({"chat": self._phones[rule["phone"]]} if "phone" in rule else {})}
+            told = {key: value for key, value in rule.items() if key != "phone"}
+            await self._control("POST", "/faults", {"id": name, "on": on, **told})
+        for name, rule in self._load.updates.items():
             await self._control("POST", "/faults", {"id": name, "on": {"update": "message"}, **rule})
-
-    async def _behave(self) -> None:
-        """Everything that was begun comes to its end."""
-        await self._control("DELETE", "/faults")
 
     def _writers(self) -> list[Any]:
         gate = asyncio.Semaphore(_AT_ONCE)
@@ -142,16 +157,10 @@ class Run:
         """Ana writes to this one: the next only when the one before is accepted, so that there is an order."""
         for i in range(self._load.outbound):
             text = f"{name} gets {i}"
+            body = {"chat_id": self._chats[name], "content": text}
             async with gate:
-                self._messages[await self._post(name, text)] = text
-
-    async def _post(self, name: str, text: str) -> str:
-        key = text.replace(" ", "-")
-        while True:
-            await self._up.wait()
-            with contextlib.suppress(AnswerError):
-                return await self._ana.post(self._chats[name], text, key=key)
-            await asyncio.sleep(0.05)
+                made = await self._hub.call(self._ana, "POST", "/v1/messages", body, key=text.replace(" ", "-"))
+                self._messages[made["message_id"]] = text
 
     async def _person(self, name: str, gate: asyncio.Semaphore) -> None:
         for i in range(self._load.inbound):
@@ -160,36 +169,13 @@ class Run:
                 await self._control("POST", path, {"text": f"{name} says {i}"})
             await asyncio.sleep(self._random.random())
 
-    async def _kill(self) -> None:
-        """SIGKILL at a random moment, while there is something to be sent."""
-        wanted = self._load.chats * self._load.outbound
-        while self.landed < self._load.landed and self.kills < self._load.kills:
-            await asyncio.sleep(1.0 + 4.0 * self._random.random())
-            if await self._shown() >= wanted:
-                return
-            self._up.clear()
-            killed = time.time()
-            before = self._simulator.log()[-1]["n"]
-            await asyncio.to_thread(self._server.kill)
-            self.kills += 1
-            await asyncio.sleep(0.2)  # for the simulator to see that the lines are closed
-            self.landed += cut_off(await asyncio.to_thread(self._simulator.log), before)
-            await asyncio.to_thread(self._server.start)
-            self._down.append((killed, time.time() + LEASE))
-            self._up.set()
-
-    async def _shown(self) -> int:
-        entries = await asyncio.to_thread(lambda: self._simulator.log(what="message"))
-        return len({one["message"]["text"] for one in entries if " gets " in one["message"].get("text", "")})
-
     async def _told(self) -> Told:
-        self._end = asyncio.get_running_loop().time() + self._load.patience
         doubts: Counter[str] = Counter()
 
         async def settle(message: str, text: str) -> None:
-            events = await self._settled(message)
-            found = [_DOUBT.search(one["detail"]) for one in events if one["what"] in {"sent", "failed"}]
-            doubts[text] = max([int(one[1]) for one in found if one], default=0)
+            with contextlib.suppress(StuckError):  # the judge will say what is missing
+                doubts[text] = await self._hub.doubts(self._ana, message)
+                self._settled += 1
 
         await bounded(settle(message, text) for message, text in self._messages.items())
         heard = {name: await self._heard(chat, self._load.inbound) for name, chat in self._chats.items()}
@@ -199,35 +185,16 @@ class Run:
             doubts=doubts,
             heard=heard,
             entries=await asyncio.to_thread(self._simulator.log),
-            kills=self.kills,
-            landed=self.landed,
-            down=self._down,
+            left=self._left,
+            down=[(since, until + LEASE) for since, until in self._hub.down],
         )
 
-    async def _settled(self, message: str) -> list[dict[str, Any]]:
-        """Its timeline when it has been sent or has failed. After a while without, as it is: the judge will say so."""
-        events: list[dict[str, Any]] = []
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self._end):
-                while not any(one["what"] in {"sent", "failed"} for one in events):
-                    events = await self._timeline(message)
-                    await asyncio.sleep(0.05)
-        return events
-
-    async def _timeline(self, message: str) -> list[dict[str, Any]]:
-        with contextlib.suppress(AnswerError):
-            found: list[dict[str, Any]] = (await self._ana.call("GET", f"/v1/messages/{message}/timeline")).json()
-            return found
-        return []
-
     async def _heard(self, chat: str, wanted: int) -> list[str]:
-        """What the phone's own side of a conversation says, when it is complete, or as it is after a while."""
-        found: list[str] = []
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(self._end):
-                while len(found) < wanted:
-                    page = (await self._ana.call("GET", f"/v1/conversations/{chat}/messages?limit=200")).json()
-                    found = [one["content"] for one in page if " says " in one["content"]]
+        """What the phone's own side of a conversation says, when it is complete."""
+        patience, found = Patience(self._hub, f"all heard in {chat}"), [""] * bool(wanted)
+        while len([one for one in found if one]) < wanted:
+            found = [one["content"] for one in await self._hub.history(self._ana, chat) if " says " in one["content"]]
+            await patience.wait(found)
         return found
 
     async def _control(self, verb: str, path: str, body: object = None) -> Any:
@@ -245,22 +212,6 @@ async def bounded(works: Any) -> None:
             await work
 
     await asyncio.gather(*(one(work) for work in works))
-
-
-def cut_off(entries: Sequence[Mapping[str, Any]], before: int) -> bool:
-    """Whether a line was closed, after entry `before`, on which a send had not been answered."""
-    open_calls: dict[str, int] = {}
-    calls: dict[int, str] = {}
-    for one in entries:
-        match one["what"]:
-            case "received" if one.get("method") == "sendMessage":
-                open_calls[one["connection"]] = one["n"]
-                calls[one["n"]] = one["connection"]
-            case "answered" if one["call"] in calls:
-                open_calls.pop(calls[one["call"]], None)
-            case "closed" if one["n"] > before and one["connection"] in open_calls:
-                return True
-    return False
 
 
 def faults_of(told: Told) -> list[str]:
@@ -290,7 +241,7 @@ def faults_of(told: Told) -> list[str]:
 def held_up(told: Told) -> tuple[int, list[str]]:
     """How many times a chat was parked while others had something to be sent, and where those did not go on.
 
-    A chat is parked from a 429 to the next call for it. In every second of that others are called: each may be once.
+    A chat is parked from a 429 to the next call for it. Others that are called after that had something meanwhile.
     """
     calls = [
         (one["at"], one["chat"])
@@ -302,20 +253,10 @@ def held_up(told: Told) -> tuple[int, list[str]]:
     parked, found = 0, []
     for at, chat in refused:
         end = min((again for again, other in calls if other == chat and again > at), default=last)
-        busy = len({other for again, other in calls if again > end and other != chat}) > _AT_ONCE
+        busy = len({other for again, other in calls if again > end and other != chat}) > len(told.texts) // 4
         if not busy or any(since < end and at < until for since, until in told.down):
             continue
         parked += 1
-        others = sum(at < again < end and other != chat for again, other in calls)
-        if others < int(end - at):
-            found.append(f"chat {chat} was parked for {end - at:.1f} s, and there were {others} calls for others")
+        if not any(at < again < end and other != chat for again, other in calls):
+            found.append(f"chat {chat} was parked for {end - at:.1f} s, and there was no call for others")
     return parked, found
-
-
-@contextlib.asynccontextmanager
-async def ended(server: Server) -> AsyncIterator[None]:
-    """However it goes, the server does not stay."""
-    try:
-        yield
-    finally:
-        await asyncio.to_thread(server.kill)

@@ -37,8 +37,11 @@ class Hub(Server):
         self.data = data or folder / "data"
         super().__init__(self.data, folder / "server.log", settings, program or ("tests.chaos.killed",))
         self.moves: Callable[[], object] = lambda: None
+        self.still = _STILL
         self.up = asyncio.Event()
         self.deaths = 0
+        self.down: list[tuple[float, float]] = []  # from each death until it was there again
+        self._died = 0.0
         self._steps = folder / "steps"
         self._steps.write_bytes(bytes(8))
         self.set(**{STEPS: str(self._steps)})
@@ -61,12 +64,15 @@ class Hub(Server):
         except AnswerError:
             if not self._process or self._process.returncode != -signal.SIGKILL or not death:
                 raise  # else it has died while it did again what its last life had not committed
+        if self._died:
+            self.down.append((self._died, time.time()))
         self.up.set()
 
     async def _dead(self, death: str) -> None:
         assert self._process is not None
         process = self._process
         await self.until(lambda: process.poll() is not None, f"dead at {death}")
+        self._died = time.time()
         self.up.clear()
         self.deaths += 1
         last = self._log.read_text(errors="replace").rstrip().rpartition("\n")[2]
@@ -76,6 +82,11 @@ class Hub(Server):
     def steps(self) -> int:
         """How many steps it has made in this life, if that is one that ends at a step."""
         return int.from_bytes(self._steps.read_bytes(), sys.byteorder)
+
+    def signal(self, what: signal.Signals) -> None:
+        """To its process."""
+        assert self._process is not None
+        self._process.send_signal(what)
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until it holds. Fails when nothing at all has moved for long."""
@@ -125,6 +136,10 @@ class Hub(Server):
             await asyncio.to_thread(self.kill)
 
 
+class StuckError(AssertionError):
+    """Nothing moves any more."""
+
+
 class Patience:
     """Ends when nothing has moved for long, however long that has taken in all."""
 
@@ -139,7 +154,8 @@ class Patience:
         now = repr((self._hub.deaths, self._hub.moves(), seen))
         if now != self._last:
             self._last, self._since = now, time.monotonic()
-        assert time.monotonic() - self._since < _STILL, f"not {self._what}, and nothing moves: {now}"
+        if time.monotonic() - self._since > self._hub.still:
+            raise StuckError(f"not {self._what}, and nothing moves: {now}")
 
 
 def deaths(points: Sequence[str], kills: int, chance: random.Random, *, latest: int = 20) -> list[Death]:

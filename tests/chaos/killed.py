@@ -64,7 +64,10 @@ POINTS: Final = {
     "answered": Point(EmbeddedLedger, "settle", after=False),  # the provider has done it, and nobody here knows
     "settled": Point(EmbeddedLedger, "settle"),
     "receipts": Point(Courier, "_tell"),
-    "handed": Point(Connector, "_commit", when=lambda connector, _: connector._lanes.waiting > 0),
+    # what it has to do is committed as far as it is done, and some of it waits behind others of the same chat
+    "handed": Point(
+        Connector, "_commit", when=lambda connector, _: connector._lanes.waiting > len(connector._lanes._lanes)
+    ),
     # what a person writes
     "placed": Point(SqlChannels, "place"),  # where it belongs is known, and it is not in the log
     "heard": Point(Inbound, "_append"),  # it is in the log, and the provider does not know it

@@ -1,13 +1,16 @@
 """Those who write in a proof: a team's member over HTTP, and people with phones at the simulator."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from tests.chaos.hub import Hub, Patience
 from tests.integration.simulator.world import Bot, Phone, Simulator
 
+from chat4all.channels import telegram
 from chat4all.cli.client import Client
 
 BOT: Final = "support_bot"
@@ -21,6 +24,19 @@ def simulated(simulator: Simulator, hub: Hub, *, webhook: bool = False, seconds:
     limits: dict[str, None] = dict.fromkeys(("chat_second", "group_minute", "bot_second"))
     simulator.control("PUT", "/telegram/limits", limits)
     return simulator.bot(BOT)
+
+
+def connected(simulator: Simulator, hub: Hub, folder: Path) -> Bot:
+    """The same by a file in `folder`, as for a real bot: the server starts where its provider is away, too."""
+    bot = simulator.bot(BOT)
+    limits: dict[str, None] = dict.fromkeys(("chat_second", "group_minute", "bot_second"))
+    simulator.control("PUT", "/telegram/limits", limits)
+    folder.mkdir()
+    example = (Path(telegram.__file__).parent / "example.yaml").read_text(encoding="utf-8")
+    token = re.sub("botToken: .*", f'botToken: "{bot.token}"', example)
+    (folder / "support.yaml").write_text(token.replace("config: {}", f"config: {{baseURL: {simulator.url}}}"))
+    hub.set(CHAT4ALL_CHANNELS__FOLDER=str(folder), CHAT4ALL_CHANNELS__ATTEMPT_SECONDS="3")
+    return bot
 
 
 class Person:

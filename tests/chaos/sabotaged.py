@@ -1,15 +1,19 @@
 """`python -m tests.chaos.sabotaged VARIANT dev ...`: the same program with one thing left out that must not be.
 
-The proof has to catch each, or it proves nothing.
+The proof has to catch each, or it proves nothing. It dies at named points, as `killed` does.
 """
 
+import asyncio
 import itertools
 import sys
 from typing import Any
 
-from chat4all.channels.kit import attempts, lanes
-from chat4all.cli import app
+from tests.chaos import killed
 
+from chat4all.channels.kit import attempts, lanes
+from chat4all.conversations.acceptance import Acceptance
+
+_MOMENT = 1.0  # seconds
 _numbers = itertools.count()
 
 
@@ -35,7 +39,22 @@ def _put_anywhere(self: Any, assignment: Any, offset: int, _lane: bytes, what: A
     _put(self, assignment, offset, b"%d" % next(_numbers), what)
 
 
+_append = Acceptance._append
+_later: set[asyncio.Task[None]] = set()
+
+
+async def _append_later(self: Any, accepted: Any) -> None:
+    """The answer does not wait for the log: it comes a moment before the record is there."""
+
+    async def late() -> None:
+        await asyncio.sleep(_MOMENT)
+        await _append(self, accepted)
+
+    _later.add(asyncio.create_task(late()))
+
+
 VARIANTS = {
+    "answer-first": (Acceptance, "_append", _append_later),
     "no-claim": (attempts.Attempts, "make", _make),
     "commit-before-send": (lanes.Lanes, "put", _put_done),
     "no-lanes": (lanes.Lanes, "put", _put_anywhere),
@@ -46,7 +65,7 @@ def main() -> None:
     """Put the variant in its place, then run the command."""
     where, name, replacement = VARIANTS[sys.argv.pop(1)]
     setattr(where, name, replacement)
-    app.main()
+    killed.main()
 
 
 if __name__ == "__main__":

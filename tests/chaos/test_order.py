@@ -26,9 +26,9 @@ class Turns:
         self.number = number
         self.answered: list[str] = []
 
-    async def write(self, people: list[Client], over: asyncio.Event) -> None:
+    async def write(self, people: list[Client], over: asyncio.Event, least: int = LENGTH.work) -> None:
         """Each sends again under a key until the 202 comes; then it is the next one's turn."""
-        while not over.is_set() or len(self.answered) < LENGTH.work:
+        while not over.is_set() or len(self.answered) < least:
             who = people[len(self.answered) % len(people)]
             text = f"{who.username} is number {len(self.answered)} of {self.number}"
             body = {"chat_id": self.chat, "content": text}
@@ -62,3 +62,27 @@ async def test_the_order_of_the_answers_is_the_order_of_the_conversation_whoever
             assert [row["message_id"] for row in rows] == one.answered, "all of them, once, in the order of their 202s"
             assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
     report(f"seed {SEED}: {sum(len(one.answered) for one in turns)} posts in turn, killed at {plan}")
+
+
+async def test_a_server_that_answers_before_the_log_has_it_is_caught(tmp_path):
+    hub, over = Hub(tmp_path, "tests.chaos.sabotaged", "answer-first"), asyncio.Event()
+    async with hub.ended(), Client(hub.url, "ana", "demo") as ana:
+
+        async def living() -> None:
+            await hub.live([("remembered", 3)])
+            over.set()
+
+        async def writing() -> Turns:
+            await hub.up.wait()
+            turns = Turns(hub, await ana.conversation_with("bruno"), 0)
+            hub.moves = lambda: len(turns.answered)
+            await turns.write([ana], over, 4)
+            return turns
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(living())
+            told = group.create_task(writing())
+        turns = told.result()
+        await hub.call(ana, "GET", f"/v1/messages/{turns.answered[-1]}")
+        rows = await hub.history(ana, turns.chat)
+    assert [row["message_id"] for row in rows] != turns.answered, "what was answered and not in the log was not missed"

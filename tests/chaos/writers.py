@@ -3,12 +3,11 @@
 import asyncio
 import dataclasses
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
 from tests.chaos.hub import Hub
-
-_PACE = 0.02  # seconds between posts
 
 
 @dataclasses.dataclass
@@ -22,6 +21,7 @@ class Writer:
     token: str
     chat: str
     keyed: bool
+    pace: float = 0.02  # seconds between posts
     answered: list[tuple[str, str]] = dataclasses.field(default_factory=list)  # message id, content
     statuses: Counter[int] = dataclasses.field(default_factory=Counter)
     refusals: list[httpx.Response] = dataclasses.field(default_factory=list)
@@ -36,7 +36,12 @@ class Writer:
                 self.tried.add(content)
                 if await self._post(http, content) or not self.keyed:
                     number += 1
-                await asyncio.sleep(_PACE)
+                await asyncio.sleep(self.pace)
+
+    async def until(self, answers: Sequence[object], more: int) -> None:
+        """Wait until there are so many more of these."""
+        goal = len(answers) + more
+        await self.hub.until(lambda: len(answers) >= goal, f"{more} more answers")
 
     async def _post(self, http: httpx.AsyncClient, content: str) -> bool:
         headers = {"Authorization": f"Bearer {self.token}"}

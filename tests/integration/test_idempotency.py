@@ -6,6 +6,8 @@ import json
 import pytest
 from tests.integration.people import System, expected, refused
 
+from chat4all.model.errors import EngineUnavailableError
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 JSON = {"Content-Type": "application/json"}
@@ -111,6 +113,31 @@ async def test_a_repeated_deletion_is_accepted_again_and_not_a_conflict(system: 
     assert again.json()["change_id"] == first
     assert again.headers["Idempotent-Replay"] == "true"
     assert (await ana.said(chat, "next"))["seq"] == 3
+
+
+async def test_a_repeated_change_is_accepted_again_even_where_its_key_was_not_remembered(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the append and the key a process may die, or the store be away."""
+
+    async def away(*_: object) -> None:
+        raise EngineUnavailableError("store", "it is away")
+
+    ana, _, chat = await system.pair()
+    message = (await ana.said(chat, "gone"))["message_id"]
+    with monkeypatch.context() as patch:
+        patch.setattr(system.embedded.store, "put_answered", away)
+        edited = await ana.edit(message, "nearly gone", key=f"late-edit-{chat}")
+        deleted = await ana.delete(message, key=f"late-delete-{chat}")
+    assert (await ana.said(chat, "next"))["seq"] == 4
+    path, new = f"/v1/messages/{message}", {"content": "nearly gone"}
+    again = [
+        expected(await ana.call("PATCH", path, json=new, key=f"late-edit-{chat}"), 202),
+        expected(await ana.call("DELETE", path, key=f"late-delete-{chat}"), 202),
+    ]
+    assert [one.json()["change_id"] for one in again] == [edited, deleted]
+    refused(await ana.call("DELETE", path, key=f"another-{chat}"), 409, "deleted")
+    assert (await ana.said(chat, "after"))["seq"] == 5
 
 
 async def test_a_key_for_a_post_is_not_a_key_for_something_else(system: System) -> None:

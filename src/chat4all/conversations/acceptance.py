@@ -127,6 +127,9 @@ class Acceptance:
         if row.sender_id != asked.sender:
             raise Refusal("forbidden", "Only its sender may change a message.")
         if row.deleted_at is not None:
+            # The process may have died between the append and the key: then the id of what it appended is known.
+            if asked.key is not None and await self._store.index([asked.id]):
+                return Accepted(asked.id, replayed=True)
             raise Refusal("deleted", "The message was deleted.")
         place = {
             "id": asked.id,
