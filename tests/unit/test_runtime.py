@@ -59,12 +59,12 @@ async def test_one_that_never_hears_is_left_and_the_others_end(
 async def test_a_cancellation_that_comes_with_the_answer_of_a_database_is_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sql, loop = Sql.in_file(tmp_path / "a.db"), asyncio.get_running_loop()
+    sql = Sql.in_file(tmp_path / "a.db")
     answered = sql._answered
 
     def cancelled_as_it_comes(answer: object) -> None:
         answered(answer)
-        loop.call_soon(asking.cancel)
+        asking.cancel()
 
     monkeypatch.setattr(sql, "_answered", cancelled_as_it_comes)
     asking = asyncio.create_task(sql.all(sa.select(1)))
