@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 import minio
+import urllib3
 from hack import cache
 from hack.stack import go
-from hack.stack.engine import Engine, run
+from hack.stack.engine import LOOK, Engine, run
 
 _VERSION: Final = "v0.0.0-20260212201848-7aac2a2c5b7c"
 _USER: Final = "chat4all"
@@ -40,8 +41,9 @@ class Minio(Engine):
         return ["sh", "-c", script, str(self.password), *server]
 
     def version(self) -> str:
-        client = minio.Minio(self.address, access_key=_USER, secret_key=self.password.read_text(), secure=False)
-        client.list_buckets()
+        with urllib3.PoolManager(timeout=LOOK, retries=False) as pool:
+            login = {"access_key": _USER, "secret_key": self.password.read_text()}
+            minio.Minio(self.address, secure=False, http_client=pool, **login).list_buckets()  # type: ignore[arg-type] # these are text
         return _VERSION.split("-")[1][:8]
 
     def _environment(self) -> dict[str, str]:
