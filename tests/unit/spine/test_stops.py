@@ -122,7 +122,7 @@ async def test_what_is_no_record_is_passed_over_only_when_it_is_with_the_dead_le
 ) -> None:
     first, second = world.seats
     await world.append(HERE.encode(), b"no record")
-    await first.run("log.append:before", fault, turns=1)
+    await first.run("log.append:before", fault)
     assert HITS["log.append:before", fault], "the point was not reached"
     await world.silent()
     await second.run()
