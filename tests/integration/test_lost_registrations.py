@@ -92,7 +92,16 @@ async def test_registrations_are_refreshed(scene: Scene) -> None:
     await eventually(later, "a session is known for longer")
 
 
-async def test_a_registration_that_is_gone_means_that_pushes_were_missed(scene: Scene) -> None:
+async def test_a_registration_that_is_gone_means_that_pushes_were_missed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register = scene.realtime.register
+
+    async def registered_later(*given: Any) -> None:
+        await scene.looks.wait()
+        await register(*given)
+
+    monkeypatch.setattr(scene.realtime, "register", registered_later)
     scene.forget()
     await scene.say()
     scene.looks.set()

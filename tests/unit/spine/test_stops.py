@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 from tests.unit.spine.engines import CHATS, EmbeddedEngines
+from tests.unit.spine.faults import HITS, Fault
 from tests.unit.spine.world import Seat, World
 
 from chat4all.log.port import CONVERSATIONS
@@ -113,3 +114,16 @@ async def test_a_place_that_is_not_there_stops_its_partition_alone(world: World)
     assert list(second.router().stopped) == [f"{CONVERSATIONS}/{place[1]}"]
     assert await said(world, HERE) == ["before"]
     assert await said(world, ELSEWHERE) == ["before", "behind"]
+
+
+@pytest.mark.parametrize("fault", [Fault.UNAVAILABLE, Fault.CRASH])
+async def test_what_is_no_record_is_passed_over_only_when_it_is_with_the_dead_letters(
+    world: World, fault: Fault
+) -> None:
+    first, second = world.seats
+    await world.append(HERE.encode(), b"no record")
+    await first.run("log.append:before", fault)
+    assert HITS["log.append:before", fault], "the point was not reached"
+    await world.silent()
+    await second.run()
+    await world.verdict()
