@@ -24,7 +24,7 @@ from chat4all.channels.kit.courier import Courier
 from chat4all.channels.kit.inbound import Inbound
 from chat4all.cli import app
 from chat4all.conversations.acceptance import Acceptance
-from chat4all.conversations.idempotency import Idempotency
+from chat4all.conversations.idempotency import Keyed
 from chat4all.directory.sql import SqlDirectory
 from chat4all.directory.sql_channels import SqlChannels
 from chat4all.routing.router import Router
@@ -52,7 +52,7 @@ def _sends(_line: object, request: Any) -> bool:
 POINTS: Final = {
     # a client's request
     "accepted": Point(Acceptance, "_append"),  # it is in the log, and nothing is answered
-    "remembered": Point(Idempotency, "remember"),
+    "remembered": Point(Keyed, "remember"),
     # the router's round
     "rows": Point(Router, "_put_rows"),
     "heads": Point(Router, "_put_heads"),
