@@ -5,6 +5,7 @@ or a port for the fortieth time since it began. So a kill lands where it is mean
 Nothing of this is in the product.
 """
 
+import contextlib
 import functools
 import inspect
 import itertools
@@ -49,6 +50,19 @@ def _sends(_line: object, request: Any) -> bool:
     return bool(request.url.target.endswith(_SENDS))
 
 
+def _is_left(connector: Any) -> bool:
+    if connector._lanes.waiting <= len(connector._lanes._lanes):
+        return False
+    with contextlib.closing(sqlite3.connect(connector._log._database._path)) as connection:
+        return bool(connection.execute(UNCOMMITTED).fetchone()[0] == 0)
+
+
+# How many records the router has not committed.
+UNCOMMITTED: Final = """
+SELECT SUM(b.next - COALESCE(c.next, 0)) FROM bounds b
+LEFT JOIN committed c ON c.topic = b.topic AND c.partition = b.partition AND c.grp = 'chat4all.router'
+WHERE b.topic = 'chat4all.conversations'
+"""
 POINTS: Final = {
     # a client's request
     "accepted": Point(Acceptance, "_append"),  # it is in the log, and nothing is answered
@@ -68,6 +82,8 @@ POINTS: Final = {
     "handed": Point(
         Connector, "_commit", when=lambda connector, _: connector._lanes.waiting > len(connector._lanes._lanes)
     ),
+    # the same, and nobody will hand it over again
+    "left": Point(Connector, "_commit", when=lambda connector, _: _is_left(connector)),
     # what a person writes
     "placed": Point(SqlChannels, "place"),  # where it belongs is known, and it is not in the log
     "heard": Point(Inbound, "_append"),  # it is in the log, and the provider does not know it

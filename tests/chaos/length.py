@@ -18,15 +18,15 @@ class Length(NamedTuple):
 
 _LENGTHS: Final = {
     #             short                 long
-    "changes": (Length(4, 3, 3), Length(30, 30, 6)),
+    "changes": (Length(3, 3, 3), Length(30, 30, 6)),
     "stopped": (Length(2, 30), Length(12, 200)),
     "two faults": (Length(1, 2, 2), Length(8, 4, 3)),
-    "starts": (Length(3, 2, 3), Length(20, 6, 3)),
+    "starts": (Length(2, 2, 3), Length(20, 6, 3)),
     "deliveries": (Length(3, 6, 20), Length(15, 10, 200)),
     "disks": (Length(1, 20, 1), Length(6, 100, 9)),
     "impatient": (Length(0, 60), Length(0, 1500)),
     "kills": (Length(3, 500), Length(25, 5000)),
-    "order": (Length(3, 120, 3), Length(20, 3000, 3)),
+    "order": (Length(2, 100, 3), Length(20, 3000, 3)),
 }
 
 

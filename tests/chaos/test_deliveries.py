@@ -61,14 +61,14 @@ async def test_each_phone_gets_all_of_it_in_order_and_nothing_more_often_than_is
 LATER = {"later": {"phone": "phone_000", "nth": 1, "do": {"fault": "too_many_requests", "retry_after": 6}}}
 CAUGHT = [
     ("no-claim", [("asked", 6)], " times with "),
-    ("commit-before-send", [("handed", 1)], ": missing"),
+    ("commit-before-send", [("left", 1)], ": missing"),
     ("no-lanes", [], ": out of order"),
 ]
 
 
 @pytest.mark.parametrize(("variant", "dies", "how"), CAUGHT, ids=[one for one, *_ in CAUGHT])
 async def test_a_connector_that_is_not_careful_is_caught(tmp_path, report, variant, dies: Sequence[Death], how):
-    load = Load(chats=4, outbound=4, inbound=0, calls={} if dies else LATER, updates={}, deaths=dies)
+    load = Load(chats=4, outbound=6, inbound=0, calls={} if dies else LATER, updates={}, deaths=dies)
     found = faults_of(await told(tmp_path, load, "tests.chaos.sabotaged", variant))
     report(f"{variant}: {len(found)} faults found: {found[:1]}")
     assert any(how in one for one in found)
