@@ -1,7 +1,15 @@
-"""What the tests of the command line share: commands as processes, and a client to see what they did."""
+"""What the tests of the command line share: commands as processes, and a client to see what they did.
+
+The processes are forked (tests/forking). Real ones are those of which just that is tested, or which are started by
+something else: what test_forking.py compares with; the console script and its completion, which bash runs
+(test_cli_config.py); what a command imports (there too); apps.simulator, with an environment of its own
+(simulator/test_command.py); one with a bound on its files (simulator/test_log.py); the servers and simulators that
+`demo` and `dev` start themselves; and any with another Python setting or locale.
+"""
 
 import concurrent.futures
 import contextlib
+import gc
 import json
 import os
 import re
@@ -127,6 +135,7 @@ def serving(folder: Path, **variables: str) -> Iterator[Server]:
         yield server
     finally:
         server.kill()
+        gc.collect()  # what was left open is blamed on who did it
 
 
 def log_of(server: Server) -> Path:

@@ -7,6 +7,8 @@ keep out of each other's way by conversations and users of their own. A test tha
 
 import asyncio
 import contextlib
+import gc
+import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -47,6 +49,21 @@ class _Server(uvicorn.Server):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def lasting() -> Iterator[None]:
+    """What is imported stays: whoever collects garbage, as fixtures do at their end, need not look at it."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """A shell has what it starts in the background ignore SIGINT, and so would every command that a test starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @contextlib.asynccontextmanager
 async def running(data: Path, **overrides: dict[str, Any]) -> AsyncIterator[System]:
     """Run a system on this folder. `overrides`: settings by section, as `accounts={"registration": "admins"}`."""
@@ -70,6 +87,7 @@ async def running(data: Path, **overrides: dict[str, Any]) -> AsyncIterator[Syst
             server.should_exit = True
             async with asyncio.timeout(DEADLINE):
                 await serving
+            gc.collect()  # what was left open is blamed on who did it
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,6 +1,7 @@
 """`chat4all config` and `chat4all completion`: what needs no server."""
 
 import functools
+import itertools
 import json
 import shlex
 import subprocess
@@ -97,10 +98,10 @@ WORDS: Final[Mapping[str, tuple[Sequence[str], set[str]]]] = {
 }
 
 
-def completed(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """What a real bash offers for the last of these words, its script loaded as the help says."""
+def completed(words: Sequence[str], loaded: str) -> subprocess.CompletedProcess[str]:
+    """What a real bash offers for the last of these words, its script `loaded` from there."""
     script = f"""
-    source <({PROGRAM} completion bash)
+    source {loaded}
     COMP_WORDS=({PROGRAM} {shlex.join(words)}); COMP_CWORD={len(words)}
     complete -p chat4all | grep -q -- '-F _chat4all_completion'
     _chat4all_completion {PROGRAM}
@@ -117,9 +118,13 @@ def completed(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def completions() -> Mapping[str, subprocess.CompletedProcess[str]]:
-    """What bash offers for each."""
-    return together({name: functools.partial(completed, words) for name, (words, _) in WORDS.items()})
+def completions(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, subprocess.CompletedProcess[str]]:
+    """What bash offers for each; for the first of them its script is loaded as the help says."""
+    file = tmp_path_factory.mktemp("completion") / "script"
+    file.write_text(said("completion", "bash"))
+    loaded = itertools.chain([f"<({PROGRAM} completion bash)"], itertools.repeat(str(file)))
+    cases = zip(WORDS.items(), loaded, strict=False)
+    return together({name: functools.partial(completed, words, where) for (name, (words, _)), where in cases})
 
 
 @pytest.mark.parametrize("name", WORDS)

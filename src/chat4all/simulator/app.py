@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chat4all.simulator.clock import Clock
 from chat4all.simulator.control import faults, log
@@ -51,6 +51,7 @@ def build(providers: Iterable[Provider], journal: Journal, script: Script, clock
     app.exception_handler(UnicodeEncodeError)(_unreadable)
     app.exception_handler(RequestValidationError)(_invalid)
     app.add_middleware(_Bounded)
+    app.add_middleware(_Witnessed, journal)
 
     @app.get("/control", tags=["log"])
     async def about() -> dict[str, object]:
@@ -89,6 +90,21 @@ class _Bounded:
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+class _Witnessed:
+    """No answer leaves before what it follows from is in the log."""
+
+    def __init__(self, app: ASGIApp, journal: Journal) -> None:
+        self._app = app
+        self._journal = journal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def witnessed(message: Message) -> None:
+            self._journal.flush()
+            await send(message)
+
+        await self._app(scope, receive, witnessed)
 
 
 async def _unreadable(_: Request, __: Exception) -> JSONResponse:

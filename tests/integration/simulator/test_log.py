@@ -14,6 +14,10 @@ from tests.forking.processes import COMMAND, finished
 from tests.integration.simulator.receiver import Receiver
 from tests.integration.simulator.world import DEADLINE, Bot, Phone, Simulator, simulating, until
 
+from chat4all.simulator import app as web
+from chat4all.simulator import process
+from chat4all.simulator.settings import SimulatorSettings
+
 
 @pytest.fixture
 def own(tmp_path):
@@ -193,6 +197,24 @@ def test_an_answer_is_in_the_log_before_it_leaves(own: Simulator):
     shown = {one["text"]: one["message_id"] for one in phone.shows(bot)}
     assert told.items() <= shown.items()
     assert len(shown) - len(told) <= 1 + 5, "what was made and not told: at most one a kill, and /start"
+
+
+async def test_an_answer_of_the_control_api_is_in_the_log_before_it_leaves(tmp_path):
+    simulator = process.Simulator(SimulatorSettings(data=tmp_path))
+    app = web.build(simulator.providers, simulator.journal, simulator.script, simulator.clock, ["*"])
+    written: list[str] = []
+
+    async def watched(scope, receive, send) -> None:
+        async def look(message) -> None:
+            written.append(simulator.journal.path.read_text())
+            await send(message)
+
+        await app(scope, receive, look)
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(watched), base_url="http://control") as client:
+        assert (await client.put("/control/telegram/bots/a_bot", json={})).status_code == 200
+    simulator.journal.close()
+    assert "a_bot" in written[0]
 
 
 def test_a_line_that_a_kill_cut_is_cut_off(own: Simulator):

@@ -1,6 +1,7 @@
 """The simulator's process, whole and real, its bots and its phones, as tests use them."""
 
 import contextlib
+import gc
 import itertools
 import json
 import os
@@ -189,6 +190,7 @@ def simulating(data: Path, *options: str, **environment: str) -> Iterator[Simula
         yield simulator
     finally:
         simulator.stop()
+        gc.collect()  # what was left open is blamed on who did it
 
 
 def until(condition: Any, what: str = "it") -> Any:
