@@ -87,7 +87,7 @@ class Engine(abc.ABC):
         if file.exists():
             return
         ports = {name: free_port() if free else port for name, port in self.default_ports.items()}
-        for port in ports.values():
+        for port in () if free else ports.values():
             _check_free(self.title, port)
         self.folder.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(ports))

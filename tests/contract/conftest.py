@@ -19,6 +19,7 @@ from chat4all.store import cassandra_schema
 from chat4all.store.settings import CassandraSettings
 
 KEYSPACE = DATABASE = "contract"
+PATIENCE = 120.0  # seconds that a test waits for a database, however slow the machine
 SLOW = 600.0  # seconds that a change of a schema may take: only a fault takes so long
 # What these tests ask is answered in moments, or, on a machine that is very busy, when it is: as long as may be set.
 PATIENT = {"request_seconds": 30.0}

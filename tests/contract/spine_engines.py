@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
+from tests.contract.conftest import PATIENCE
 from tests.unit.spine.engines import PARTITIONS, PEOPLE, Sabotage, conversation
 
 from chat4all.directory.engine import Sql
@@ -51,7 +52,7 @@ class RealEngines:
         self.log = _Own(_log(broker), self._prefix)
         self.store = store(CassandraStore)(keyspace)
         self.ledger = CassandraLedger(keyspace)
-        self._sql = Sql.at(database)
+        self._sql = Sql.at(database, patience=PATIENCE)
         self.directory = SqlDirectory(self._sql)
         self.channels = SqlChannels(self._sql)
         self.realtime = RedisRealtime(redis)
@@ -89,7 +90,7 @@ class RealEngines:
 
 async def empty_outbox(database: DirectorySettings) -> None:
     """Take out what other tests left: the relay of a world takes whatever is there."""
-    sql = Sql.at(database)
+    sql = Sql.at(database, patience=PATIENCE)
     directory = SqlDirectory(sql)
     try:
         while left := await directory.outbox(limit=1000):

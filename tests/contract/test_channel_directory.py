@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.contract.conftest import PATIENCE
 
 from chat4all.directory import tables
 from chat4all.directory.channels import (
@@ -40,7 +41,7 @@ class SqliteTwin:
         self._path = path / "directory.db"
 
     async def open(self) -> None:
-        sql = Sql.in_file(self._path)
+        sql = Sql.in_file(self._path, patience=PATIENCE)
         await sql.open()
         self.channels, self.directory, self.close = SqlChannels(sql), SqlDirectory(sql), sql.close
 
@@ -56,7 +57,7 @@ class PostgreSqlTwin:
         self._clean = False
 
     async def open(self) -> None:
-        sql = Sql.at(self._settings)
+        sql = Sql.at(self._settings, patience=PATIENCE)
         if not self._clean:
             everything = ", ".join(table.name for table in tables.metadata.sorted_tables)
             await sql.write(lambda connection: connection.exec_driver_sql(f"TRUNCATE {everything} CASCADE"))

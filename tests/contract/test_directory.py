@@ -17,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from tests.contract.conftest import PATIENCE
 
 from chat4all.directory import tables
 from chat4all.directory.engine import Sql
@@ -51,7 +52,7 @@ class SqliteTwin:
         self._now += seconds
 
     async def open(self) -> None:
-        sql = Sql.in_file(self._path)
+        sql = Sql.in_file(self._path, patience=PATIENCE)
         await sql.open()
         self.directory, self.close = SqlDirectory(sql, clock=lambda: self._now), sql.close
 
@@ -69,7 +70,7 @@ class PostgreSqlTwin:
         self._now += seconds
 
     async def open(self) -> None:
-        sql = Sql.at(self._settings)
+        sql = Sql.at(self._settings, patience=PATIENCE)
         await sql.open()
         self.directory, self.close = SqlDirectory(sql, clock=lambda: self._now), sql.close
 

@@ -26,7 +26,7 @@ _PORTS: Final = itertools.cycle(random.SystemRandom().sample(_below_ephemeral(),
 def free_port() -> int:
     """A port of loopback that nobody has now, that no outgoing connection will have, and that nobody else is given as
     long as this process lives."""
-    return next(port for port in _PORTS if _is_free(port) and _reserve(port))
+    return next(port for port in _PORTS if _reserve(port))
 
 
 def _is_free(port: int) -> bool:
@@ -44,6 +44,9 @@ def _reserve(port: int) -> bool:
     try:
         mark.bind((_HOST, port))
     except OSError:
+        mark.close()
+        return False
+    if not _is_free(port):  # asked by whoever has the mark: a look takes the port for a moment
         mark.close()
         return False
     mark.detach()

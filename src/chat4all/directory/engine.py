@@ -39,14 +39,25 @@ _AGAIN: Final = {"40001", "40P01"}
 
 class Sql:
     """The database at an SQLAlchemy URL. sqlalchemy.exc.IntegrityError comes out as it is, all else as
-    EngineUnavailableError. Work of a transaction may be done several times, until it has gone through."""
+    EngineUnavailableError. Work of a transaction may be done several times, until it has gone through.
 
-    def __init__(self, url: str | sa.URL, *, threads: int = 4, connects: Mapping[str, Any] | None = None) -> None:
+    `patience`: seconds that anyone waits for an answer.
+    """
+
+    def __init__(
+        self,
+        url: str | sa.URL,
+        *,
+        threads: int = 4,
+        connects: Mapping[str, Any] | None = None,
+        patience: float = _ALLOWED,
+    ) -> None:
+        self._patience = patience
         self._engine = sa.create_engine(
             url,
             pool_size=threads,
             max_overflow=0,
-            pool_timeout=_ALLOWED,
+            pool_timeout=patience,
             isolation_level="SERIALIZABLE",
             connect_args=dict(connects or {}),
         )
@@ -61,15 +72,16 @@ class Sql:
             _prepare_sqlite(self._engine)
 
     @classmethod
-    def in_file(cls, path: Path) -> "Sql":
+    def in_file(cls, path: Path, *, patience: float = _ALLOWED) -> "Sql":
         """One SQLite file."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        return cls(f"sqlite:///{path}")
+        return cls(f"sqlite:///{path}", patience=patience)
 
     @classmethod
-    def at(cls, settings: DirectorySettings) -> "Sql":
+    def at(cls, settings: DirectorySettings, *, patience: float = _ALLOWED) -> "Sql":
         """A database server. Raises StartError for a file that cannot be read."""
-        return cls(settings.url(), threads=settings.connections, connects=settings.connects())
+        connects = settings.connects()
+        return cls(settings.url(), threads=settings.connections, connects=connects, patience=patience)
 
     async def open(self) -> None:
         """Bring a file's schema up to date; that of a server is `migrate`'s. Raises EngineUnavailableError."""
@@ -109,7 +121,7 @@ class Sql:
             with self._alone.connect() as connection:
                 return connection.execute(query).all()
 
-        return await self._run(lambda: _until_through(run))
+        return await self._run(lambda: _until_through(run, self._patience * 0.8))
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` in a transaction that only reads."""
@@ -118,7 +130,7 @@ class Sql:
             with self._engine.connect() as connection:
                 return work(connection)
 
-        return await self._run(lambda: _until_through(run))
+        return await self._run(lambda: _until_through(run, self._patience * 0.8))
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a serializable transaction; on return it is on disk."""
@@ -127,9 +139,10 @@ class Sql:
             with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
                 return work(connection)
 
-        return await self._run(lambda: _until_through(run))
+        return await self._run(lambda: _until_through(run, self._patience * 0.8))
 
-    async def _run(self, call: Callable[[], T], *, seconds: float = _ALLOWED) -> T:
+    async def _run(self, call: Callable[[], T], *, seconds: float | None = None) -> T:
+        seconds = self._patience if seconds is None else seconds
         if self._closed:
             raise EngineUnavailableError("directory", "closed")
         if self._waiting >= _WAITING:
@@ -158,9 +171,10 @@ class Sql:
         self._waiting -= 1
 
 
-def _until_through(run: Callable[[], T]) -> T:
-    """Again, after a moment that gets longer, as long as the database says that it was in another's way."""
-    deadline, pause = time.monotonic() + _ALLOWED * 0.8, 0.005
+def _until_through(run: Callable[[], T], patience: float) -> T:
+    """Again, after a moment that gets longer, as long as the database says that it was in another's way, but not for
+    more than so many seconds."""
+    deadline, pause = time.monotonic() + patience, 0.005
     while True:
         try:
             return run()
