@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from tests.forking.processes import begin
 from tests.integration.commands import (
+    DEADLINE,
     chat4all,
     chat_with_bruno,
     client,
@@ -131,7 +132,7 @@ def test_dev_says_where_it_is(tmp_path: Path) -> None:
 
 
 def test_demo_tells_an_object_a_step() -> None:
-    done = chat4all("demo", "--json", within=60)
+    done = chat4all("demo", "--json", within=10 * DEADLINE)
     assert (done.returncode, done.stderr) == (0, "")
     *steps, last = [json.loads(line) for line in done.stdout.splitlines()]
     assert last == {"seen": True}

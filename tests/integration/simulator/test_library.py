@@ -74,8 +74,10 @@ async def test_it_tells_what_went_wrong(bot: Bot, phone: Phone, monkeypatch):
         await made.set_webhook("http://127.0.0.1:9/nobody")
         with pytest.raises(Conflict):
             await made.get_updates()
+    strange = LibraryBot(f"{bot.id}:{'A' * 35}", base_url=f"{bot.simulator.url}/bot")
     with pytest.raises(InvalidToken):
-        await LibraryBot(f"{bot.id}:{'A' * 35}", base_url=f"{bot.simulator.url}/bot").initialize()
+        await strange.initialize()
+    await strange.shutdown()
 
 
 class Heard:
