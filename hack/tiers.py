@@ -63,11 +63,11 @@ class Suite:
             return [self._run(TIERS[name]) for name in names if not self._ended]
 
     def end(self) -> None:
-        """End what runs, and begin nothing more."""
+        """End what runs, and begin nothing more. As Ctrl+C does: pytest then ends what the tests have started."""
         self._ended = True
         for process in self._running:
             if process.returncode is None:
-                process.terminate()
+                process.send_signal(signal.SIGINT)
 
     @contextlib.contextmanager
     def _engines(self) -> Iterator[None]:
