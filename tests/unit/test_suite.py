@@ -25,9 +25,9 @@ HARMLESS = ["password=demo", "GET /readyz 200", "eyJ is how a JWT begins", "12:3
 
 @pytest.mark.parametrize("line", SECRETS)
 def test_a_secret_in_a_log_is_found_and_not_told(tmp_path: Path, line: str) -> None:
-    (tmp_path / "server.log").write_text(f"before\n{line}\nafter\n")
-    (tmp_path / "unit.log").write_text(f"httpx INFO {line}\nchat4all.api INFO {line}\n")
-    found = leaks.found([tmp_path / "unit.log"], [tmp_path / "server.log"])
+    (tmp_path / "server.txt").write_text(f"before\n{line}\nafter\n")
+    (tmp_path / "unit.txt").write_text(f"httpx INFO {line}\nchat4all.api INFO {line}\n")
+    found = leaks.found([tmp_path / "unit.txt"], [tmp_path / "server.txt"])
     assert len(found) == 2, "in a server's log, and in ours of a tier's; what a library wrote there is not ours"
     assert all("[a secret]" in one for one in found)
     assert not any(line in one for one in found)
@@ -35,8 +35,8 @@ def test_a_secret_in_a_log_is_found_and_not_told(tmp_path: Path, line: str) -> N
 
 @pytest.mark.parametrize("line", HARMLESS)
 def test_what_is_harmless_is_not(tmp_path: Path, line: str) -> None:
-    (tmp_path / "server.log").write_text(line)
-    assert leaks.found([], [tmp_path / "server.log"]) == []
+    (tmp_path / "server.txt").write_text(line)
+    assert leaks.found([], [tmp_path / "server.txt"]) == []
 
 
 def test_busy_loops_are_in_sessions_of_their_own_and_end() -> None:
