@@ -36,8 +36,9 @@ TIERS: Final = {
         Tier("chaos", "a server killed again and again under load", 240),
     )
 }
-# Each lane's tiers run one after the other. Real engines are for one lane alone, and start while others already test.
-LANES: Final = (("unit", "integration"), ("contract", "distributed"), ("chaos", "browser"))
+# Each lane's tiers run one after the other; by measurement, these end at about the same time. Real engines are for one
+# lane alone, and start while others already test.
+LANES: Final = (("integration", "unit"), ("contract", "distributed"), ("browser", "chaos"))
 NEEDS_ENGINES: Final = "distributed"  # nothing is left of it without them
 QUICK: Final = {"SPINE_LIVES": "15"}  # random lives of the spine in the inner loop
 LONG: Final = ["--deselect", "tests/unit/spine/test_sabotage.py::test_random_lives_catch"]  # not in the inner loop
