@@ -23,11 +23,14 @@ class SharedTokens:
     @classmethod
     def load_or_make(cls, path: Path) -> "SharedTokens":
         """The file's, made with a random token and for this user alone where it is not there. Raises StartError."""
-        if not path.exists():
-            try:
-                secret_file.make(path, f"{secrets.token_urlsafe(32)}\n".encode())
-            except OSError as error:
-                raise StartError(f"Cannot keep a token in {path}: {error.strerror}.") from error
+        if path.exists():
+            return cls(path)
+        try:
+            secret_file.make(path, f"{secrets.token_urlsafe(32)}\n".encode())
+        except FileExistsError:
+            return cls(path)  # another process was quicker
+        except OSError as error:
+            raise StartError(f"Cannot keep a token in {path}: {error.strerror}.") from error
         return cls(path)
 
     def check(self, given: str | None) -> None:
