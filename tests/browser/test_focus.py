@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import expect
 from tests.browser.hub import PASSWORD
 from tests.browser.test_connection import MESSAGES
+from tests.browser.test_races import Held
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -20,6 +21,21 @@ async def test_after_logging_in_the_focus_is_on_the_page(hub, desk):
     await window.page.keyboard.press("Enter")
     await expect(window.page.get_by_text(window.words.no_conversations)).to_be_visible()
     await window.focused()
+
+
+async def test_the_focus_is_not_taken_from_who_has_begun_while_it_loads(hub, desk):
+    me, other = await hub.newcomer("me"), await hub.newcomer("other")
+    await hub.say(other, await hub.conversation(me, other), "hello")
+    window, held = await desk.window(hub), Held()
+    await window.page.route("**/v1/users?*", held)
+    await window.log_in(me)
+    await held.asked.wait()
+    await expect(window.entry(other)).to_be_visible()
+    log_out = window.page.get_by_role("button", name=window.words.log_out)
+    await log_out.focus()
+    held.released.set()
+    await window.status_becomes(me, "online")  # all that belongs to the start is over
+    await expect(log_out).to_be_focused()
 
 
 async def test_the_focus_stays_on_a_message_while_it_is_sent(keys):

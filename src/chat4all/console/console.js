@@ -126,7 +126,8 @@ export class Console {
     this.list.choose(conversation?.id ?? null);
     if (!conversation) {
       this.thread.close();
-      if (!this.list.focus(left)) this.find.focus();
+      const begun = !left && this.root.contains(document.activeElement); // while it loaded; it is not taken from them
+      if (!begun && !this.list.focus(left)) this.find.focus();
       return;
     }
     this.composer.open(conversation);
