@@ -28,12 +28,12 @@ from hack.suite.tier import BUILD, Result, Tier, Way
 TIERS: Final = {
     one.name: one
     for one in (
-        Tier("unit", "pure rules, tables of cases, the spine under faults", 120),
-        Tier("contract", "one suite per port, over every twin: embedded, and the real engines", 300),
-        Tier("integration", "the whole system over real HTTP and WebSockets, and the command line", 420),
-        Tier("distributed", "a process per role on real engines, each of which is killed and stopped", 360),
-        Tier("browser", "the console in Chromium: two people, kills, 10,000 messages, scripts, axe", 420),
-        Tier("chaos", "a server killed again and again under load", 240),
+        Tier("unit", "pure rules, tables of cases, the spine under faults", 160),
+        Tier("contract", "one suite per port, over every twin: embedded, and the real engines", 400),
+        Tier("integration", "the whole system over real HTTP and WebSockets, and the command line", 640),
+        Tier("distributed", "a process per role on real engines, each of which is killed and stopped", 420),
+        Tier("browser", "the console in Chromium: two people, kills, 10,000 messages, scripts, axe", 600),
+        Tier("chaos", "a server killed again and again under load", 220),
     )
 }
 # Each lane's tiers run one after the other; by measurement, these end at about the same time. Real engines are for one
