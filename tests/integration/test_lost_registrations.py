@@ -50,6 +50,16 @@ class Scene:
         await self.looks.wait()
         return await self._registered(gateway)
 
+    async def rest(self) -> None:
+        """Wait until the gateway has no reason left to look for what its sessions missed: a look that is under way
+        would find what the test is about."""
+        wanted = self.gateway._sweep_wanted
+
+        async def waits() -> bool:
+            return bool(wanted._waiters) and not wanted.is_set()
+
+        await eventually(waits, "no sweep is under way")
+
     def forget(self) -> None:
         """What was known of sessions is lost, as by a Redis that was started again."""
         self.realtime._sessions.clear()
@@ -101,6 +111,7 @@ async def test_a_registration_that_is_gone_means_that_pushes_were_missed(
         await scene.looks.wait()
         await register(*given)
 
+    await scene.rest()
     monkeypatch.setattr(scene.realtime, "register", registered_later)
     scene.forget()
     await scene.say()
