@@ -42,8 +42,9 @@ class Minio(Engine):
 
     def version(self) -> str:
         with urllib3.PoolManager(timeout=LOOK, retries=False) as pool:
-            login = {"access_key": _USER, "secret_key": self.password.read_text()}
-            minio.Minio(self.address, secure=False, http_client=pool, **login).list_buckets()  # type: ignore[arg-type] # these are text
+            password = self.password.read_text()
+            client = minio.Minio(self.address, access_key=_USER, secret_key=password, secure=False, http_client=pool)
+            client.list_buckets()
         return _VERSION.split("-")[1][:8]
 
     def _environment(self) -> dict[str, str]:

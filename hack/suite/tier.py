@@ -77,7 +77,7 @@ def run(tier: Tier, way: Way, began: Callable[[Running], None]) -> Result:
 
 
 def output(tier: Tier) -> Path:
-    """What it printed."""
+    """The file in build/tests that has what a tier printed."""
     return BUILD / f"{tier.name}.out"
 
 

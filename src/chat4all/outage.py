@@ -20,14 +20,14 @@ class Outage:
         self._failed = 0.0
 
     def failed(self, why: object) -> None:
-        """It could not be reached, or did not answer in time."""
+        """Note that a call of the engine did not reach it, or was not answered in time; `why`: for a person."""
         self._failed = self._clock()
         if self._since is None:
             self._since = self._failed
             _log.warning("%s is away: %s", self._engine, why)
 
     def answered(self) -> None:
-        """It has."""
+        """Note that a call of the engine was answered; it counts as back after a second without a failure."""
         if self._since is not None and (now := self._clock()) - self._failed >= _STEADY:
             _log.warning("%s is back after %.0f s", self._engine, now - self._since)
             self._since = None

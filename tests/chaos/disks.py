@@ -36,7 +36,7 @@ class Full:
         os.truncate(self._filler, self._filler.stat().st_size - room)
 
     def mend(self) -> None:
-        """There is room again."""
+        """Remove the file that fills it, so that there is room again."""
         self._filler.unlink()
 
 
@@ -56,12 +56,12 @@ class Frozen:
         run("mount", "-o", "loop,errors=remount-ro", str(self.image), str(self._place))
 
     def fault(self) -> None:
-        """Every write hangs."""
+        """Freeze it: whoever writes to it waits until `mend`."""
         run("fsfreeze", "-f", str(self._place))
         self._is_frozen = True
 
     def mend(self) -> None:
-        """They go on."""
+        """Thaw it, so that the writers that wait go on; does nothing where it is not frozen."""
         if self._is_frozen:
             run("fsfreeze", "-u", str(self._place))
         self._is_frozen = False

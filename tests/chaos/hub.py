@@ -84,7 +84,7 @@ class Hub(Server):
         return int.from_bytes(self._steps.read_bytes(), sys.byteorder)
 
     def signal(self, what: signal.Signals) -> None:
-        """To its process."""
+        """Send a signal to the hub's process, which has to be running."""
         assert self._process is not None
         self._process.send_signal(what)
 
@@ -107,7 +107,7 @@ class Hub(Server):
             await patience.wait()
 
     async def history(self, client: Client, chat: str, kinds: str = "messages") -> list[dict[str, Any]]:
-        """All of a conversation."""
+        """The rows of a conversation from the first to the last, page by page, as GET …/messages has them."""
         rows: list[dict[str, Any]] = []
         while page := await self.call(
             client,
@@ -137,7 +137,7 @@ class Hub(Server):
 
 
 class StuckError(AssertionError):
-    """Nothing moves any more."""
+    """Nothing that a proof watches has changed for so long that it counts as a fault."""
 
 
 class Patience:

@@ -16,6 +16,7 @@ import sqlite3
 import struct
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from httpcore._async.http11 import AsyncHTTP11Connection
@@ -131,12 +132,12 @@ def _count(nth: int) -> None:
         return file
 
     sys.addaudithook(hook)
-    os.open = held  # type: ignore[assignment] # as those call it who make a file for themselves alone
-    sqlite3.connect = sqlite3.dbapi2.connect = traced  # type: ignore[assignment] # ours, and SQLAlchemy's
+    os.open = held  # type: ignore[assignment] # it takes whatever os.open does: secret files are made by it, past the hook for open()
+    sqlite3.connect = sqlite3.dbapi2.connect = traced  # type: ignore[assignment] # it takes whatever connect does; our code has the first name, SQLAlchemy the second
 
 
 def _shown() -> Any:
-    with open(os.environ[STEPS], "r+b") as file:  # noqa: PTH123 - mapped into memory
+    with Path(os.environ[STEPS]).open("r+b") as file:
         return mmap.mmap(file.fileno(), 8)
 
 

@@ -66,7 +66,10 @@ class Run:
         reading = asyncio.create_task(self.read())
         await together(self.live(), *map(self.write, WRITERS))
         histories = {chat: await self.history(chat) for chat in self.chats}
-        shown = lambda: all(len(self.seen[chat]) >= len(histories[chat]) for chat in self.chats)  # noqa: E731
+
+        def shown() -> bool:
+            return all(len(self.seen[chat]) >= len(histories[chat]) for chat in self.chats)
+
         await self.hub.until(lambda: reading.done() or shown(), "all shown")
         reading.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -280,7 +280,7 @@ async def test_a_commit_that_fails_is_no_success(sql: Sql) -> None:
 
 
 async def test_what_is_not_answered_in_time_is_no_success(sql: Sql, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(Sql._run.__kwdefaults__, "seconds", 0.05)  # type: ignore[arg-type] # it has some
+    monkeypatch.setattr(sql, "_patience", 0.05)
     free = threading.Event()
     try:
         with pytest.raises(EngineUnavailableError, match="no answer"):

@@ -15,10 +15,10 @@ MEBIBYTE = 1 << 20
 @pytest.mark.parametrize("engine", ["minio"])
 def test_an_object_in_parts_comes_back_whole(engines: Stack, engine: str) -> None:
     server = engines[engine]
-    login = {"access_key": "chat4all", "secret_key": server.password.read_text()}
+    password = server.password.read_text()
     bucket, whole = f"contract-{uuid.uuid4().hex}", bytes(range(256)) * (6 * MEBIBYTE // 256)
     with urllib3.PoolManager() as pool:
-        client = minio.Minio(server.address, secure=False, http_client=pool, **login)  # type: ignore[arg-type] # text
+        client = minio.Minio(server.address, access_key="chat4all", secret_key=password, secure=False, http_client=pool)
         client.make_bucket(bucket)
         client.put_object(bucket, "file", io.BytesIO(whole), -1, part_size=5 * MEBIBYTE)
         with client.get_object(bucket, "file") as answer:

@@ -163,7 +163,7 @@ def remade(like: TextIO, number: int) -> TextIO:
     assert isinstance(like, io.TextIOWrapper)
     writing = number > 0
     unbuffered = writing and like.write_through
-    binary = open(number, "wb" if writing else "rb", buffering=0 if unbuffered else -1, closefd=False)  # noqa: SIM115 - it stays
+    binary = open(number, "wb" if writing else "rb", buffering=0 if unbuffered else -1, closefd=False)  # noqa: SIM115 - it is the stream for the rest of the process
     at_once = not unbuffered and (number == 2 or binary.isatty())
     return io.TextIOWrapper(
         binary,

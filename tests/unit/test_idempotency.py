@@ -1,10 +1,9 @@
 """Keys while the store hangs: a request waits for it once, goes on without, and is one message all the same."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
-from tests.unit.spine.engines import EmbeddedEngines
 from tests.unit.spine.world import World
 
 from chat4all.conversations import idempotency
@@ -43,21 +42,13 @@ class Ailing:
 SOON = 0.05  # seconds: what hangs here hangs for ever, and so need not be waited for
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World(EmbeddedEngines())
-    await made.open()
-    yield made
-    await made.close()
-
-
 HANGS = {"hangs": ["answered"], "refuses": ["answered", "put_answered"]}
 
 
 @pytest.mark.parametrize("how", HANGS)
 async def test_a_store_that_hung_is_not_asked_again_and_one_that_refused_is(world: World, how: str) -> None:
-    store = Ailing(world.store, answered=how)
-    keyed = Idempotency(store).of(Asked("ana", "key", "digest"))  # type: ignore[arg-type] # no more of it is needed
+    store: Any = Ailing(world.store, answered=how)  # of a Store it has what keys need
+    keyed = Idempotency(store).of(Asked("ana", "key", "digest"))
     if how == "hangs":
         keyed._left = SOON
     assert await keyed.recall() is None
@@ -66,8 +57,8 @@ async def test_a_store_that_hung_is_not_asked_again_and_one_that_refused_is(worl
 
 
 async def test_a_store_that_hangs_when_told_is_not_waited_for(world: World) -> None:
-    store = Ailing(world.store, put_answered="hangs")
-    keyed = Idempotency(store).of(Asked("ana", "key", "digest"))  # type: ignore[arg-type] # see above
+    store: Any = Ailing(world.store, put_answered="hangs")
+    keyed = Idempotency(store).of(Asked("ana", "key", "digest"))
     assert await keyed.recall() is None
     keyed._left = SOON
     await keyed.remember("id")

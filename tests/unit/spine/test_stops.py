@@ -3,11 +3,11 @@ what is behind it wait, other partitions flow, and whoever takes the partition n
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import pytest
-from tests.unit.spine.engines import CHATS, EmbeddedEngines
+from tests.unit.spine.engines import CHATS
 from tests.unit.spine.faults import HITS, Fault
 from tests.unit.spine.world import Seat, World
 
@@ -16,14 +16,6 @@ from chat4all.model.positions import position
 from chat4all.model.rows import Head
 
 HERE, ELSEWHERE = CHATS[0], CHATS[2]  # in two partitions
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World(EmbeddedEngines())
-    await made.open()
-    yield made
-    await made.close()
 
 
 async def put(world: World, **fields: Any) -> None:
