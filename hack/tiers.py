@@ -28,11 +28,11 @@ from hack.suite.tier import BUILD, Result, Tier, Way
 TIERS: Final = {
     one.name: one
     for one in (
-        Tier("unit", "pure rules, tables of cases, the spine under faults", 160),
+        Tier("unit", "pure rules, tables of cases, the spine under faults", 120),
         Tier("contract", "one suite per port, over every twin: embedded, and the real engines", 400),
-        Tier("integration", "the whole system over real HTTP and WebSockets, and the command line", 640),
-        Tier("distributed", "a process per role on real engines, each of which is killed and stopped", 420),
-        Tier("browser", "the console in Chromium: two people, kills, 10,000 messages, scripts, axe", 600),
+        Tier("integration", "the whole system over real HTTP and WebSockets, and the command line", 930),
+        Tier("distributed", "a process per role on real engines, each of which is killed and stopped", 460),
+        Tier("browser", "the console in Chromium: two people, kills, 10,000 messages, scripts, axe", 740),
         Tier("chaos", "a server killed again and again under load", 220),
     )
 }
@@ -54,7 +54,8 @@ class Suite:
         self._running: list[tier.Running] = []
         self._ended = False
         self.stack = Stack(folder / "stack")
-        self.versions: dict[str, str] = {}
+        self.versions: dict[str, str] = {}  # of the real engines
+        self.waited = 0.0  # seconds for them
 
     def lane(self, names: Sequence[str]) -> list[Result]:
         """Run these one after the other, with real engines where they are needed, and print each whole at its end."""
@@ -78,8 +79,9 @@ class Suite:
         logging.disable()  # clients say much about servers that are still starting
         try:
             self.versions = self.stack.up(free_ports=True)
+            self.waited = time.monotonic() - began
             names = ", ".join(f"{name} {version}" for name, version in self.versions.items())
-            say(f"{names}; {time.monotonic() - began:.0f} s")
+            say(f"{names}; {self.waited:.0f} s")
         except StackError as error:
             say(f"No real engines: {error}")  # their tests then say so, instead of being left out
         try:
@@ -124,7 +126,7 @@ def side_by_side(suite: Suite, lanes: Sequence[Sequence[str]]) -> list[Result]:
     return sorted(results, key=lambda result: list(TIERS).index(result.tier.name))
 
 
-def summary(results: Sequence[Result], versions: dict[str, str], found: Sequence[str], searched: int) -> None:
+def summary(results: Sequence[Result], suite: Suite, found: Sequence[str], searched: int) -> None:
     """Print what ran, how long that took beside its budget, what was skipped and why, and what leaked."""
     print("\nTier          passed  failed  skipped  seconds  budget     CPU")
     for result in results:
@@ -132,9 +134,13 @@ def summary(results: Sequence[Result], versions: dict[str, str], found: Sequence
     for result in results:
         for reason in result.skipped:
             print(f"skipped in {result.tier.name}: {reason}")
+        for test in result.failures:
+            print(f"failed in {result.tier.name}: {test}")
     for leak in found[:20]:
         print(f"a secret in a log: {leak}")
-    for engine, version in versions.items():
+    if suite.versions:
+        print(f"Real engines: installed where they were not, and started, within {suite.waited:.0f} s")
+    for engine, version in suite.versions.items():
         print(f"{engine} {version}: {sum(result.engines[engine] for result in results)} tests passed against it")
     print(f"Logs searched for secrets: {len(results)} of tiers, {searched} of servers; {len(found)} lines found.")
 
@@ -163,7 +169,7 @@ def main(arguments: Sequence[str]) -> int:
         enough = not whole or measured.is_enough(everywhere=given.coverage)
         servers = [file for file in folder.rglob("*.log") if not file.is_relative_to(folder / "stack")]
         found = leaks.found(list(BUILD.glob("*.log")), servers)
-        summary(results, suite.versions, found, len(servers))
+        summary(results, suite, found, len(servers))
         passed, failed = sum(r.passed for r in results), sum(r.failed for r in results)
         if failed or found:
             kept(folder)

@@ -30,16 +30,21 @@ class Tier(NamedTuple):
 
 
 class Result(NamedTuple):
-    """How a tier went. `seconds`: of wall clock; `cpu`: of it and all that it started and waited for; `engines`: how
-    many of its tests passed against each real engine."""
+    """How a tier went. `seconds`: of wall clock; `cpu`: of it and all that it started and waited for; `failures`,
+    `skipped`: which, and why; `engines`: how many of its tests passed against each real engine."""
 
     tier: Tier
     passed: int
-    failed: int
+    failures: list[str]
     skipped: list[str]
     seconds: float
     cpu: float
     engines: Counter[str]
+
+    @property
+    def failed(self) -> int:
+        """How many of its tests failed."""
+        return len(self.failures)
 
     @property
     def line(self) -> str:
@@ -95,12 +100,13 @@ class _Spent(NamedTuple):
 
 def _result(tier: Tier, report: Path, code: int, spent: _Spent, engines: Sequence[str]) -> Result:
     if not report.exists():
-        return Result(tier, 0, 1, [], *spent, Counter())
+        return Result(tier, 0, ["it ended before it had a report"], [], *spent, Counter())
     cases = list(ET.parse(report).getroot().iter("testcase"))
     skipped = [f"{case.get('name')}: {skip.get('message')}" for case in cases for skip in case.iter("skipped")]
-    failed = sum(1 for case in cases if case.find("failure") is not None or case.find("error") is not None)
-    if code != 0:
-        failed = max(failed, 1)
+    failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    failures = [f"{case.get('classname')}::{case.get('name')}" for case in failed]
+    if code != 0 and not failures:
+        failures = [f"pytest ended with {code}"]
     well = [str(case.get("name")) for case in cases if not list(case)]
     against = Counter(name for name in engines for case in well if re.search(rf"\b{name}\b", case))
-    return Result(tier, len(cases) - failed - len(skipped), failed, skipped, *spent, against)
+    return Result(tier, len(cases) - len(failed) - len(skipped), failures, skipped, *spent, against)

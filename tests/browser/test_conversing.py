@@ -179,7 +179,7 @@ async def test_nothing_of_a_deleted_message_stays_on_the_page_seen_or_read_out(p
     await pair.ana.dialog.get_by_role("button", name=pair.ana.words.delete, exact=True).click()
     for window in pair:
         await expect(window.message("Oops")).to_have_count(0)
-        await expect(window.page.get_by_text("Oops")).to_have_count(0, timeout=5000)
+        await expect(window.page.get_by_text("Oops")).to_have_count(0)
 
 
 async def test_only_ones_own_messages_can_be_edited_and_deleted(pair):

@@ -104,7 +104,7 @@ async def test_escape_closes_the_finder_whatever_is_written_in_it(keys):
     await keys.press("Control+k")
     await keys.write("somebody")
     await keys.press("Escape")
-    await expect(window.dialog).to_have_count(0, timeout=5_000)
+    await expect(window.dialog).to_have_count(0)
     await expect(window.box).to_be_focused()
 
 

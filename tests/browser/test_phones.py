@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 from tests.browser import axe
+from tests.browser.hub import DEADLINE
 from tests.integration.simulator.world import Bot, Simulator, simulating
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,6 +26,7 @@ def simulator(tmp_path_factory) -> Iterator[Simulator]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(chromium: Browser, simulator: Simulator, request) -> AsyncIterator[Page]:
     context = await chromium.new_context(**getattr(request, "param", {}))
+    context.set_default_timeout(DEADLINE * 1000)
     opened = await context.new_page()
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
@@ -182,7 +184,7 @@ async def test_it_goes_on_when_the_simulator_is_back(chromium: Browser, tmp_path
         own.kill()
         own.start(port)
         await screen.asks("sendMessage", text="meanwhile")
-        await expect(screen.bubble("meanwhile")).to_be_visible(timeout=30_000)
+        await expect(screen.bubble("meanwhile")).to_be_visible()
         await context.close()
 
 

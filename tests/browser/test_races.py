@@ -278,3 +278,35 @@ async def test_the_focus_stays_on_a_link_in_a_message_while_that_is_read(keys: K
 async def state(hub: Hub, sender: str, message: str) -> str:
     """How far a message is, as its sender is told."""
     return str((await hub.client(sender).call("GET", f"/v1/messages/{message}")).json()["status"])
+
+
+async def test_an_agent_who_is_quicker_than_the_page_loads_is_shown_people(hub, desk):
+    me, other = await hub.newcomer("me", role="agent"), await hub.newcomer("other")
+    await hub.conversation(me, other)
+    window, slow = await desk.window(hub), Held()
+    await window.page.route("**/v1/users?*", slow)
+    await window.log_in(me)
+    await slow.asked.wait()
+    await expect(window.entry(other)).to_be_visible()
+    await window.page.keyboard.press("Control+k")
+    await expect(window.dialog).to_be_visible()
+    slow.released.set()
+    await expect(window.dialog.get_by_role("checkbox")).not_to_have_count(0)
+
+
+async def test_who_is_chosen_while_the_page_loads_is_talked_with_where_one_has_talked_before(hub, desk):
+    me, other = await hub.newcomer("me", role="agent"), await hub.newcomer("other")
+    conversation = await hub.conversation(me, other)
+    await hub.say(other, conversation, "hello")
+    window, slow = await desk.window(hub), Held()
+    await window.page.route("**/v1/conversations?*", slow)
+    await window.log_in(me)
+    await slow.asked.wait()
+    await window.page.keyboard.press("Control+k")
+    await window.dialog.get_by_label(window.words.username).fill(other)
+    await window.dialog.get_by_role("button", name=window.words.chat_with.format(other), exact=True).click()
+    slow.released.set()
+    await expect(window.heading(other)).to_be_visible()
+    await expect(window.message("hello")).to_be_visible()
+    listed = (await hub.client(me).call("GET", "/v1/conversations")).json()
+    assert [one["conversation_id"] for one in listed] == [conversation]

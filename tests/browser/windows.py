@@ -21,9 +21,6 @@ REFUSED: Final = "Failed to load resource: the server responded with a status of
 _WATCH: Final = """addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sample }) =>
   console.error(`The policy was violated: ${violatedDirective} by ${blockedURI} ${sample}`))"""
 
-
-_MOMENT: Final = 5_000  # ms in which the focus may be on its way
-
 # The browser draws a ring of its own ("auto") around what has no other.
 _FOCUS: Final = """() => {
   const one = document.activeElement;
@@ -156,7 +153,7 @@ class Window:
     async def focused(self) -> str:
         """What has the focus: its element and what it is called. Fails where nothing has it, or nothing shows it."""
         try:
-            await self.page.wait_for_function("() => document.activeElement !== document.body", timeout=_MOMENT)
+            await self.page.wait_for_function("() => document.activeElement !== document.body")
         except TooLate as error:
             raise AssertionError("the focus is lost") from error
         tag, name, seen = await self.page.evaluate(_FOCUS)
@@ -200,6 +197,7 @@ class Desk:
         """Open one. `beside`: as a tab next to this; `context`: as Playwright's new_context takes it."""
         if beside is None:
             within = await self._browser.new_context(locale=locale, **context)
+            within.set_default_timeout(DEADLINE * 1000)
             await within.add_init_script(_WATCH)
             self._contexts.append(within)
         else:
@@ -214,6 +212,9 @@ class Desk:
 
     async def close(self) -> None:
         """Close them all. Fails where something happened in one of them that must not."""
+        for window in self._windows:
+            if not window.page.is_closed():  # a request that is held is nobody's fault any more
+                await window.page.unroute_all(behavior="ignoreErrors")
         for context in self._contexts:
             await context.close()
         for window in self._windows:

@@ -152,7 +152,7 @@ class Patience:
         """A moment; `seen`: how what is waited for stands. Fails where nothing has moved for too long."""
         await asyncio.sleep(0.05)
         now = repr((self._hub.deaths, self._hub.moves(), seen))
-        if now != self._last:
+        if now != self._last or not self._hub.up.is_set():  # who starts it has a deadline of his own
             self._last, self._since = now, time.monotonic()
         if time.monotonic() - self._since > self._hub.still:
             raise StuckError(f"not {self._what}, and nothing moves: {now}")

@@ -66,7 +66,7 @@ def test_what_a_run_writes_is_gone_at_its_end_and_what_a_killed_one_left_with_th
 
 @pytest.mark.parametrize(("seconds", "said"), [(60.0, False), (61.0, True)])
 def test_a_tier_over_its_budget_says_so(seconds: float, said: bool) -> None:
-    result = Result(Tier("unit", "", 60), 1, 0, [], seconds, 1.0, Counter())
+    result = Result(Tier("unit", "", 60), 1, [], [], seconds, 1.0, Counter())
     assert ("over its budget" in result.line) is said
 
 

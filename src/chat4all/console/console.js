@@ -23,13 +23,15 @@ const MINUTE = 60_000;
 
 export class Console {
   #session;
-  #agent = false;
+  #loaded; // a promise of whether they are an agent, kept when the list of conversations is there too
+  #tellLoaded;
   #conversation; // null: none is open; undefined: nothing was shown yet
   #typingEnds = null;
   #askingAgain = false;
 
   constructor(session) {
     this.#session = session;
+    this.#loaded = new Promise((resolve) => (this.#tellLoaded = resolve));
     this.inbox = new Inbox(session);
     this.outbox = new Outbox(session);
     this.socket = new Socket(session, () => this.inbox.cursors());
@@ -68,7 +70,7 @@ export class Console {
       try {
         await this.inbox.refresh();
         const { body } = await this.#session.call("GET", `/v1/users?q=${encodeURIComponent(this.#session.username)}`);
-        this.#agent = body.some((one) => one.username === this.#session.username && one.role !== "user");
+        this.#tellLoaded(body.some((one) => one.username === this.#session.username && one.role !== "user"));
         await this.#suggest();
         return;
       } catch (error) {
@@ -157,8 +159,11 @@ export class Console {
 
   #find() {
     finder.open(this.#session, {
-      agent: this.#agent,
-      onChosen: async (names) => this.#open((await this.inbox.with(names)).id),
+      agent: this.#loaded,
+      onChosen: async (names) => {
+        await this.#loaded; // what is not loaded yet may be the conversation that they want
+        this.#open((await this.inbox.with(names)).id);
+      },
     });
   }
 

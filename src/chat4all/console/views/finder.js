@@ -8,14 +8,19 @@ import * as dialogs from "./dialogs.js";
 const PAUSE = 150; // ms without a key until it is searched
 const SHOWN = 20; // people
 
-/** Open the dialog. `agent`: whether the beginning of a name is enough; `onChosen` gets the user names. */
+/**
+ * Open the dialog, at once. `agent`: a promise of whether the beginning of a name is enough; `onChosen` gets the user
+ * names.
+ */
 export function open(session, { agent, onChosen }) {
-  new Finder(session, agent, onChosen).open();
+  const finder = new Finder(session, onChosen);
+  finder.open();
+  agent.then((is) => is && finder.suggest());
 }
 
 class Finder {
   #session;
-  #agent;
+  #agent = false;
   #onChosen;
   #chosen = new Set();
   #found = [];
@@ -24,14 +29,14 @@ class Finder {
   #beginning = false;
   #close = null;
 
-  constructor(session, agent, onChosen) {
+  constructor(session, onChosen) {
     this.#session = session;
-    this.#agent = agent;
     this.#onChosen = onChosen;
     this.input = element("input", {
       id: "find", type: "search", autocomplete: "off", autocapitalize: "none", spellcheck: "false", maxlength: 64, autofocus: true,
       aria: { describedby: "find-hint" }, on: { input: () => this.#soon(), keydown: (event) => this.#onKey(event) },
     });
+    this.hint = element("small", { id: "find-hint" }, t("findHintUser"));
     this.results = element("ul", { class: "people" });
     this.said = element("p", { class: "quiet", role: "status" });
     this.start = element("button", { type: "button", class: "primary", hidden: true, on: { click: () => this.#begin([...this.#chosen]) } });
@@ -39,10 +44,15 @@ class Finder {
 
   open() {
     const label = element("label", { for: "find" }, t("username"));
-    const hint = element("small", { id: "find-hint" }, t(this.#agent ? "findHintAgent" : "findHintUser"));
-    const content = [label, this.input, hint, this.results, this.said, this.start];
+    const content = [label, this.input, this.hint, this.results, this.said, this.start];
     this.#close = dialogs.open(t("findPeople"), content).close;
-    if (this.#agent) this.#search();
+  }
+
+  /** To an agent: people before anything is written, and all whose name begins with what is. */
+  suggest() {
+    this.#agent = true;
+    this.hint.textContent = t("findHintAgent");
+    this.#search();
   }
 
   #soon() {
