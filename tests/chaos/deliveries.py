@@ -23,6 +23,8 @@ from chat4all.cli.client import Client
 LEASE: Final = 3  # seconds an attempt may take
 OPEN: Final = ("claimed", "asked", "answered")  # points at which the ledger holds an attempt without an end
 _AT_ONCE: Final = 16
+_PACE: Final = 0.5  # seconds between what is more: twice as quick as a chat is written to
+_MOST: Final = 1000  # messages to a chat, where a death never comes
 
 # Everything that can go wrong with a call or an update, each now and then.
 FAULTS: Final[Mapping[str, dict[str, Any]]] = {
@@ -60,7 +62,8 @@ def by_turns(rules: Rules, every: int) -> dict[str, dict[str, Any]]:
 
 class Load(NamedTuple):
     """How much: `outbound`, `inbound`: messages to and from each of so many chats; `calls`, `updates`: what goes wrong
-    with them; `deaths`: of the server."""
+    with them; `deaths`: of the server; `goes_on`: the team writes more than that until the last death, so that it does
+    not run out of messages to die at, however slow the machine is."""
 
     chats: int
     outbound: int
@@ -68,6 +71,7 @@ class Load(NamedTuple):
     calls: Rules
     updates: Rules
     deaths: Sequence[Death]
+    goes_on: bool = False
 
 
 class Told(NamedTuple):
@@ -97,16 +101,22 @@ class Run:
         self._phones: dict[str, int] = {f"phone_{i:03}": 0 for i in range(load.chats)}
         self._chats: dict[str, str] = {}  # the conversation of each phone
         self._messages: dict[str, str] = {}  # the text of each message's id
+        self._posted: Counter[str] = Counter()  # messages to each phone
         self._left: list[tuple[str, int]] = []
         self._settled = 0
+        self._over = asyncio.Event()  # it has died for the last time
         hub.moves = lambda: (len(self._chats), len(self._messages), self._settled)
 
     async def tell(self) -> Told:
         """All of it, until everything has come to an end."""
         async with self._hub.ended(), self._ana, self._http:
-            await together(self._hub.live(self._load.deaths, self._look), self._talk())
+            await together(self._live(), self._talk())
             await self._control("DELETE", "/faults")  # everything that was begun comes to its end
             return await self._told()
+
+    async def _live(self) -> None:
+        await self._hub.live(self._load.deaths, self._look)
+        self._over.set()
 
     def _look(self, point: str) -> None:
         """At how many attempts have no end, in a copy of the ledger."""
@@ -155,12 +165,17 @@ class Run:
 
     async def _team(self, name: str, gate: asyncio.Semaphore) -> None:
         """Ana writes to this one: the next only when the one before is accepted, so that there is an order."""
-        for i in range(self._load.outbound):
+        for i in range(_MOST):
+            if i >= self._load.outbound:
+                if not self._load.goes_on or self._over.is_set():
+                    return
+                await asyncio.sleep(_PACE)
             text = f"{name} gets {i}"
             body = {"chat_id": self._chats[name], "content": text}
             async with gate:
                 made = await self._hub.call(self._ana, "POST", "/v1/messages", body, key=text.replace(" ", "-"))
                 self._messages[made["message_id"]] = text
+                self._posted[name] += 1
 
     async def _person(self, name: str, gate: asyncio.Semaphore) -> None:
         for i in range(self._load.inbound):
@@ -180,7 +195,7 @@ class Run:
         await bounded(settle(message, text) for message, text in self._messages.items())
         heard = {name: await self._heard(chat, self._load.inbound) for name, chat in self._chats.items()}
         return Told(
-            texts={name: [f"{name} gets {i}" for i in range(self._load.outbound)] for name in self._phones},
+            texts={name: [f"{name} gets {i}" for i in range(self._posted[name])] for name in self._phones},
             said={name: [f"{name} says {i}" for i in range(self._load.inbound)] for name in self._phones},
             doubts=doubts,
             heard=heard,

@@ -13,7 +13,7 @@ from tests.chaos import killed
 from chat4all.channels.kit import attempts, lanes
 from chat4all.conversations.acceptance import Acceptance
 
-_MOMENT = 1.0  # seconds
+_MOMENT = 5.0  # seconds
 _numbers = itertools.count()
 
 
