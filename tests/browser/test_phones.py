@@ -14,6 +14,19 @@ from tests.integration.simulator.world import Bot, Simulator, simulating
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+# What a chat held so far is answered when the test says so; as it was when it was asked.
+SLOW = """
+const { fetch } = window;
+window.slow = { asked: 0 };
+const released = new Promise((resolve) => (slow.release = resolve));
+window.fetch = async (...given) => {
+  const answer = await fetch(...given);
+  if (given[0].split("/").at(-2) === "chats") {
+    slow.asked += 1;
+    await released;
+  }
+  return answer;
+};"""
 LOOKS = [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": {"width": 320, "height": 640}}]
 
 
@@ -84,6 +97,18 @@ async def test_what_a_bot_says_edits_and_deletes_is_seen_live(screen: Screen):
     await expect(screen.bubble("Where to?").get_by_text("edited")).to_be_visible()
     await screen.asks("deleteMessage", message_id=sent["message_id"])
     await expect(screen.bubble("Where to?")).to_have_count(0)
+
+
+async def test_what_a_bot_says_while_the_chat_loads_is_seen(page: Page, simulator: Simulator):
+    screen = await asyncio.to_thread(Screen, page, simulator, await asyncio.to_thread(simulator.bot))
+    await page.add_init_script(SLOW)
+    await page.goto(screen.url)
+    await page.get_by_label("Chats").get_by_role("button", name=screen.bot.name).click()
+    await page.wait_for_function("() => slow.asked > 0")
+    await screen.asks("sendMessage", text="meanwhile")
+    await expect(page.get_by_label("Chats").get_by_text("meanwhile")).to_be_visible()  # the line has told it
+    await page.evaluate("() => slow.release()")
+    await expect(screen.bubble("meanwhile")).to_have_count(1)
 
 
 async def test_a_person_writes_quotes_edits_and_deletes(screen: Screen):

@@ -212,9 +212,6 @@ class Desk:
 
     async def close(self) -> None:
         """Close them all. Fails where something happened in one of them that must not."""
-        for window in self._windows:
-            if not window.page.is_closed():  # a request that is held is nobody's fault any more
-                await window.page.unroute_all(behavior="ignoreErrors")
         for context in self._contexts:
             await context.close()
         for window in self._windows:

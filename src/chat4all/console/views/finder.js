@@ -1,6 +1,7 @@
 // Finding people to begin a conversation with: one by a click, several by ticking them.
 
 import { avatar, element, words } from "../element.js";
+import { whenUp } from "../pointer.js";
 import { AnswerError } from "../rest.js";
 import { t } from "../texts.js";
 import * as dialogs from "./dialogs.js";
@@ -75,6 +76,10 @@ class Finder {
   }
 
   #show(names, said) {
+    whenUp(() => this.#draw(names, said));
+  }
+
+  #draw(names, said) {
     this.#found = names;
     this.said.textContent = said;
     this.results.replaceChildren(...[...new Set([...this.#chosen, ...names])].map((name) => this.#person(name)));

@@ -1,6 +1,7 @@
 // The conversations, by last activity: who, the last words, when, how many are unread, who is there.
 
 import { avatar, element, words } from "../element.js";
+import { drawSoon } from "../pointer.js";
 import { t } from "../texts.js";
 import { brief } from "../times.js";
 
@@ -8,7 +9,7 @@ export class List {
   #inbox;
   #items = new Map(); // conversation id → element
   #stale = new Set(); // conversation ids
-  #frame = null;
+  #drawing = false; // it will be, soon
   #chosen = null;
 
   constructor(inbox) {
@@ -53,8 +54,10 @@ export class List {
   /** Many changes come at once: they are drawn together. */
   #mark(id) {
     this.#stale.add(id);
-    this.#frame ??= requestAnimationFrame(() => {
-      this.#frame = null;
+    if (this.#drawing) return;
+    this.#drawing = true;
+    drawSoon(() => {
+      this.#drawing = false;
       this.#draw();
     });
   }

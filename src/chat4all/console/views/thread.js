@@ -1,6 +1,7 @@
 // What was said in one conversation: drawn where it is looked at, loaded as it is needed, kept still while rows come in.
 
 import { element, iconButton } from "../element.js";
+import { drawSoon } from "../pointer.js";
 import { AnswerError } from "../rest.js";
 import { t } from "../texts.js";
 import { dayOf } from "../times.js";
@@ -21,7 +22,7 @@ export class Thread {
   #window = new Window();
   #drawn = new Map(); // key → {element, print}
   #quoted = new Map(); // message id → row, or null where it cannot be had
-  #frame = null;
+  #drawing = false; // it will be, soon
   #follow = true;
   #loading = false;
   #stuck = false; // loading failed: what to do is said at the top
@@ -157,8 +158,10 @@ export class Thread {
   }
 
   #drawSoon() {
-    this.#frame ??= requestAnimationFrame(() => {
-      this.#frame = null;
+    if (this.#drawing) return;
+    this.#drawing = true;
+    drawSoon(() => {
+      this.#drawing = false;
       if (!this.#conversation) return;
       this.#draw();
       this.#read();

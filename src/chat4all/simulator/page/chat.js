@@ -14,6 +14,8 @@ export class Chat {
     this.blocked = one.blocked;
     this.attempt = attempt;
     this.messages = new Map();
+    this.loads = 0;
+    this.meanwhile = null; // what has happened since a load began, which its answer may not have
     this.answering = null; // a message
     this.editing = null; // a message
     this.build(place, one.chat.title || one.chat.first_name);
@@ -45,18 +47,38 @@ export class Chat {
   }
 
   async load() {
-    const messages = await this.phone.messages(this.key);
+    const turn = ++this.loads; // of several at once the last one counts
+    this.meanwhile ??= [];
+    try {
+      const messages = await this.phone.messages(this.key);
+      if (turn === this.loads) this.show(messages);
+    } finally {
+      if (turn === this.loads) {
+        const happened = this.meanwhile;
+        this.meanwhile = null;
+        happened.forEach((event) => this.take(event));
+      }
+    }
+  }
+
+  show(messages) {
     this.messages = new Map(messages.map((one) => [one.message_id, one]));
     this.list.replaceChildren(...messages.map((one) => this.bubble(one)));
     this.to_end();
   }
 
-  /** Something has happened in this chat. */
+  /** Something has happened in this chat; perhaps it is known already. */
   take(event) {
+    if (this.meanwhile) {
+      this.meanwhile.push(event);
+      return;
+    }
     if (event.what === "message") {
       this.show_typing("");
       this.messages.set(event.message.message_id, event.message);
-      this.list.append(this.bubble(event.message));
+      const known = this.find(event.message.message_id);
+      if (known) known.replaceWith(this.bubble(event.message));
+      else this.list.append(this.bubble(event.message));
       this.to_end();
     } else if (event.what === "edited") {
       this.messages.set(event.message.message_id, event.message);

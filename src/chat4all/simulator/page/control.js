@@ -60,14 +60,10 @@ export class Phone {
     return call("PUT", `${this.path}/chats/${part(bot)}/blocked`, { blocked });
   }
 
-  /** Tells of what happens; `lost` when events may have been missed. Gives a function that ends it. */
-  listen(happened, lost) {
+  /** Tells of what happens; `opened`: what was before it is not told. Gives a function that ends it. */
+  listen(happened, opened) {
     const source = new EventSource(`${BASE}${this.path}/stream`);
-    let begun = false;
-    source.addEventListener("open", () => {
-      if (begun) lost();
-      begun = true;
-    });
+    source.addEventListener("open", opened);
     source.addEventListener("message", (event) => happened(JSON.parse(event.data)));
     return () => source.close();
   }

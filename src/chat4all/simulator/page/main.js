@@ -5,7 +5,7 @@ import { element } from "/page/element.js";
 import { Chat } from "/page/chat.js";
 import { ask } from "/page/dialog.js";
 
-const state = { people: [], person: null, chats: [], open: null, stop: null };
+const state = { people: [], person: null, chats: [], loads: 0, open: null, stop: null };
 const view = {};
 
 function build() {
@@ -73,18 +73,30 @@ async function pick(person) {
   state.open = null;
   view.title.textContent = `${person.first_name}'s chats`;
   view.chat.replaceChildren(element("p", { class: "hint" }, "Pick a chat."));
-  state.stop = state.person.listen(happened, again);
+  state.stop = state.person.listen(happened, look);
   location.hash = person.username;
   await attempt(async () => {
     await load();
-    await loadChats();
-    const only = state.chats.length === 1 ? state.chats[0] : null;
-    if (only) await open(only);
+    const [only, ...others] = await loadChats();
+    if (only && !others.length && !state.open) await open(only);
   });
 }
 
 async function loadChats() {
-  state.chats = await state.person.chats();
+  const turn = ++state.loads; // of several at once the last one counts
+  const chats = await state.person.chats();
+  if (turn === state.loads) {
+    state.chats = chats;
+    showChats();
+  }
+  return chats;
+}
+
+/** Draw them anew where something has changed: what is being clicked stays where it is. */
+function showChats() {
+  const print = JSON.stringify([state.person.name, state.chats, state.open?.id]);
+  if (print === view.print) return;
+  view.print = print;
   view.chats.replaceChildren(...state.chats.map(row));
 }
 
@@ -107,7 +119,7 @@ function row(one) {
 async function open(one) {
   state.open = new Chat(state.person, one, view.chat, attempt);
   await attempt(() => state.open.load());
-  view.chats.replaceChildren(...state.chats.map(row));
+  showChats();
 }
 
 function happened(event) {
@@ -119,8 +131,8 @@ function happened(event) {
   if (event.what === "message" || event.what === "blocked") attempt(loadChats);
 }
 
-/** The line was lost and is there again: what happened meanwhile is looked up. */
-function again() {
+/** The line is there, for the first time or again: what happened before it was is looked up. */
+function look() {
   attempt(async () => {
     await loadChats();
     await state.open?.load();
