@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -59,6 +60,17 @@ def secured(
             engine.stop()
 
 
+async def closed(port: int) -> None:
+    """Wait until no connection to this port is open: a library's close may return while TLS still takes its leave, and
+    the loop has to go on until it has."""
+    transports = [one for one in gc.get_objects() if isinstance(one, asyncio.Transport)]
+    there = [one for one in transports if (one.get_extra_info("peername") or (None, None))[1] == port]
+    sockets = [one for one in (transport.get_extra_info("socket") for transport in there) if one is not None]
+    async with asyncio.timeout(DEADLINE):
+        while any(one.fileno() != -1 for one in sockets):
+            await asyncio.sleep(0.01)
+
+
 async def kafka(engine: Engine, **given: Any) -> None:
     log = KafkaLog(KafkaSettings(servers=engine.address, user="chat4all", **given))
     try:
@@ -91,6 +103,7 @@ async def redis(engine: Engine, **given: Any) -> None:
         assert await realtime.version()
     finally:
         await realtime.close()
+        await closed(engine.port())
 
 
 async def minio(engine: Engine, **given: Any) -> None:
