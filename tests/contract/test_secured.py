@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,12 +61,18 @@ def secured(
             engine.stop()
 
 
+def leads_to(port: int, one: socket.socket) -> bool:
+    """Whether it is connected with this port."""
+    try:
+        return one.family == socket.AF_INET and one.getpeername()[1] == port
+    except OSError:
+        return False
+
+
 async def closed(port: int) -> None:
     """Wait until no connection to this port is open: a library's close may return while TLS still takes its leave, and
     the loop has to go on until it has."""
-    transports = [one for one in gc.get_objects() if isinstance(one, asyncio.Transport)]
-    there = [one for one in transports if (one.get_extra_info("peername") or (None, None))[1] == port]
-    sockets = [one for one in (transport.get_extra_info("socket") for transport in there) if one is not None]
+    sockets = [one for one in gc.get_objects() if isinstance(one, socket.socket) and leads_to(port, one)]
     async with asyncio.timeout(DEADLINE):
         while any(one.fileno() != -1 for one in sockets):
             await asyncio.sleep(0.01)
