@@ -1,4 +1,4 @@
-"""What unit tests share."""
+"""Fixtures that every unit test may ask for: a world of the spine whose engines are the embedded twins."""
 
 from collections.abc import AsyncIterator
 
