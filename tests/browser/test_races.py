@@ -323,3 +323,32 @@ async def test_a_click_counts_though_the_list_changes_while_the_button_is_down(h
     await window.page.mouse.up()
     await expect(window.heading(other)).to_be_visible()
     await expect(window.message("again")).to_be_visible()
+
+
+async def test_what_is_edited_with_the_arrow_is_what_was_said_last_though_it_has_not_come_back(hub, desk):
+    me, other = await hub.newcomers("me", "other")
+    conversation = await hub.conversation(me, other)
+    window, silent, slow = await desk.window(hub), asyncio.Event(), Held()
+
+    def keeps(line: WebSocketRoute) -> None:
+        server = line.connect_to_server()
+        server.on_message(lambda said: None if silent.is_set() and '"seq"' in str(said) else line.send(said))
+
+    await window.page.route_web_socket(re.compile(r"/ws\b"), keeps)
+    await (await window.log_in(me)).open(other)
+    await window.say("first")
+    await expect(window.log.locator("article[data-seq='1']")).to_be_visible()
+    silent.set()
+    await window.page.route(MESSAGES, slow)
+    await window.say("second")
+    await slow.asked.wait()
+    await window.box.press("ArrowUp")
+    await expect(window.box).to_have_value("")  # nobody knows its id yet
+    slow.released.set()
+    await expect(window.state("second", window.words.sent)).to_be_visible()
+    await window.box.press("ArrowUp")
+    await expect(window.box).to_have_value("second")
+    await window.say("second, edited")
+    async with asyncio.timeout(60):
+        while await hub.contents(me, conversation) != ["first", "second, edited"]:
+            await asyncio.sleep(0.05)

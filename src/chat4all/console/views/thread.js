@@ -83,9 +83,12 @@ export class Thread {
     this.pill.hidden = true;
   }
 
-  /** The newest message of one's own that can be edited. */
+  /** The newest message of one's own, to be edited: null where there is none, or where it is not accepted yet. */
   lastOwn() {
-    const rows = [...(this.#conversation?.rows.values() ?? [])].sort((a, b) => b.seq - a.seq);
+    if (!this.#conversation) return null;
+    const entry = this.#unsettled().at(-1);
+    if (entry) return entry.state === "accepted" ? { ...this.#asRow(entry), message_id: entry.messageId, conversation_id: entry.conversation } : null;
+    const rows = [...this.#conversation.rows.values()].sort((a, b) => b.seq - a.seq);
     return rows.find((row) => row.type === "message" && row.sender_id === this.#inbox.me && !row.deleted_at) ?? null;
   }
 
@@ -262,15 +265,23 @@ export class Thread {
 
   /** What is not accepted, or accepted and not come back yet, stands at the end. */
   #ofOutbox() {
-    const entries = this.#outbox.entries(this.#conversation.id).filter((one) => one.kind === "message" && !this.#isBack(one));
-    for (const { messageId } of entries) if (messageId && this.#conversation.row(messageId)) this.#outbox.settled(messageId);
-    return entries.filter((one) => !this.#conversation.row(one.messageId)).map((entry) => {
-      const { content, reply_to: replyTo = null } = entry.body;
-      const row = { content, reply_to: replyTo, timestamp: entry.at, edited_at: null, deleted_at: null, sender_id: this.#inbox.me };
+    return this.#unsettled().map((entry) => {
+      const row = this.#asRow(entry);
       const state = entry.state === "accepted" ? "sent" : entry.state;
       const view = { key: entry.key, mine: true, state, reason: entry.reason, change: entry, quote: this.#quote(row) };
       return { key: entry.key, print: print(row, view), make: () => message(row, view, this.#actions(view)) };
     });
+  }
+
+  /** The entries of messages that are not among the rows yet. */
+  #unsettled() {
+    const entries = this.#outbox.entries(this.#conversation.id).filter((one) => one.kind === "message" && !this.#isBack(one));
+    for (const { messageId } of entries) if (messageId && this.#conversation.row(messageId)) this.#outbox.settled(messageId);
+    return entries.filter((one) => !this.#conversation.row(one.messageId));
+  }
+
+  #asRow({ at, body: { content, reply_to: replyTo = null } }) {
+    return { content, reply_to: replyTo, timestamp: at, edited_at: null, deleted_at: null, sender_id: this.#inbox.me };
   }
 
   /** Its row is here before the answer to it is: as far as one can see, for it is not shown twice for that moment. */
