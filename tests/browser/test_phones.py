@@ -27,6 +27,15 @@ window.fetch = async (...given) => {
   }
   return answer;
 };"""
+# The lines on which the page is told of what happens.
+LINES = """
+window.lines = [];
+window.EventSource = class extends window.EventSource {
+  constructor(...given) {
+    super(...given);
+    lines.push(this);
+  }
+};"""
 LOOKS = [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": {"width": 320, "height": 640}}]
 
 
@@ -109,6 +118,20 @@ async def test_what_a_bot_says_while_the_chat_loads_is_seen(page: Page, simulato
     await expect(page.get_by_label("Chats").get_by_text("meanwhile")).to_be_visible()  # the line has told it
     await page.evaluate("() => slow.release()")
     await expect(screen.bubble("meanwhile")).to_have_count(1)
+
+
+async def test_what_is_being_clicked_or_selected_stays_where_it_is_when_the_chat_is_looked_up_again(screen: Screen):
+    page = screen.page
+    await page.add_init_script(LINES)
+    await page.reload()
+    await screen.open()
+    await screen.asks("sendMessage", text="Red or blue?")
+    bubble = await screen.bubble("Red or blue?").element_handle()
+    async with page.expect_response(lambda answer: answer.url.split("/")[-2] == "chats"):
+        await page.evaluate("() => lines.at(-1).dispatchEvent(new Event('open'))")
+    await screen.asks("sendMessage", text="It has been looked up")
+    await expect(screen.bubble("It has been looked up")).to_be_visible()
+    assert await bubble.evaluate("(one) => one.isConnected")
 
 
 async def test_a_person_writes_quotes_edits_and_deletes(screen: Screen):

@@ -240,7 +240,7 @@ async def test_a_quote_that_is_looked_for_while_one_goes_elsewhere_leads_nowhere
     held = Held()
     await window.page.route(HISTORY, held)
     await quote.click()
-    await asyncio.wait_for(held.asked.wait(), 20)
+    await asyncio.wait_for(held.asked.wait(), 60)
     await window.open(third)
     held.released.set()
     await expect(window.log.locator(".text")).to_have_text(["hello"])

@@ -122,7 +122,7 @@ async def test_there_is_room_for_so_many(work):
     await asyncio.sleep(0.01)
     assert not waiting.done()
     work.gates["a1"].set()
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 60)
     await until(lambda: made.waiting == 0)
 
 
@@ -156,7 +156,7 @@ async def test_a_fault_in_the_code_is_told(work, caplog):
     made = lanes(work)
     work.again["a1"] = [ZeroDivisionError()]
     made.put(P, 0, b"a", "a1")
-    await asyncio.wait_for(made.broken.wait(), 5)
+    await asyncio.wait_for(made.broken.wait(), 60)
     assert made.done() == {P: 0}
 
 

@@ -92,9 +92,9 @@ def test_a_long_poll_without_anything_is_answered_empty_in_time(bot: Bot, phone:
 
 
 def test_a_second_poller_ends_the_first(bot: Bot, phone: Phone, meanwhile):
-    first = meanwhile(bot.ask, "getUpdates", timeout=20)
-    until(lambda: [one for one in bot.log("received") if one["parameters"].get("timeout") == "20"])
-    second = meanwhile(bot.ask, "getUpdates", timeout=21)
+    first = meanwhile(bot.ask, "getUpdates", timeout=49)
+    until(lambda: [one for one in bot.log("received") if one["parameters"].get("timeout") == "49"])
+    second = meanwhile(bot.ask, "getUpdates", timeout=50)
     refused = first.result()
     assert (refused.status_code, refused.json()["error_code"], refused.json()["description"]) == (409, 409, OTHER)
     phone.write(bot, "for the second")
@@ -102,7 +102,7 @@ def test_a_second_poller_ends_the_first(bot: Bot, phone: Phone, meanwhile):
 
 
 def test_a_webhook_ends_a_poll_and_refuses_others(bot: Bot, phone: Phone, meanwhile, receive):
-    poll = meanwhile(bot.ask, "getUpdates", timeout=20)
+    poll = meanwhile(bot.ask, "getUpdates", timeout=49)
     until(lambda: bot.log("received")[-1]["method"] == "getUpdates")
     bot.call("setWebhook", url=receive().url)
     assert poll.result().json()["description"] == "Conflict: terminated by setWebhook request"

@@ -61,7 +61,9 @@ export class Chat {
     }
   }
 
+  /** Draw them; where nothing is new, what is being clicked stays where it is. */
   show(messages) {
+    if (this.list.hasChildNodes() && same(messages, [...this.messages.values()])) return;
     this.messages = new Map(messages.map((one) => [one.message_id, one]));
     this.list.replaceChildren(...messages.map((one) => this.bubble(one)));
     this.to_end();
@@ -75,8 +77,9 @@ export class Chat {
     }
     if (event.what === "message") {
       this.show_typing("");
-      this.messages.set(event.message.message_id, event.message);
       const known = this.find(event.message.message_id);
+      if (known && same(event.message, this.messages.get(event.message.message_id))) return;
+      this.messages.set(event.message.message_id, event.message);
       if (known) known.replaceWith(this.bubble(event.message));
       else this.list.append(this.bubble(event.message));
       this.to_end();
@@ -187,6 +190,10 @@ export class Chat {
   to_end() {
     this.list.scrollTop = this.list.scrollHeight;
   }
+}
+
+function same(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 /** What a group says of itself. */
