@@ -1,7 +1,10 @@
-"""Futures that may outlive whoever waits for them."""
+"""Futures and tasks that may outlive whoever waits for them."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
+
+_TOLD: Final = 5  # times that a task is told to end
+_HEARS: Final = 1.0  # seconds it gets each time
 
 
 def seen(future: asyncio.Future[Any]) -> None:
@@ -9,3 +12,14 @@ def seen(future: asyncio.Future[Any]) -> None:
     and asyncio would log that it "was never retrieved", as if nobody had cared. Whoever still waits gets it as ever."""
     if not future.cancelled():
         future.exception()
+
+
+async def cancelled(task: asyncio.Task[Any]) -> bool:
+    """Cancel a task again and again until it has heard it; whether it has ended. A library that is just finishing
+    something may take a cancellation for its own, as wait_for of Python 3.11 does
+    (https://github.com/python/cpython/issues/86296), and redis-py sends each command by it."""
+    for _ in range(_TOLD):
+        task.cancel()
+        if (await asyncio.wait({task}, timeout=_HEARS))[0]:
+            return True
+    return False

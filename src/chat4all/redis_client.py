@@ -48,7 +48,7 @@ class RedisClient:
         answers: list[Any] = []
         try:
             for start in range(0, len(commands), _TOGETHER):
-                async with asyncio.timeout(2 * self.settings.request_seconds):
+                async with patience(self.settings):
                     answers += await self._send(commands[start : start + _TOGETHER])
         except (RedisError, OSError, TimeoutError) as error:
             self._rests_until = time.monotonic() + _REST
@@ -70,8 +70,15 @@ class RedisClient:
             return await pipe.execute()
 
 
+def patience(settings: RedisSettings) -> asyncio.Timeout:
+    """How long to connect and to ask may take together."""
+    return asyncio.timeout(2 * settings.request_seconds)
+
+
 def client(settings: RedisSettings) -> aioredis.Redis:
-    """The library's client. Raises StartError for files that cannot be read."""
+    """The library's client; whoever asks it anything does so with `patience`. Its own time-out for requests is off: it
+    loses cancellations, by wait_for of Python 3.11 (https://github.com/python/cpython/issues/86296). Raises StartError
+    for files that cannot be read."""
     secured: dict[str, Any] = {}
     if settings.tls:
         settings.ssl_context()  # says which file it is
@@ -87,7 +94,7 @@ def client(settings: RedisSettings) -> aioredis.Redis:
         password=settings.password() or None,
         max_connections=settings.connections,
         timeout=settings.request_seconds,
-        socket_timeout=settings.request_seconds,
+        socket_timeout=None,
         socket_connect_timeout=settings.request_seconds,
         retry=Retry(NoBackoff(), 0),  # a pipeline that was cut off may have been done
         **secured,

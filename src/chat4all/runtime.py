@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -19,14 +19,12 @@ from starlette.types import ASGIApp
 
 from chat4all.api.lane import Lane
 from chat4all.config import ServerSettings
+from chat4all.futures import cancelled
 from chat4all.gateway.endpoint import Endpoint
 from chat4all.model.errors import StartError
 from chat4all.telemetry.traces import Traces
 
 _log = logging.getLogger(__name__)
-
-_TOLD: Final = 5  # times that a loop is told to end
-_HEARS: Final = 1.0  # seconds it gets each time
 
 
 class Loops:
@@ -66,7 +64,8 @@ class Loops:
             if name in self._ends and seconds:
                 self._ends[name]()
                 await asyncio.wait({task}, timeout=seconds)
-            await _cancelled(task)
+            if not await cancelled(task):
+                _log.critical("Loop %s does not end, and is left", name)
         self._tasks.clear()
 
     def _note(self, task: asyncio.Task[None]) -> None:
@@ -74,17 +73,6 @@ class Loops:
             return
         _log.critical("Loop %s ended", task.get_name(), exc_info=task.exception())
         self._ended.set()
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    """Told again until it has heard it: a library that is just finishing something may take a cancellation for its own,
-    as wait_for of Python 3.11 does (https://github.com/python/cpython/issues/86296). One that never hears is left."""
-    for _ in range(_TOLD):
-        task.cancel()
-        done, _rest = await asyncio.wait({task}, timeout=_HEARS)
-        if done:
-            return
-    _log.critical("Loop %s does not end, and is left", task.get_name())
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:

@@ -370,3 +370,19 @@ async def test_redis_what_is_no_push_may_have_been_one(redis: RedisTwin, redis_s
     async with redis.realtime.subscribe("g1") as pushes, client(redis_server) as server:
         await server.publish(f"{redis_server.prefix}push:g1", b"\xc1")
         assert await receive(pushes, 1) == [Push(gateway="g1", sweep=True)]
+
+
+@pytest.mark.engine
+async def test_redis_whoever_is_cancelled_at_any_moment_of_asking_hears_it(redis: RedisTwin) -> None:
+    push = numbered("nobody", 1)
+    await redis.realtime.publish(push)
+    heard = []
+    for moment in range(10):
+        asking = asyncio.create_task(redis.realtime.publish(push))
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        if asking.cancel():
+            await asyncio.wait({asking})
+            heard.append(asking.cancelled())
+    assert heard
+    assert all(heard)

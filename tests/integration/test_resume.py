@@ -14,6 +14,8 @@ from tests.integration.conftest import Start, running
 from tests.integration.people import Person, System, busy, chatter, expected
 from tests.integration.wires import LONG, Phone, Wire, join, wired
 
+from chat4all.gateway.shown import Shown
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 UNORDERED: Final = ("presence", "receipt", "typing", "pong")
@@ -287,6 +289,29 @@ async def test_a_client_that_says_nothing_goes_live(start: Start, phone: Phone) 
     ana, bruno, chat = await hasty.pair()
     await chatter(ana, chat, 2)
     wire = await phone.silent(hasty, bruno)
+    await ana.post(chat, "3")
+    await wire.up_to(chat, 3)
+    assert wire.seqs(chat) == [3]
+
+
+async def test_who_is_connected_is_shown_what_is_said_from_then_on_however_slowly_the_session_begins(
+    system: System, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, bruno, chat = await system.pair()
+    asked, answered, begin = asyncio.Event(), asyncio.Event(), Shown.begin
+
+    async def slowly(shown: Shown) -> None:
+        asked.set()
+        await answered.wait()
+        await begin(shown)
+
+    monkeypatch.setattr(Shown, "begin", slowly)
+    connecting = asyncio.create_task(phone.silent(system, bruno))
+    await asked.wait()
+    await chatter(ana, chat, 2)
+    assert not connecting.done(), "it would not be shown what was said"
+    answered.set()
+    wire = await connecting
     await ana.post(chat, "3")
     await wire.up_to(chat, 3)
     assert wire.seqs(chat) == [3]

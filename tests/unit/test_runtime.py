@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from chat4all import runtime
+from chat4all import futures
 from chat4all.directory.engine import Sql
+from chat4all.realtime.redis import RedisRealtime
+from chat4all.realtime.redis_subscription import Subscription
+from chat4all.redis_settings import RedisSettings
 from chat4all.runtime import Loops
 
 FOR_EVER = 60.0
@@ -30,9 +33,9 @@ class Deaf:
                     raise
 
 
-@pytest.mark.parametrize("times", [0, 1, runtime._TOLD - 1])
+@pytest.mark.parametrize("times", [0, 1, futures._TOLD - 1])
 async def test_a_loop_is_told_to_end_until_it_hears_it(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "_HEARS", 0.01)
+    monkeypatch.setattr(futures, "_HEARS", 0.01)
     deaf, loops = Deaf(times), Loops()
     loops.start("deaf", deaf.run())
     await asyncio.sleep(0)
@@ -44,13 +47,13 @@ async def test_a_loop_is_told_to_end_until_it_hears_it(times: int, monkeypatch: 
 async def test_one_that_never_hears_is_left_and_the_others_end(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(runtime, "_HEARS", 0.01)
-    other, deaf, loops = Deaf(0), Deaf(runtime._TOLD), Loops()
+    monkeypatch.setattr(futures, "_HEARS", 0.01)
+    other, deaf, loops = Deaf(0), Deaf(futures._TOLD), Loops()
     for name, loop in (("other", other), ("deaf", deaf)):
         loops.start(name, loop.run())
     await asyncio.sleep(0)
     await loops.stop()
-    assert (deaf.heard, other.heard) == (runtime._TOLD, 1)
+    assert (deaf.heard, other.heard) == (futures._TOLD, 1)
     assert [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"] == [
         "Loop deaf does not end, and is left"
     ]
@@ -71,3 +74,21 @@ async def test_a_cancellation_that_comes_with_the_answer_of_a_database_is_heard(
     with pytest.raises(asyncio.CancelledError):
         await asking
     await sql.close()
+
+
+async def test_a_subscription_ends_though_its_library_takes_a_cancellation_for_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deaf = Deaf(1)
+
+    async def run(subscription: Subscription) -> None:
+        subscription.listening.set()
+        await deaf.run()
+
+    monkeypatch.setattr(Subscription, "run", run)
+    monkeypatch.setattr(futures, "_HEARS", 0.01)
+    realtime = RedisRealtime(RedisSettings())
+    async with asyncio.timeout(FOR_EVER), realtime.subscribe("gateway"):
+        await asyncio.sleep(0)
+    assert deaf.heard == 2
+    await realtime.close()

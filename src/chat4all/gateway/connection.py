@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from websockets.exceptions import InvalidState
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
@@ -37,7 +37,7 @@ def wire(frame: bytes) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """From the request to upgrade on. `serve` is run for it once the handshake is done.
+    """From the request to upgrade on. `serve` is run for it, and answers the handshake by `accept`.
 
     `connections` and `tasks` are the server's: it asks what is in them to end when it goes away.
     """
@@ -55,6 +55,8 @@ class Connection(asyncio.Protocol):
         self._lost: Callable[[], None] | None = None
         self._leave: Callable[[], None] | None = None
         self._early: list[str] = []
+        self._response: Response | None = None  # the handshake's, while it is not answered
+        self._served = False
         self._parts: list[bytes] = []
         self._text = True  # of what is being heard: text has to be UTF-8, bytes may be anything
         self._holds: set[str] = set()  # why nothing is read just now
@@ -81,6 +83,15 @@ class Connection(asyncio.Protocol):
         else:
             self._release("nobody hears it yet")
 
+    def accept(self) -> None:
+        """Answer the handshake, where that is still to be done: from now on the client counts on what it is sent."""
+        response, self._response = self._response, None
+        if response is None or self._transport.is_closing():
+            return
+        self._protocol.send_response(response)
+        self._flush()
+        self.writable = True
+
     def write(self, data: bytes) -> None:
         """Hand over bytes made by `wire`. They are kept for a client that reads slowly: ask `writable` first."""
         self._transport.write(data)
@@ -102,6 +113,7 @@ class Connection(asyncio.Protocol):
 
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye, and wait a moment for the client to answer; one that does not read is broken off."""
+        self.accept()  # only then can a browser see why
         self.writable = False
         try:
             self._protocol.send_close(code, reason.encode()[:120].decode(errors="ignore"))
@@ -192,7 +204,7 @@ class Connection(asyncio.Protocol):
         self._shutdown = True
         if self._leave is not None:
             self._leave()
-        elif not self.writable:  # nobody serves it
+        elif not self._served:
             self._end()
 
     # Inside
@@ -201,17 +213,17 @@ class Connection(asyncio.Protocol):
         response = self._protocol.accept(request)
         if response.status_code == 101 and request.path.partition("?")[0] != "/ws":
             response = self._protocol.reject(404, "There is a WebSocket at /ws only.\n")
-        self._protocol.send_response(response)
         if response.status_code != 101:
+            self._protocol.send_response(response)
             self._failed = True
             return
-        self.writable = True
+        self._response, self._served = response, True
         self._hold("nobody hears it yet")
         task = asyncio.get_running_loop().create_task(self._serve(self, request))
         self._tasks.add(task)
-        task.add_done_callback(self._served)
+        task.add_done_callback(self._on_served)
 
-    def _served(self, task: asyncio.Task[None]) -> None:
+    def _on_served(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             _log.error("A session failed", exc_info=error)

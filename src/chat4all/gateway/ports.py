@@ -21,6 +21,10 @@ class Connection(Protocol):
 
     writable: bool
 
+    def accept(self) -> None:
+        """Answer the handshake: the client is connected from here on."""
+        ...
+
     def write(self, data: bytes) -> None:
         """Hand over a frame made by `wire`."""
         ...

@@ -6,6 +6,7 @@ nothing waits in the queue, which is nearly always, a push with the next seq goe
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -44,7 +45,8 @@ class CloseError(Exception):
 
 
 class Session:
-    """From the accepted handshake to the close."""
+    """From the handshake to the close. It is answered once it is known what has been said before: what comes from then
+    on, the client is shown."""
 
     def __init__(self, identity: Identity, connection: Connection, ports: Ports, *, resumes: bool = False) -> None:
         """`resumes`: the client has said that it will; then nothing is shown before, however long that takes."""
@@ -126,12 +128,12 @@ class Session:
         self._task = task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in one
         try:
-            await self._pump()
-        except asyncio.CancelledError:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._pump()
             if (why := self._why()) is None:
-                raise
+                raise asyncio.CancelledError
             task.uncancel()  # it was `_end` that asked for it
-            raise why from None
+            raise why
         finally:
             self._task = None
             self.gone()  # what comes from now on is nobody's
@@ -158,8 +160,9 @@ class Session:
     async def _pump(self) -> None:
         if not self._resumes:  # else the resume says where to start
             await self._shown.begin()
+        self._connection.accept()
         await self._open()
-        while True:
+        while self._why() is None:  # a library may have taken the cancellation by `_end` for its own
             self._at_hand = None
             self._at_hand = item = await self._next()
             if item is None:

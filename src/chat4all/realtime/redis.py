@@ -15,6 +15,7 @@ from typing import Final
 
 from redis.asyncio.client import Pipeline
 
+from chat4all.futures import cancelled
 from chat4all.realtime.port import TTL, Push, Status
 from chat4all.realtime.redis_subscription import Subscription, encode
 from chat4all.redis_client import RedisClient
@@ -91,9 +92,7 @@ class RedisRealtime:
                     await subscription.listening.wait()
             yield subscription.pushes()
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            await cancelled(task)
 
     async def beat(self, user: str, device: str, status: Status) -> None:
         key = self._key("devices", user)

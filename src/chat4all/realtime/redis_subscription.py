@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from chat4all.model.errors import StartError
 from chat4all.outage import Outage
 from chat4all.realtime.port import Push
-from chat4all.redis_client import client
+from chat4all.redis_client import client, patience
 from chat4all.redis_settings import RedisSettings
 
 _log = logging.getLogger(__name__)
@@ -65,14 +65,16 @@ class Subscription:
             )  # jitter
 
     async def _listen(self, line: aioredis.client.PubSub) -> None:
-        await line.subscribe(*self._channels)
+        async with patience(self._settings):
+            await line.subscribe(*self._channels)
         confirmed, asked = 0, False
         while True:
             message = await line.get_message(timeout=self._settings.ping_seconds)
             if message is None:
                 if asked:
                     raise TimeoutError("no sign of life")
-                await line.ping()
+                async with patience(self._settings):
+                    await line.ping()
                 asked = True
                 continue
             asked = False
