@@ -70,9 +70,9 @@ class RedisClient:
             return await pipe.execute()
 
 
-def patience(settings: RedisSettings) -> asyncio.Timeout:
-    """How long to connect and to ask may take together."""
-    return asyncio.timeout(2 * settings.request_seconds)
+def patience(settings: RedisSettings, silence: float = 0.0) -> asyncio.Timeout:
+    """How long to connect and to ask may take together, with so many seconds in which nothing has to come."""
+    return asyncio.timeout(silence + 2 * settings.request_seconds)
 
 
 def client(settings: RedisSettings) -> aioredis.Redis:

@@ -386,3 +386,35 @@ async def test_redis_whoever_is_cancelled_at_any_moment_of_asking_hears_it(redis
             heard.append(asking.cancelled())
     assert heard
     assert all(heard)
+
+
+@pytest.mark.engine
+async def test_redis_a_server_that_takes_a_line_and_says_nothing_is_left_for_the_next(
+    redis_server: RedisSettings,
+) -> None:
+    lines: list[asyncio.StreamWriter] = []
+
+    async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1000):
+            writer.write(data)
+        writer.close()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append(writer)
+        if len(lines) == 1:
+            theirs, ours = await asyncio.open_connection(redis_server.host, redis_server.port)
+            await asyncio.gather(passed_on(reader, ours), passed_on(theirs, writer), return_exceptions=True)
+
+    silent = await asyncio.start_server(take, "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    settings = redis_server.model_copy(update={"port": port, "request_seconds": 1.0, "ping_seconds": 1.0})
+    realtime = RedisRealtime(settings)
+    async with realtime.subscribe("g1"), asyncio.timeout(DEADLINE):
+        lines[0].close()
+        while len(lines) < 3:
+            await asyncio.sleep(0.01)
+    await realtime.close()
+    for line in lines:
+        line.close()
+    silent.close()
+    await silent.wait_closed()

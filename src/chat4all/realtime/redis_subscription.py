@@ -69,7 +69,8 @@ class Subscription:
             await line.subscribe(*self._channels)
         confirmed, asked = 0, False
         while True:
-            message = await line.get_message(timeout=self._settings.ping_seconds)
+            async with patience(self._settings, self._settings.ping_seconds):  # it connects again by itself
+                message = await line.get_message(timeout=self._settings.ping_seconds)
             if message is None:
                 if asked:
                     raise TimeoutError("no sign of life")
