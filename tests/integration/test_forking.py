@@ -115,7 +115,8 @@ sys.stdin.read()
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_nothing_is_left_of_it_when_whoever_started_it_is_gone(tmp_path: Path, how: signal.Signals) -> None:
     words = [sys.executable, "-c", ORPHANS, str(tmp_path / "data")]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as starter:
+    forks = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=forks) as starter:
         assert starter.stdout is not None
         left = [Path(f"/proc/{pid}") for pid in starter.stdout.readline().decode().split()]
         assert all(one.exists() for one in left)
