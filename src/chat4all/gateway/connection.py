@@ -89,8 +89,8 @@ class Connection(asyncio.Protocol):
         if response is None or self._transport.is_closing():
             return
         self._protocol.send_response(response)
-        self._flush()
         self.writable = True
+        self._flush()
 
     def write(self, data: bytes) -> None:
         """Hand over bytes made by `wire`. They are kept for a client that reads slowly: ask `writable` first."""
@@ -204,7 +204,7 @@ class Connection(asyncio.Protocol):
         self._shutdown = True
         if self._leave is not None:
             self._leave()
-        elif not self._served:
+        elif not self._served or self._goodbye:
             self._end()
 
     # Inside

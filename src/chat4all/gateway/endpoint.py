@@ -59,6 +59,8 @@ class Endpoint:
         try:
             identity = self._tokens.verify(_token(request))
             resumes = _parameter(request, "resume") == "1"
+            if resumes:  # the resume will say where to start
+                connection.accept()
             session = await self._gateway.open(identity, connection, resumes=resumes)
         except Refusal as refusal:
             await connection.close(UNAUTHENTICATED, refusal.detail)
