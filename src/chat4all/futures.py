@@ -17,7 +17,7 @@ def seen(future: asyncio.Future[Any]) -> None:
 async def cancelled(task: asyncio.Task[Any]) -> bool:
     """Cancel a task again and again until it has heard it; whether it has ended. A library that is just finishing
     something may take a cancellation for its own, as wait_for of Python 3.11 does
-    (https://github.com/python/cpython/issues/86296), and redis-py sends each command by it."""
+    (https://github.com/python/cpython/issues/86296)."""
     for _ in range(_TOLD):
         task.cancel()
         if (await asyncio.wait({task}, timeout=_HEARS))[0]:

@@ -5,6 +5,7 @@ is not refreshed is forgotten after the TTL and not before.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -410,11 +411,15 @@ async def test_redis_a_server_that_takes_a_line_and_says_nothing_is_left_for_the
     settings = redis_server.model_copy(update={"port": port, "request_seconds": 1.0, "ping_seconds": 1.0})
     realtime = RedisRealtime(settings)
     async with realtime.subscribe("g1"), asyncio.timeout(DEADLINE):
+        while not lines:
+            await asyncio.sleep(0.01)
         lines[0].close()
         while len(lines) < 3:
             await asyncio.sleep(0.01)
     await realtime.close()
     for line in lines:
         line.close()
+        with contextlib.suppress(OSError):
+            await line.wait_closed()
     silent.close()
     await silent.wait_closed()
