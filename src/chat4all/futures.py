@@ -17,9 +17,17 @@ def seen(future: asyncio.Future[Any]) -> None:
 async def cancelled(task: asyncio.Task[Any]) -> bool:
     """Cancel a task again and again until it has heard it; whether it has ended. A library that is just finishing
     something may take a cancellation for its own, as wait_for of Python 3.11 does
-    (https://github.com/python/cpython/issues/86296)."""
+    (https://github.com/python/cpython/issues/86296). Whoever waits here and is cancelled meanwhile tells the task once
+    more at once, and raises CancelledError at the end."""
+    own: asyncio.CancelledError | None = None
     for _ in range(_TOLD):
         task.cancel()
-        if (await asyncio.wait({task}, timeout=_HEARS))[0]:
-            return True
-    return False
+        try:
+            await asyncio.wait({task}, timeout=_HEARS)
+        except asyncio.CancelledError as error:
+            own = error
+        if task.done():
+            break
+    if own is not None:
+        raise own
+    return task.done()

@@ -14,6 +14,7 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.outage import Outage
@@ -97,6 +98,8 @@ def client(settings: RedisSettings) -> aioredis.Redis:
         socket_timeout=None,
         socket_connect_timeout=settings.request_seconds,
         retry=Retry(NoBackoff(), 0),  # a pipeline that was cut off may have been done
+        # notices of a paid service: by default each new connection asks for them, and may then change its time-outs
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
         **secured,
     )
     return aioredis.Redis.from_pool(pool)

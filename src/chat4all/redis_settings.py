@@ -19,7 +19,11 @@ class RedisSettings(Secured):
     )
     prefix: str = pydantic.Field("chat4all:", description="What all our keys and channels begin with.")
     request_seconds: float = pydantic.Field(
-        1.0, gt=0, le=10, json_schema_extra={"unit": "s"}, description="How long Redis may take for anything."
+        1.0,
+        gt=0,
+        le=10,
+        json_schema_extra={"unit": "s"},
+        description="How long Redis may take to be connected to, and again as long to answer.",
     )
     connections: int = pydantic.Field(
         16, ge=1, le=1000, json_schema_extra={"unit": "connections"}, description="Connections of this process."

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import re
 from typing import Final
 
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LIST: Final = re.compile(r"/v1/conversations\?")
 HISTORY: Final = re.compile(r"/v1/conversations/[^/]+/messages\?")
+PAGE: Final = 100  # rows that are loaded at once
 DRAWN: Final = 330  # articles at once, at most
 
 
@@ -351,4 +353,51 @@ async def test_what_is_edited_with_the_arrow_is_what_was_said_last_though_it_has
     await window.say("second, edited")
     async with asyncio.timeout(60):
         while await hub.contents(me, conversation) != ["first", "second, edited"]:
+            await asyncio.sleep(0.05)
+
+
+async def test_the_arrow_does_not_take_a_message_for_the_next_one_with_the_same_text(hub, desk):
+    me, other = await hub.newcomers("me", "other")
+    await hub.conversation(me, other)
+    window, slow = await desk.window(hub), Held()
+    lines: list[WebSocketRoute] = []
+    kept: list[str | bytes] = []
+
+    def keeps(line: WebSocketRoute) -> None:
+        lines.append(line)
+        line.connect_to_server().on_message(lambda said: (kept.append if '"seq"' in str(said) else line.send)(said))
+
+    await window.page.route_web_socket(re.compile(r"/ws\b"), keeps)
+    await (await window.log_in(me)).open(other)
+    await window.say("again")
+    await expect(window.state("again", window.words.sent)).to_be_visible()
+    await window.page.route(MESSAGES, slow)
+    await window.say("again")
+    await slow.asked.wait()
+    lines[-1].send(kept[0])
+    await expect(window.log.locator("article[data-seq='1']")).to_be_visible()
+    await expect(window.message("again")).to_have_count(2)
+    await window.box.press("ArrowUp")
+    await expect(window.box).to_have_value("")  # nobody knows the id of the second one yet
+    slow.released.set()
+
+
+async def test_what_was_written_before_all_that_is_loaded_is_not_what_the_arrow_edits(hub, desk):
+    me, other = await hub.newcomers("me", "other")
+    conversation = await hub.conversation(me, other)
+    first = await hub.say(me, conversation, "first")
+    await hub.flood(me, conversation, PAGE)
+    newest = await hub.say(me, conversation, "newest")
+    window = await desk.window(hub)
+    entry = {"key": "a", "kind": "message", "conversation": conversation, "state": "accepted", "messageId": first}
+    entry |= {"body": {"content": "first"}, "at": "2026-01-01T00:00:00Z", "after": 0}
+    await window.page.add_init_script(
+        f"sessionStorage.setItem('chat4all.unsent.{me}', {json.dumps(json.dumps([entry]))})"
+    )
+    await (await window.log_in(me)).open(other)
+    await expect(window.message("newest")).to_be_visible()
+    await window.box.press("ArrowUp")
+    await window.say("newest, edited")
+    async with asyncio.timeout(60):
+        while (await hub.client(me).call("GET", f"/v1/messages/{newest}")).json()["content"] != "newest, edited":
             await asyncio.sleep(0.05)

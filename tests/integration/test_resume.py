@@ -12,8 +12,10 @@ from typing import Final
 import pytest
 from tests.integration.conftest import Start, running
 from tests.integration.people import Person, System, busy, chatter, expected
-from tests.integration.wires import LONG, Phone, Wire, join, wired
+from tests.integration.wires import LONG, Phone, Wire, join, metric, wired
 
+from chat4all.conversations.presence import Presence
+from chat4all.gateway import hub, session
 from chat4all.gateway.shown import Shown
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -315,6 +317,26 @@ async def test_who_is_connected_is_shown_what_is_said_from_then_on_however_slowl
     await ana.post(chat, "3")
     await wire.up_to(chat, 3)
     assert wire.seqs(chat) == [3]
+
+
+@pytest.mark.parametrize("waits_for", ["its place", "where all stands"])
+async def test_a_client_whose_session_does_not_begin_is_told_to_come_again(
+    start: Start, phone: Phone, monkeypatch: pytest.MonkeyPatch, waits_for: str
+) -> None:
+    own = await start()
+    _, bruno, _ = await own.pair()
+
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    module, owner, name = (hub, Presence, "arrived") if waits_for == "its place" else (session, Shown, "begin")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_OPENS" if module is hub else "_BEGINS", 0.01)
+        patch.setattr(owner, name, never)
+        wire = await phone.silent(own, bruno)
+        assert await wire.closed() == 1013
+    await phone.live(own, bruno)
+    assert await metric(own, "chat4all_sessions") == 1, "the one that did not begin does not count"
 
 
 @pytest.mark.parametrize("cursor", [None, 0, 2, 5, 6, 7], ids=str)

@@ -59,6 +59,27 @@ async def test_one_that_never_hears_is_left_and_the_others_end(
     ]
 
 
+async def test_a_loop_that_itself_tells_a_task_to_end_does_so_until_that_hears_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(futures, "_HEARS", 0.01)
+    inner = Deaf(futures._TOLD - 2)
+    task = asyncio.create_task(inner.run())
+
+    async def outer() -> None:
+        try:
+            await asyncio.sleep(FOR_EVER)
+        finally:
+            await futures.cancelled(task)
+
+    loops = Loops()
+    loops.start("outer", outer())
+    await asyncio.sleep(0)
+    await loops.stop()
+    assert task.done(), "it was left, for the loop was told again meanwhile"
+    assert not loops.broken
+
+
 async def test_a_cancellation_that_comes_with_the_answer_of_a_database_is_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

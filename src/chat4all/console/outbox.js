@@ -5,7 +5,7 @@ import { AnswerError, newKey } from "./rest.js";
 
 const FIRST_WAIT = 1000; // ms until a second try; doubles up to
 const LONGEST_WAIT = 15_000;
-const ARRIVED = 500; // ids that are remembered
+const REMEMBERED = 500; // ids of each kind
 const NOT_YET = 5; // tries of a change that is refused because its message may not be stored yet
 
 /**
@@ -21,6 +21,7 @@ export class Outbox extends EventTarget {
   #pumping = new Set(); // conversation ids
   #wake = new Set(); // ends the waiting of those that wait
   #arrived = new Set(); // ids of one's own messages that came back, the latest of them
+  #named = new Set(); // ids of those that the answer to an entry has named, the latest of them
 
   constructor(session) {
     super();
@@ -73,10 +74,14 @@ export class Outbox extends EventTarget {
 
   /** One's own message of this id stands in the conversation now. It may come before the answer that names it. */
   settled(messageId) {
-    this.#arrived.add(messageId);
-    if (this.#arrived.size > ARRIVED) this.#arrived.delete(this.#arrived.values().next().value);
+    remember(this.#arrived, messageId);
     const entry = this.#entries.find((one) => one.messageId === messageId);
     if (entry) this.discard(entry);
+  }
+
+  /** Whether the message of this id is known to be that of an entry: then it is no other entry's. */
+  named(messageId) {
+    return this.#named.has(messageId);
   }
 
   #change(kind, row, method, body) {
@@ -115,6 +120,7 @@ export class Outbox extends EventTarget {
     this.#becomes(entry, { state: "sending" });
     try {
       const { body } = await this.#session.call(entry.method, entry.path, { body: entry.body, key: entry.key });
+      if (entry.kind === "message") remember(this.#named, body.message_id);
       const comes = entry.kind === "message" && !this.#arrived.has(body.message_id);
       if (comes) this.#becomes(entry, { state: "accepted", messageId: body.message_id });
       else this.discard(entry);
@@ -165,4 +171,9 @@ export class Outbox extends EventTarget {
       this.#wake.add(wake);
     });
   }
+}
+
+function remember(ids, id) {
+  ids.add(id);
+  if (ids.size > REMEMBERED) ids.delete(ids.values().next().value);
 }

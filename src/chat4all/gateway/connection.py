@@ -166,8 +166,8 @@ class Connection(asyncio.Protocol):
                 self._on_request(event)
             elif isinstance(event, Frame) and not self._goodbye:
                 self._on_frame(event)
-        if self._goodbye:
-            self._protocol.data_to_send()  # answers to pings, which nobody waits for any more
+        if self._goodbye or self._response is not None:
+            self._protocol.data_to_send()  # answers to pings: nobody waits for them any more, or may have them yet
         else:
             self._flush()
         if self._failed or self._protocol.parser_exc is not None or self._protocol.close_rcvd is not None:

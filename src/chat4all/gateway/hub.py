@@ -19,6 +19,7 @@ from chat4all.realtime.port import REFRESH, Push, Realtime
 
 _log = logging.getLogger(__name__)
 
+_OPENS: Final = 30.0  # seconds until a session is known, its turn among others included
 _IN_A_ROW: Final = 500  # frames that are written before others have their turn: some milliseconds
 _SWEEP_PAUSE: Final = 1.0  # seconds between two sweeps that are asked for
 _UNKNOWN_PAUSE: Final = 5.0  # the same, while sessions cannot be made known
@@ -45,6 +46,13 @@ class Gateway:
 
     async def open(self, identity: Identity, connection: Connection, *, resumes: bool = False) -> Session:
         """Take a session in and make it known. Raises EngineUnavailableError; also when there are too many."""
+        try:
+            async with asyncio.timeout(_OPENS):
+                return await self._opened(identity, connection, resumes=resumes)
+        except TimeoutError as error:
+            raise EngineUnavailableError("gateway", "too many begin at once: reconnect in a moment") from error
+
+    async def _opened(self, identity: Identity, connection: Connection, *, resumes: bool) -> Session:
         await self._subscribed.wait()
         if sum(map(len, self._sessions.values())) >= self._ports.settings.sessions:
             raise EngineUnavailableError("gateway", "it has as many sessions as it may")
@@ -54,7 +62,7 @@ class Gateway:
         try:
             async with self._ports.reads:
                 await self._ports.presence.arrived(session.username, self.id, session.id)
-        except EngineUnavailableError:
+        except BaseException:
             self._drop(session)
             raise
         return session

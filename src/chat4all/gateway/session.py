@@ -6,7 +6,6 @@ nothing waits in the queue, which is nearly always, a push with the next seq goe
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Mapping
 from typing import Final
@@ -31,6 +30,7 @@ TRY_AGAIN: Final = 1013
 GOING_AWAY: Final = 1012
 
 _RESUME_WAIT: Final = 30.0  # seconds for a resume that was announced
+_BEGINS: Final = 30.0  # seconds for the reads that a session begins with, its turn among others included
 _RESUMES: Final = Rate(0.5, 10)
 _TYPING: Final = Rate(0.5, 1)
 
@@ -123,20 +123,22 @@ class Session:
 
     async def run(self) -> None:
         """Serve the client until it is closed. Always raises: CloseError, ConnectionError, EngineUnavailableError."""
-        if (why := self._why()) is not None:
-            raise why
+        if self._close is not None:
+            raise self._close
         self._task = task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in one
         try:
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._pump()
-            if (why := self._why()) is None:
-                raise asyncio.CancelledError
-            task.uncancel()  # it was `_end` that asked for it
-            raise why
+            why = await self._pump()
+        except asyncio.CancelledError:
+            if (told := self._why()) is None:
+                raise
+            why = told
         finally:
             self._task = None
+            if self._why() is not None:
+                task.uncancel()  # it was `_end` that asked for it
             self.gone()  # what comes from now on is nobody's
+        raise why
 
     async def finish(self) -> None:
         """After the end: what the client acknowledged last, heard and not looked at yet, is not lost."""
@@ -157,12 +159,13 @@ class Session:
         if self._task is not None:
             self._task.cancel()
 
-    async def _pump(self) -> None:
+    async def _pump(self) -> Exception:
+        """Serve the client; why it ends, where that is not raised."""
         if not self._resumes:  # else the resume says where to start
-            await self._shown.begin()
+            await self._begin()
         self._connection.accept()
         await self._open()
-        while self._why() is None:  # a library may have taken the cancellation by `_end` for its own
+        while (why := self._why()) is None:  # a library may have taken the cancellation by `_end` for its own
             self._at_hand = None
             self._at_hand = item = await self._next()
             if item is None:
@@ -173,6 +176,7 @@ class Session:
                 await self._on_head(item)
             else:
                 await self._on_said(item)
+        return why
 
     async def _open(self) -> None:
         """Hold pushes back for a moment: the client's first frame may resume from before them."""
@@ -184,10 +188,17 @@ class Session:
                 raise CloseError(TRY_AGAIN, "the resume that was announced did not come") from None
             self._opened.set()
         if self._resumes and not isinstance(self._opening, speech.Resume):
-            await self._shown.begin()
+            await self._begin()
         if self._opening is not None:
             await self._on_said(self._opening)
         self._shown.live = True
+
+    async def _begin(self) -> None:
+        try:
+            async with asyncio.timeout(_BEGINS):
+                await self._shown.begin()
+        except TimeoutError:
+            raise CloseError(TRY_AGAIN, "too many begin at once: reconnect in a moment") from None
 
     async def _next(self) -> Item | None:
         """The next thing to do, in order; None when it is time for something."""

@@ -7,6 +7,7 @@ gateway that is slow, and one that was cut off is told to sweep.
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -20,6 +21,8 @@ from chat4all.realtime.port import TTL, Push, Status
 from chat4all.realtime.redis_subscription import Subscription, encode
 from chat4all.redis_client import RedisClient
 from chat4all.redis_settings import RedisSettings
+
+_log = logging.getLogger(__name__)
 
 _PRESENT: Final = (Status.ONLINE, Status.AWAY, Status.OFFLINE)  # the most present first
 _KEPT: Final = int(TTL * 2000)  # ms after which Redis forgets a key that nobody has written
@@ -92,7 +95,8 @@ class RedisRealtime:
                     await subscription.listening.wait()
             yield subscription.pushes()
         finally:
-            await cancelled(task)
+            if not await cancelled(task):
+                _log.error("The subscription of gateway %s does not end, and is left", gateway)
 
     async def beat(self, user: str, device: str, status: Status) -> None:
         key = self._key("devices", user)

@@ -86,8 +86,11 @@ export class Thread {
   /** The newest message of one's own, to be edited: null where there is none, or where it is not accepted yet. */
   lastOwn() {
     if (!this.#conversation) return null;
+    const { id, first } = this.#conversation;
     const entry = this.#unsettled().at(-1);
-    if (entry) return entry.state === "accepted" ? { ...this.#asRow(entry), message_id: entry.messageId, conversation_id: entry.conversation } : null;
+    if (entry && entry.state !== "accepted") return null;
+    // Where all that is loaded came after it was written, it may have come back before that: then it is not the newest.
+    if (entry && entry.after + 1 >= first) return { ...this.#asRow(entry), message_id: entry.messageId, conversation_id: id };
     const rows = [...this.#conversation.rows.values()].sort((a, b) => b.seq - a.seq);
     return rows.find((row) => row.type === "message" && row.sender_id === this.#inbox.me && !row.deleted_at) ?? null;
   }
@@ -288,7 +291,8 @@ export class Thread {
   #isBack({ state, after, body }) {
     if (state !== "sending") return false;
     const since = [...this.#conversation.rows.values()].filter((row) => row.seq > after);
-    return since.some((row) => row.type === "message" && row.sender_id === this.#inbox.me && row.content === body.content);
+    const alike = since.filter((row) => row.type === "message" && row.sender_id === this.#inbox.me && row.content === body.content);
+    return alike.some((row) => !this.#outbox.named(row.message_id)); // else it is another one with the same text
   }
 
   #actions({ change }) {

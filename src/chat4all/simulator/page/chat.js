@@ -84,8 +84,10 @@ export class Chat {
       else this.list.append(this.bubble(event.message));
       this.to_end();
     } else if (event.what === "edited") {
+      const known = this.find(event.message.message_id);
+      if (!known) return; // it is not drawn, so it must not count as drawn
       this.messages.set(event.message.message_id, event.message);
-      this.find(event.message.message_id)?.replaceWith(this.bubble(event.message));
+      known.replaceWith(this.bubble(event.message));
     } else if (event.what === "deleted") {
       for (const id of event.message_ids) {
         this.messages.delete(id);
