@@ -17,6 +17,7 @@ from chat4all.cli.client import AnswerError, Client
 from chat4all.cli.server import Server
 
 _STILL: Final = 120.0  # seconds in which nothing has moved: a fault
+_MOVED: Final = 5000  # times that something has moved in a life that does not end: its death does not come any more
 UNLIMITED: Final = {
     "CHAT4ALL_API__POSTS_PER_SECOND": "100000",
     "CHAT4ALL_API__POST_BURST": "100000",
@@ -71,7 +72,9 @@ class Hub(Server):
     async def _dead(self, death: str) -> None:
         assert self._process is not None
         process = self._process
-        await self.until(lambda: process.poll() is not None, f"dead at {death}")
+        patience = Patience(self, f"dead at {death}", most=_MOVED)
+        while process.poll() is None:
+            await patience.wait()
         self._died = time.time()
         self.up.clear()
         self.deaths += 1
@@ -137,15 +140,16 @@ class Hub(Server):
 
 
 class StuckError(AssertionError):
-    """Nothing that a proof watches has changed for so long that it counts as a fault."""
+    """What a proof waits for does not come: nothing that it watches has changed for long, or far too much has."""
 
 
 class Patience:
-    """Ends when nothing has moved for long, however long that has taken in all."""
+    """Ends when nothing has moved for long, however long that has taken in all; or when more than `most` has."""
 
-    def __init__(self, hub: Hub, what: str) -> None:
+    def __init__(self, hub: Hub, what: str, *, most: int = sys.maxsize) -> None:
         self._hub = hub
         self._what = what
+        self._most = most
         self._last, self._since = "", time.monotonic()
 
     async def wait(self, seen: object = None) -> None:
@@ -154,6 +158,9 @@ class Patience:
         now = repr((self._hub.deaths, self._hub.moves(), seen))
         if now != self._last or not self._hub.up.is_set():  # who starts it has a deadline of his own
             self._last, self._since = now, time.monotonic()
+            self._most -= 1
+        if self._most < 0:
+            raise StuckError(f"not {self._what}, though much has moved: {now}")
         if time.monotonic() - self._since > self._hub.still:
             raise StuckError(f"not {self._what}, and nothing moves: {now}")
 

@@ -6,8 +6,10 @@ accepted the last change counts, in the app and on the phone; both sides are in 
 """
 
 import asyncio
+import itertools
 import random
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -127,6 +129,14 @@ class Talk:
         return found
 
 
+async def arrive(coming: Iterator[Person], came: list[Person], over: asyncio.Event) -> None:
+    """One after the other writes for the first time, so that there is always a conversation that begins."""
+    while not over.is_set():
+        came.append(next(coming))
+        await came[-1].meet()
+        await asyncio.sleep(0.5)  # their pace
+
+
 @pytest.mark.parametrize("webhook", [True, False], ids=["by webhook", "by polling"])
 async def test_changes_and_answers_have_their_effect_once_and_in_order(tmp_path, report, webhook):
     over, counted = asyncio.Event(), Counter[str]()
@@ -146,8 +156,14 @@ async def test_changes_and_answers_have_their_effect_once_and_in_order(tmp_path,
                 await talk.person.meet()
                 await together(talk.write(over), talk.answer(over))
 
-            await together(living(), *map(talking, talks))
+            newcomers: list[Person] = []
+            coming = (Person(hub, ana, bot, number) for number in itertools.count(LENGTH.wide))
+            await together(living(), *map(talking, talks), arrive(coming, newcomers, over))
             found = [fault for talk in talks for fault in await talk.judged(counted)]
+            for person in newcomers:
+                said = [row["content"] for row in await hub.history(ana, person.chat)]
+                assert said == ["hello"], f"{person.first_name} came, and of what they said there is {said}"
+            counted["newcomers"] += len(newcomers)
             stored = {
                 talk.person.chat: [row["message_id"] for row in await hub.history(ana, talk.person.chat)]
                 for talk in talks
