@@ -2,14 +2,16 @@
 outcome that nobody knows, a member that is busy while the group is shared out anew."""
 
 import asyncio
+import itertools
 import signal
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.cluster import ClusterMetadata
+from aiokafka.conn import AIOKafkaConnection
 from hack.stack.engine import Engine
 from hack.stack.stack import Stack
 from tests.engines import restart
@@ -224,4 +226,39 @@ async def test_a_member_that_is_busy_finishes_and_commits_before_its_partitions_
     joining.cancel()
     await asyncio.gather(joining, return_exceptions=True)
     await other.close()
+    await log.close()
+
+
+GIVEN_UP: Final[Mapping[str, Callable[[KafkaLog, str], Awaitable[object]]]] = {
+    "append": lambda log, topic: log.append([Entry(topic, b"key", b"value")]),
+    "create": lambda log, topic: log.create([Topic(topic, 1, 3600.0)]),
+    "kept": lambda log, topic: log.kept(topic),
+    "read": lambda log, topic: log.read(topic, 0, offset=0, limit=1),
+}
+
+
+@pytest.mark.parametrize("question", [1, 2])  # for versions, for metadata
+@pytest.mark.parametrize("what", GIVEN_UP)
+async def test_who_gives_up_while_it_connects_leaves_nothing_open(
+    settings: KafkaSettings, topic: str, what: str, question: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has left is found by the fixture."""
+    log = KafkaLog(settings.model_copy(update={"request_seconds": 30.0}))
+    asked, is_asked, send = itertools.count(1), asyncio.Event(), AIOKafkaConnection.send
+    if what == "read":
+        assert await log.partitions(topic) == 2  # by the producer, which is connected then
+
+    def sends(connection: AIOKafkaConnection, *given: Any, **more: Any) -> Awaitable[Any]:
+        answer: Awaitable[Any] = send(connection, *given, **more)
+        if next(asked) == question:
+            is_asked.set()
+        return answer
+
+    monkeypatch.setattr(AIOKafkaConnection, "send", sends)
+    asking = asyncio.ensure_future(GIVEN_UP[what](log, topic))
+    async with asyncio.timeout(DEADLINE):
+        await is_asked.wait()
+    asking.cancel()
+    await asyncio.wait({asking})
+    assert asking.cancelled()
     await log.close()

@@ -6,7 +6,8 @@ there. Everything is bounded in time. An append that took too long may still arr
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -17,7 +18,7 @@ from aiokafka.structs import RecordMetadata
 
 from chat4all.futures import seen
 from chat4all.log import kafka_connection
-from chat4all.log.kafka_connection import bounded
+from chat4all.log.kafka_connection import Connecting, bounded
 from chat4all.log.kafka_consumer import KafkaConsumer, log_record, stop
 from chat4all.log.kafka_producer import Producer
 from chat4all.log.kafka_topics import TopicInfo, topic_info
@@ -38,7 +39,8 @@ class KafkaLog:
         self._settings = settings
         self._arguments = kafka_connection.arguments(settings)
         self._outage = Outage("Kafka")
-        self._producer = Producer(self._arguments, stops=_STOPS)
+        self._connecting = Connecting()
+        self._producer = Producer(self._arguments, self._connecting, stops=_STOPS)
         self._known: dict[str, int] = {}  # partitions by topic, since the last failure
         self._seen: set[str] = set()  # topics that were there
         self._consumers: set[KafkaConsumer] = set()
@@ -52,22 +54,18 @@ class KafkaLog:
         self._closed = True
         await asyncio.gather(*(consumer.close() for consumer in self._consumers))
         await self._producer.close()
+        await self._connecting.close(self._settings.request_seconds)
 
     async def create(self, topics: Sequence[Topic]) -> None:
         self._check_open()
-        admin = AIOKafkaAdminClient(**self._arguments)
-        try:
-            async with bounded(self._settings.request_seconds, self._outage):
-                await admin.start()
-                wanted = {topic.name: self._new(topic) for topic in topics}  # Kafka refuses a name that is there twice
-                answer = await _made(admin, [*wanted.values()])
-                for name, code, message in answer.topic_errors:
-                    if code and for_code(code) is not TopicAlreadyExistsError:
-                        raise EngineUnavailableError("log", f"topic {name} cannot be made: {message}")
-                for topic in topics:
-                    await self._usable(topic.name)
-        finally:
-            await admin.close()
+        async with bounded(self._settings.request_seconds, self._outage), self._admin() as admin:
+            wanted = {topic.name: self._new(topic) for topic in topics}  # Kafka refuses a name that is there twice
+            answer = await _made(admin, [*wanted.values()])
+            for name, code, message in answer.topic_errors:
+                if code and for_code(code) is not TopicAlreadyExistsError:
+                    raise EngineUnavailableError("log", f"topic {name} cannot be made: {message}")
+            for topic in topics:
+                await self._usable(topic.name)
 
     async def partitions(self, topic: str) -> int:
         self._check_open()
@@ -87,14 +85,9 @@ class KafkaLog:
     async def kept(self, topic: str) -> tuple[TopicInfo, int] | None:
         """How a topic is kept, and how many copies an append needs. None: there is no such topic."""
         self._check_open()
-        admin = AIOKafkaAdminClient(**self._arguments)
-        try:
-            async with bounded(self._settings.request_seconds, self._outage):
-                await admin.start()
-                found = await self._asked(topic)
-                [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic, _NEEDED)])
-        finally:
-            await admin.close()
+        async with bounded(self._settings.request_seconds, self._outage), self._admin() as admin:
+            found = await self._asked(topic)
+            [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic, _NEEDED)])
         entries = answer.resources[0][4]
         return (found, int(entries[0][1])) if found and entries else None
 
@@ -117,12 +110,13 @@ class KafkaLog:
         place = TopicPartition(topic, partition)
         consumer = AIOKafkaConsumer(**self._arguments, enable_auto_commit=False, auto_offset_reset="none")
         consumer.assign([place])
-        try:
-            async with bounded(self._settings.request_seconds, self._outage):
-                await consumer.start()
+        ends = partial(stop, consumer, self._settings.request_seconds)
+        async with bounded(self._settings.request_seconds, self._outage):
+            await self._connecting.start(consumer, ends)
+            try:
                 return await _read(consumer, place, offset, limit)
-        finally:
-            await stop(consumer, self._settings.request_seconds)
+            finally:
+                await ends()
 
     def consumer(self, group: str, topic: str) -> KafkaConsumer:
         self._check_open()
@@ -137,6 +131,15 @@ class KafkaLog:
         )
         self._consumers.add(made)
         return made
+
+    @contextlib.asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        admin = AIOKafkaAdminClient(**self._arguments)
+        await self._connecting.start(admin, admin.close)
+        try:
+            yield admin
+        finally:
+            await admin.close()
 
     async def _check_topics(self, topics: set[str]) -> None:
         for topic in topics - self._known.keys():

@@ -1,12 +1,14 @@
 """How this process connects to Kafka, and how what its client raises is told on."""
 
+import asyncio
 import contextlib
 from asyncio import timeout
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, Protocol
 
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError
 
+from chat4all.futures import seen
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.outage import Outage
@@ -33,6 +35,46 @@ def arguments(settings: KafkaSettings) -> dict[str, Any]:
             "sasl_plain_password": settings.password(),
         }
     return made
+
+
+class Client(Protocol):
+    """What connects, of the library's."""
+
+    async def start(self) -> None:
+        """Connect."""
+        ...
+
+
+class Connecting:
+    """Clients from their start on. Whoever gives up while one still starts leaves it to a task that lets it come to its
+    end and stops it: cancelled while it asks the first broker, the library forgets that connection, and it stays open
+    (`bootstrap` in https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/client.py)."""
+
+    def __init__(self) -> None:
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def start(self, client: Client, stop: Callable[[], Awaitable[None]]) -> None:
+        """Connect it. Where that fails or is given up, it is stopped by `stop`."""
+        starting = asyncio.create_task(client.start())
+        starting.add_done_callback(seen)
+        try:
+            await asyncio.shield(starting)
+        except BaseException:
+            ending = asyncio.create_task(_end(starting, stop))
+            ending.add_done_callback(seen)
+            ending.add_done_callback(self._ending.discard)
+            self._ending.add(ending)
+            raise
+
+    async def close(self, seconds: float) -> None:
+        """Wait so long for those that were given up."""
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=seconds)
+
+
+async def _end(starting: asyncio.Task[None], stop: Callable[[], Awaitable[None]]) -> None:
+    await asyncio.wait({starting})
+    await stop()
 
 
 @contextlib.asynccontextmanager
