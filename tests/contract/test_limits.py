@@ -5,6 +5,7 @@ is enough, or a caller that waits as told is refused for ever.
 """
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -204,16 +205,16 @@ async def test_never_is_more_let_through_than_burst_and_rate(
 
 @pytest.mark.engine
 async def test_redis_s_own_clock_counts(redis_server: RedisSettings) -> None:
-    one, other = RedisLimits(redis_server), RedisLimits(redis_server)
-    rate = Rate(20.0, 2)
-    assert [await limits.take("shared", rate) for limits in (one, other)] == [0.0, 0.0]
-    wait = await one.take("shared", rate)
-    assert 0.0 < wait <= 0.05
-    async with asyncio.timeout(DEADLINE):
-        while await other.take("shared", rate):
+    slow, quick = Rate(0.01, 2), Rate(1.0, 1)
+    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(DEADLINE):
+        one, other = (RedisLimits(redis_server) for _ in range(2))
+        for limits in (one, other):
+            stack.push_async_callback(limits.close)
+        assert [await limits.take("slow", slow) for limits in (one, other)] == [0.0, 0.0]
+        assert 0.0 < await one.take("slow", slow) <= 100.0, "both were counted"
+        assert await one.take("quick", quick) == 0.0
+        while await other.take("quick", quick):
             await asyncio.sleep(0.01)
-    for limits in (one, other):
-        await limits.close()
 
 
 async def test_while_redis_is_away_each_process_has_its_share() -> None:
