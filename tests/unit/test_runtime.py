@@ -76,7 +76,9 @@ async def test_a_loop_that_itself_tells_a_task_to_end_does_so_until_that_hears_i
     loops.start("outer", outer())
     await asyncio.sleep(0)
     await loops.stop()
-    assert task.done(), "it was left, for the loop was told again meanwhile"
+    ended = task.done()
+    await futures.cancelled(task)
+    assert ended, "it was left, for the loop was told again meanwhile"
     assert not loops.broken
 
 
