@@ -48,11 +48,11 @@ class Gateway:
         """Take a session in and make it known. Raises EngineUnavailableError; also when there are too many."""
         try:
             async with asyncio.timeout(_OPENS):
-                return await self._opened(identity, connection, resumes=resumes)
+                return await self._take_in(identity, connection, resumes=resumes)
         except TimeoutError as error:
             raise EngineUnavailableError("gateway", "too many begin at once: reconnect in a moment") from error
 
-    async def _opened(self, identity: Identity, connection: Connection, *, resumes: bool) -> Session:
+    async def _take_in(self, identity: Identity, connection: Connection, *, resumes: bool) -> Session:
         await self._subscribed.wait()
         if sum(map(len, self._sessions.values())) >= self._ports.settings.sessions:
             raise EngineUnavailableError("gateway", "it has as many sessions as it may")

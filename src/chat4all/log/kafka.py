@@ -18,7 +18,7 @@ from aiokafka.structs import RecordMetadata
 
 from chat4all.futures import seen
 from chat4all.log import kafka_connection
-from chat4all.log.kafka_connection import Connecting, bounded
+from chat4all.log.kafka_connection import Starts, bounded
 from chat4all.log.kafka_consumer import KafkaConsumer, log_record, stop
 from chat4all.log.kafka_producer import Producer
 from chat4all.log.kafka_topics import TopicInfo, topic_info
@@ -39,8 +39,8 @@ class KafkaLog:
         self._settings = settings
         self._arguments = kafka_connection.arguments(settings)
         self._outage = Outage("Kafka")
-        self._connecting = Connecting()
-        self._producer = Producer(self._arguments, self._connecting, stops=_STOPS)
+        self._starts = Starts()
+        self._producer = Producer(self._arguments, self._starts, stops=_STOPS)
         self._known: dict[str, int] = {}  # partitions by topic, since the last failure
         self._seen: set[str] = set()  # topics that were there
         self._consumers: set[KafkaConsumer] = set()
@@ -54,7 +54,7 @@ class KafkaLog:
         self._closed = True
         await asyncio.gather(*(consumer.close() for consumer in self._consumers))
         await self._producer.close()
-        await self._connecting.close(self._settings.request_seconds)
+        await self._starts.close(self._settings.request_seconds)
 
     async def create(self, topics: Sequence[Topic]) -> None:
         self._check_open()
@@ -112,7 +112,7 @@ class KafkaLog:
         consumer.assign([place])
         ends = partial(stop, consumer, self._settings.request_seconds)
         async with bounded(self._settings.request_seconds, self._outage):
-            await self._connecting.start(consumer, ends)
+            await self._starts.connect(consumer.start(), ends)
             try:
                 return await _read(consumer, place, offset, limit)
             finally:
@@ -135,7 +135,7 @@ class KafkaLog:
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         admin = AIOKafkaAdminClient(**self._arguments)
-        await self._connecting.start(admin, admin.close)
+        await self._starts.connect(admin.start(), admin.close)
         try:
             yield admin
         finally:

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 from asyncio import timeout
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError
 
@@ -37,25 +37,18 @@ def arguments(settings: KafkaSettings) -> dict[str, Any]:
     return made
 
 
-class Client(Protocol):
-    """What connects, of the library's."""
-
-    async def start(self) -> None:
-        """Connect."""
-        ...
-
-
-class Connecting:
-    """Clients from their start on. Whoever gives up while one still starts leaves it to a task that lets it come to its
+class Starts:
+    """Clients of the library's while they connect. Whoever gives up while one still starts leaves it to a task that lets it come to its
     end and stops it: cancelled while it asks the first broker, the library forgets that connection, and it stays open
     (`bootstrap` in https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/client.py)."""
 
     def __init__(self) -> None:
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def start(self, client: Client, stop: Callable[[], Awaitable[None]]) -> None:
-        """Connect it. Where that fails or is given up, it is stopped by `stop`."""
-        starting = asyncio.create_task(client.start())
+    async def connect(self, start: Coroutine[Any, Any, None], stop: Callable[[], Awaitable[None]]) -> None:
+        """Wait until a client's `start` has connected it. `stop` is called where that fails, which is raised, or where
+        whoever waits is cancelled, once the start has ended."""
+        starting = asyncio.create_task(start)
         starting.add_done_callback(seen)
         try:
             await asyncio.shield(starting)
@@ -67,7 +60,7 @@ class Connecting:
             raise
 
     async def close(self, seconds: float) -> None:
-        """Wait so long for those that were given up."""
+        """Wait so many seconds at most until those that were given up have been stopped."""
         if self._ending:
             await asyncio.wait(self._ending, timeout=seconds)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed
 
-from chat4all.log.kafka_connection import Connecting
+from chat4all.log.kafka_connection import Starts
 
 _RECORD: Final = 4 << 20  # bytes, the largest record; the API takes far smaller ones
 _BATCH: Final = 256 << 10  # bytes that wait for a partition; what is more waits before it
@@ -16,12 +16,12 @@ _HARMLESS: Final = (MessageSizeTooLargeError, ProducerClosed)
 
 
 class Producer:
-    """`arguments`: what clients are made with; `connecting`: by which they start; `stops`: seconds in which what is on
+    """`arguments`: what clients are made with; `starts`: by which they connect; `stops`: seconds in which what is on
     its way may still arrive."""
 
-    def __init__(self, arguments: dict[str, Any], connecting: Connecting, *, stops: float) -> None:
+    def __init__(self, arguments: dict[str, Any], starts: Starts, *, stops: float) -> None:
         self._arguments = arguments
-        self._connecting = connecting
+        self._starts = starts
         self._stops = stops
         self._live: AIOKafkaProducer | None = None
         self._making = asyncio.Lock()
@@ -60,7 +60,7 @@ class Producer:
             max_batch_size=_BATCH,
             max_request_size=_RECORD,
         )
-        await self._connecting.start(made, lambda: self._stop(made))
+        await self._starts.connect(made.start(), lambda: self._stop(made))
         return made
 
     async def _stop(self, producer: AIOKafkaProducer) -> None:
