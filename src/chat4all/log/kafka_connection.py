@@ -38,9 +38,9 @@ def arguments(settings: KafkaSettings) -> dict[str, Any]:
 
 
 class Starts:
-    """Clients of the library's while they connect. Whoever gives up while one still starts leaves it to a task that lets it come to its
-    end and stops it: cancelled while it asks the first broker, the library forgets that connection, and it stays open
-    (`bootstrap` in https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/client.py)."""
+    """Clients of the library's while they connect. Whoever gives up while one still starts leaves it to a task that
+    lets it come to its end and stops it: cancelled while it asks the first broker, the library forgets that connection,
+    and it stays open (`bootstrap` in https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/client.py)."""
 
     def __init__(self) -> None:
         self._ending: set[asyncio.Task[None]] = set()
