@@ -106,7 +106,8 @@ def _teller(console: Console, prefix: str) -> Callable[[str], None]:
 
 
 async def watched(work: Coroutine[Any, Any, None]) -> None:
-    """What goes wrong in a connection ends the work, loudly; so does SIGTERM, and what was started is stopped."""
+    """What goes wrong in a connection ends the work, loudly; so does SIGTERM, and what was started is stopped, which
+    a second SIGTERM does not break off."""
     loop = asyncio.get_running_loop()
     task = loop.create_task(work)
     faults: list[BaseException] = []
@@ -116,7 +117,7 @@ async def watched(work: Coroutine[Any, Any, None]) -> None:
         task.cancel()
 
     loop.set_exception_handler(note)
-    loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    loop.add_signal_handler(signal.SIGTERM, lambda: task.cancelling() or task.cancel())
     try:
         await task
     except asyncio.CancelledError:

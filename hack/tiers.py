@@ -25,6 +25,8 @@ from hack.stack.stack import ENGINES, Stack
 from hack.suite import leaks, load, measured, scratch, tier
 from hack.suite.tier import BUILD, Result, Tier, Way
 
+from chat4all.cli import termination
+
 TIERS: Final = {
     one.name: one
     for one in (
@@ -33,7 +35,7 @@ TIERS: Final = {
         Tier("integration", "the whole system over real HTTP and WebSockets, and the command line", 930),
         Tier("distributed", "a process per role on real engines, each of which is killed and stopped", 460),
         Tier("browser", "the console in Chromium: two people, kills, 10,000 messages, scripts, axe", 740),
-        Tier("chaos", "a server killed again and again under load", 220),
+        Tier("chaos", "a server killed again and again under load", 300),
     )
 }
 # Each lane's tiers run one after the other; by measurement, these end at about the same time. Real engines are for one
@@ -65,7 +67,7 @@ class Suite:
             return [self._run(TIERS[name]) for name in names if not self._ended]
 
     def end(self) -> None:
-        """End what runs, and begin nothing more. As Ctrl+C does: pytest then ends what the tests have started."""
+        """End what runs, and begin nothing more: at SIGINT pytest ends what the tests have started."""
         self._ended = True
         for process in self._running:
             if process.returncode is None:
@@ -78,16 +80,20 @@ class Suite:
         say("real engines: installing if need be, starting")
         logging.disable()  # clients say much about servers that are still starting
         try:
-            self.versions = self.stack.up(free_ports=True)
-            self.waited = time.monotonic() - began
-            names = ", ".join(f"{name} {version}" for name, version in self.versions.items())
-            say(f"{names}; {self.waited:.0f} s")
-        except StackError as error:
-            say(f"No real engines: {error}")  # their tests then say so, instead of being left out
-        try:
+            self._started(began)
             yield
         finally:
             self.stack.down()
+
+    def _started(self, began: float) -> None:
+        try:
+            self.versions = self.stack.up(free_ports=True)
+        except StackError as error:
+            say(f"No real engines: {error}")  # their tests then say so, instead of being left out
+            return
+        self.waited = time.monotonic() - began
+        names = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        say(f"{names}; {self.waited:.0f} s")
 
     def _run(self, one: Tier) -> Result:
         say(f"{one.name} begins: {one.about}")
@@ -161,9 +167,8 @@ def main(arguments: Sequence[str]) -> int:
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
     measured.forget()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was begun is ended
     began = time.monotonic()
-    with scratch.made() as folder, load.busy(given.load):
+    with termination.orderly(), scratch.made() as folder, load.busy(given.load):
         suite = Suite(folder, whole=whole, everywhere=given.coverage)
         results = side_by_side(suite, LANES if whole else [given.tiers])
         enough = not whole or measured.is_enough(everywhere=given.coverage)
@@ -184,11 +189,13 @@ def parsed(arguments: Sequence[str]) -> Any:
     """What the command line says."""
     parser = argparse.ArgumentParser(prog="hack/tiers.py", description=__doc__)
     parser.add_argument("tiers", nargs="+", choices=["all", *TIERS], metavar="TIER", help=f"all, {', '.join(TIERS)}")
-    parser.add_argument("--load", type=int, default=0, help="so many busy loops beside them")
+    parser.add_argument("--load", type=int, default=0, metavar="N", help="N busy loops beside them (0)")
     parser.add_argument("--coverage", action="store_true", help="of every tier and every process that it starts")
     given = parser.parse_args(arguments)
     if "all" in given.tiers and given.tiers != ["all"]:
         parser.error("'all' stands alone")
+    if not 0 <= given.load <= 64:
+        parser.error("--load: 0 to 64")
     return given
 
 

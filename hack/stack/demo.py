@@ -12,6 +12,7 @@ from hack.stack.roles import Roles
 from hack.stack.stack import Stack
 from rich.console import Console
 
+from chat4all.cli import termination
 from chat4all.cli.client import AnswerError
 from chat4all.cli.demo import printed
 from chat4all.cli.simulator_process import simulating
@@ -21,7 +22,13 @@ from chat4all.model.errors import StartError
 
 
 def main() -> int:
-    """Tell them; 0 if every step was seen. Nothing stays."""
+    """Tell them; 0 if every step was seen. Nothing stays, also where it is told to end."""
+    with termination.orderly():
+        return told()
+
+
+def told() -> int:
+    """Tell them on a stack of their own; 0 if every step was seen."""
     quiet()
     console = Console(highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="chat4all-demo-stack-"))

@@ -1,8 +1,6 @@
 """`python -m hack.stack.dev`: the roles on the stack, supervised, until Ctrl+C. `make dev-stack`."""
 
 import argparse
-import contextlib
-import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from hack.stack.engine import StackError
 from hack.stack.roles import Roles
 from hack.stack.stack import Stack
 
+from chat4all.cli import termination
 from chat4all.cli.client import AnswerError
 from chat4all.cli.simulator_process import simulating
 from chat4all.model.errors import StartError
@@ -24,13 +23,13 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     quiet()
     stack = Stack(given.folder.resolve())
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        up(stack, free=False)
-        roles = Roles(stack, given.folder.resolve() / "roles", port=given.port)
-        with simulating(8020, stack.folder / "simulator", stack.folder / "simulator.log") as phones:
-            roles.set(CHAT4ALL_CHANNELS__SIMULATOR=phones)
-            _run(roles, phones)
+        with termination.orderly(0):
+            up(stack, free=False)
+            roles = Roles(stack, given.folder.resolve() / "roles", port=given.port)
+            with simulating(8020, stack.folder / "simulator", stack.folder / "simulator.log") as phones:
+                roles.set(CHAT4ALL_CHANNELS__SIMULATOR=phones)
+                _run(roles, phones)
     except (StackError, StartError, AnswerError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -46,8 +45,7 @@ def _run(roles: Roles, phones: str) -> None:
         for role in roles.roles:
             print(f"  {role.name:11} health and metrics: http://127.0.0.1:{role.health}   log: {roles.log(role.name)}")
         sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            roles.supervise()
+        roles.supervise()
     finally:
         roles.stop()
 

@@ -74,7 +74,13 @@ def run(tier: Tier, way: Way, began: Callable[[Running], None]) -> Result:
     start = time.monotonic()
     with output(tier).open("wb") as file:
         process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **way.environment}, stdout=file, stderr=subprocess.STDOUT
+            command,
+            cwd=ROOT,
+            env={**os.environ, **way.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            process_group=0,  # Ctrl+C does not come to it by itself as well: a second one breaks off its ending
         )
         began(process)
         code, cpu = _waited(process)

@@ -119,6 +119,8 @@ async def test_unsent_messages_survive_a_reload_and_are_said_once(starts, desk):
     ana.bears("Failed to load resource")
     with pytest.raises(Exception, match="ERR_CONNECTION_REFUSED"):
         await ana.page.reload()
+    # The browser goes on to its own page after it has said so, and would break off a visit that begins before.
+    await ana.page.wait_for_url("chrome-error://**", wait_until="commit")
     await hub.start()
     await ana.page.goto(f"{hub.url}/")
     await ana.open(bruno.username)

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
+from chat4all.cli import termination
 from chat4all.cli.client import AnswerError
 from chat4all.cli.options import Json
 from chat4all.cli.output import emit, lines
@@ -28,7 +29,7 @@ def run(as_json: Json = False) -> None:
     Example: chat4all demo
     """
     console = lines()
-    with tempfile.TemporaryDirectory(prefix="chat4all-demo-") as folder:
+    with termination.orderly(), tempfile.TemporaryDirectory(prefix="chat4all-demo-") as folder:
         log = Path(folder) / "server.log"
         server = Server(Path(folder) / "data", log)
         try:
