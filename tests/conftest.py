@@ -9,9 +9,10 @@ from hack.stack.stack import Stack
 from tests.engines import running
 
 # A shell without job control starts what it puts into the background with SIGINT ignored; so would be every command
-# that a test starts, and Ctrl+C would not end it.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# that a test starts, and Ctrl+C would not end it. nohup does the same with SIGHUP.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 
 def pytest_configure() -> None:
