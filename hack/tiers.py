@@ -97,10 +97,15 @@ class Suite:
 
     def _run(self, one: Tier) -> Result:
         say(f"{one.name} begins: {one.about}")
-        result = tier.run(one, self._way(one), self._running.append)
+        result = tier.run(one, self._way(one), self._begun)
         text = tier.output(one).read_text(errors="replace")
         say(f"{one.name} ended after {result.seconds:.0f} s\n{text}")
         return result
+
+    def _begun(self, process: tier.Running) -> None:
+        self._running.append(process)
+        if self._ended:  # a moment ago
+            process.send_signal(signal.SIGINT)
 
     def _way(self, one: Tier) -> Way:
         engines = self._whole or one.name == NEEDS_ENGINES
