@@ -105,6 +105,13 @@ class Hub:
         """What its messages say, in order."""
         return [row["content"] for row in await self.rows(reader, conversation) if row["type"] == "message"]
 
+    async def says(self, reader: str, conversation: str, wanted: list[str]) -> None:
+        """Wait until its messages say this, in this order: what was accepted is stored a moment later."""
+        async with asyncio.timeout(DEADLINE):
+            while len(await self.contents(reader, conversation)) < len(wanted):
+                await asyncio.sleep(0.02)
+        assert await self.contents(reader, conversation) == wanted
+
     async def status(self, asker: str, person: str) -> str:
         """Whether somebody is here: online, away or offline."""
         return str((await self.client(asker).call("GET", f"/v1/presence/{person}")).json()["status"])

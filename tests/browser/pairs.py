@@ -32,4 +32,6 @@ async def talking(hub: Hub, desk: Desk) -> Pair:
     await hub.conversation(*names)
     ana, bruno = await desk.window(hub, "pt-BR"), await desk.window(hub, "en-US")
     await asyncio.gather(ana.log_in(names[0]), bruno.log_in(names[1]))
-    return Pair(await ana.open(names[1]), await bruno.open(names[0]))
+    await asyncio.gather(ana.open(names[1]), bruno.open(names[0]))
+    await asyncio.gather(ana.status_becomes(names[1], "online"), bruno.status_becomes(names[0], "online"))
+    return Pair(ana, bruno)

@@ -79,6 +79,7 @@ async def test_one_need_not_wait_for_the_next_try(starts, desk):
     await window.page.clock.install()
     await window.log_in(me)
     await window.open(other)
+    await window.status_becomes(other, "online")
     await window.page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))  # it does not try by itself any more
     await hub.kill()
     await expect(window.banner).to_be_visible()
@@ -125,7 +126,7 @@ async def test_unsent_messages_survive_a_reload_and_are_said_once(starts, desk):
     await ana.page.goto(f"{hub.url}/")
     await ana.open(bruno.username)
     await expect(ana.state("kept 2", "read")).to_be_visible()
-    assert await hub.contents(ana.username, conversation) == [f"kept {number}" for number in range(3)]
+    await hub.says(ana.username, conversation, [f"kept {number}" for number in range(3)])
     await assert_same(hub, conversation, ana, bruno)
 
 
@@ -178,7 +179,7 @@ async def test_a_server_that_asks_for_patience_gets_every_message_in_order(start
     for text in texts:
         await ana.say(text)
     await expect(ana.state(texts[-1], "read")).to_be_visible()
-    assert await hub.contents(ana.username, conversation) == texts
+    await hub.says(ana.username, conversation, texts)
     await assert_same(hub, conversation, ana, bruno)
 
 

@@ -119,6 +119,9 @@ async def test_both_see_messages_by_place_with_sender_and_time(hub, desk):
         for who in ("ana", "bruno"):
             await expect(window.message(f"{who} 2")).to_be_visible()
     await expect(pair.ana.state("ana 2", pair.ana.words.read)).to_be_visible()
+    for window in pair:
+        for seq in range(1, 7):
+            await expect(window.log.locator(f"article[data-seq='{seq}']")).to_be_visible()
     assert await pair.ana.texts() == await pair.bruno.texts()
     assert await pair.ana.seqs() == await pair.bruno.seqs() == list(range(1, 7))
     for window in pair:

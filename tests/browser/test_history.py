@@ -131,6 +131,7 @@ async def test_more_than_is_pushed_was_missed_and_the_newest_are_there_without_h
     await expect(reads.log.locator("article[data-seq='150']")).to_be_in_viewport()
     for window in (reads, waits):
         window.bears(*DOWN)
+        await window.status_becomes(ana, "online")
         await window.page.context.set_offline(True)
         await expect(window.page.get_by_text("This device is offline.")).to_be_visible()
     await hub.flood(ana, group, MISSED)
@@ -161,6 +162,7 @@ async def test_after_more_was_missed_than_is_pushed_what_is_looked_at_is_not_unr
     window = await (await desk.window(hub)).log_in(bruno)
     window.bears(*DOWN)
     await window.open(ana)
+    await window.status_becomes(ana, "online")
     await window.page.context.set_offline(True)
     await expect(window.page.get_by_text("This device is offline.")).to_be_visible()
     await hub.flood(ana, conversation, MISSED)

@@ -1,8 +1,12 @@
 """Who is there, who writes, what is unread: what one sees of the others without a word."""
 
+import asyncio
+
 import pytest
 from playwright.async_api import expect
+from tests.browser.hub import DEADLINE
 from tests.browser.pairs import talking
+from tests.browser.test_races import state
 from tests.browser.windows import DOWN
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -60,9 +64,12 @@ async def test_what_is_new_is_marked_where_it_begins(hub, desk):
     me, other = await hub.newcomers("me", "other")
     conversation = await hub.conversation(me, other)
     window = await (await desk.window(hub)).log_in(me)
-    await hub.say(other, conversation, "old")
+    old = await hub.say(other, conversation, "old")
     await window.open(other)
-    await expect(window.entry(other)).not_to_contain_text("unread")
+    await expect(window.message("old")).to_be_visible()
+    async with asyncio.timeout(DEADLINE):
+        while await state(hub, other, old) != "read":
+            await asyncio.sleep(0.05)
     await window.visit()
     await expect(window.entry(other)).to_be_visible()
     for text in ("new", "newer"):
@@ -96,6 +103,7 @@ async def test_unread_messages_are_counted_once_however_often_the_connection_bre
     conversation = await hub.conversation(me, other)
     window = await (await desk.window(hub)).log_in(me)
     window.bears(*DOWN)
+    await window.status_becomes(other, "online")
     for count in (2, 4, 6):
         for number in range(2):
             await hub.say(other, conversation, f"{number} of {count}")

@@ -39,7 +39,7 @@ async def test_logging_out_ends_it_all(hub, desk):
     await window.open(other)
     await window.say("the last words")
     await expect(window.state("the last words", window.words.sent)).to_be_visible()
-    assert await hub.status(other, me) == "online"
+    await window.status_becomes(other, "online")
     await window.page.get_by_role("button", name=window.words.log_out).click()
     await expect(window.page.get_by_role("button", name=window.words.log_in, exact=True)).to_be_visible()
     # By the server's word: Chromium does not always tell of a WebSocket's end when its page goes as well.

@@ -79,7 +79,7 @@ async def test_what_was_discarded_by_logging_out_is_never_sent(hub, desk):
     await window.open(other)
     await window.say("after it")
     await expect(window.state("after it", window.words.sent)).to_be_visible()
-    assert await hub.contents(window.username, conversation) == ["hello", "after it"]
+    await hub.says(window.username, conversation, ["hello", "after it"])
 
 
 async def test_accepted_without_an_answer_and_loaded_again_it_is_shown_once(hub, desk):
@@ -107,7 +107,7 @@ async def test_accepted_without_an_answer_and_loaded_again_it_is_shown_once(hub,
         "() => Object.values(sessionStorage).every((one) => !one.includes('only once'))"
     )
     await expect(window.message("only once")).to_have_count(1)
-    assert await hub.contents(window.username, conversation) == ["hello", "only once"]
+    await hub.says(window.username, conversation, ["hello", "only once"])
 
 
 async def test_a_double_click_on_a_person_begins_one_conversation(hub, desk):
@@ -149,8 +149,9 @@ async def test_a_conversation_whose_making_was_not_answered_is_made_once(hub, de
 async def test_escape_pressed_again_and_again_does_not_do_away_with_logging_in_again(starts, desk):
     hub = await starts(CHAT4ALL_ACCOUNTS__TOKEN_SECONDS="5")
     me = await hub.newcomer("me")
-    window = await (await desk.window(hub)).log_in(me)
+    window = await desk.window(hub)
     window.bears(REFUSED.format(401))
+    await window.log_in(me)
     again = window.page.get_by_role("dialog").filter(has_text=window.words.again)
     await expect(again).to_be_visible()
     for _ in range(4):
@@ -176,8 +177,10 @@ async def test_what_was_read_on_a_dying_line_is_said_again_on_the_next(hub, desk
 
     await window.page.route_web_socket(re.compile(r"/ws\b"), dying)
     await window.log_in(me)
+    await window.status_becomes(other, "online")
     message = await hub.say(other, conversation, "did you see it?")
     await window.open(other)
+    await expect(window.message("did you see it?")).to_be_visible()
     await expect(window.entry(other)).not_to_contain_text("unread")
     assert await state(hub, other, message) != "read", "the server has not heard of it"
     await lines[0].close(code=3000)
@@ -374,6 +377,9 @@ async def test_the_arrow_does_not_take_a_message_for_the_next_one_with_the_same_
     await window.page.route(MESSAGES, slow)
     await window.say("again")
     await slow.asked.wait()
+    async with asyncio.timeout(60):
+        while not kept:
+            await asyncio.sleep(0.05)
     lines[-1].send(kept[0])
     await expect(window.log.locator("article[data-seq='1']")).to_be_visible()
     await expect(window.message("again")).to_have_count(2)

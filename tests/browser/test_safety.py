@@ -111,7 +111,9 @@ async def test_what_one_writes_oneself_stays_text(reading, hub, payload):
     await window.box.press("Escape")
     assert await window.page.evaluate("() => window.pwned") is None
     assert await window.page.evaluate(_FITS)
-    assert (await hub.contents(window.username, conversation))[-1] == payload
+    async with asyncio.timeout(DEADLINE):
+        while (await hub.contents(window.username, conversation))[-1:] != [payload]:
+            await asyncio.sleep(0.02)
     window.assert_well()
 
 
@@ -163,7 +165,7 @@ async def test_only_addresses_of_the_web_are_links_and_they_know_nothing_of_us(r
 
 
 async def test_the_policy_is_strict_and_nothing_stands_in_the_page_itself(hub):
-    async with httpx.AsyncClient(base_url=hub.url, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=hub.url, trust_env=False, timeout=DEADLINE) as http:
         page = await http.get("/")
         module = await http.get("/console/main.js")
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"

@@ -7,6 +7,7 @@ fault of the server's: nothing of it is an error in its log.
 import asyncio
 import json
 import random
+import time
 from collections import Counter
 from typing import Any
 
@@ -16,17 +17,18 @@ from tests.chaos.length import SEED, length_of
 from chat4all.cli.client import Client
 
 LENGTH = length_of("impatient")
-LONGEST = 0.03  # seconds until one gives up
+LONGEST = 0.03  # seconds until one gives up, where an answer takes less
 FAULTS = ("Traceback", "ERROR", "CRITICAL", "Exception")
 
 
 class Impatient:
-    """Sends a request, or a part of it, and is gone. `token`: ana's."""
+    """Sends a request, or a part of it, and is gone. `token`: ana's; `longest`: seconds for which they wait at most."""
 
-    def __init__(self, hub: Hub, token: str, chance: random.Random) -> None:
+    def __init__(self, hub: Hub, token: str, chance: random.Random, longest: float) -> None:
         self.hub = hub
         self.token = token
         self.chance = chance
+        self.longest = longest
         self.tries: Counter[str] = Counter()  # whole requests by content: one cut short asks for nothing
         self.answers = 0
 
@@ -44,7 +46,7 @@ class Impatient:
         writer.write(whole[: self.chance.randrange(1, len(whole))] if cut else whole)
         self.tries[body["content"]] += not cut
         try:
-            async with asyncio.timeout(self.chance.random() * LONGEST):
+            async with asyncio.timeout(self.chance.random() * self.longest):
                 self.answers += b"202" in await reader.readline()
         except TimeoutError:
             pass
@@ -57,8 +59,11 @@ async def test_who_gives_up_and_asks_again_has_said_it_once(tmp_path, report):
     async with hub.ended(), Client(hub.url, "ana", "demo") as ana:
         await hub.live([])
         chat = await ana.conversation_with("bruno")
-        impatient = Impatient(hub, await ana.token(), chance)
         first = await ana.post(chat, "to be edited")
+        began = time.monotonic()
+        await ana.post(chat, "how long an answer takes here")
+        longest = max(LONGEST, 2 * (time.monotonic() - began))
+        impatient = Impatient(hub, await ana.token(), chance, longest)
         keyed = [f"keyed {number}" for number in range(LENGTH.work)]
         unkeyed = [f"unkeyed {number}" for number in range(LENGTH.work)]
         edits = [f"edited {number}" for number in range(LENGTH.work // 2)]

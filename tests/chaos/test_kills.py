@@ -82,7 +82,7 @@ class Run:
         self.over.set()
 
     async def meet(self):
-        async with httpx.AsyncClient(base_url=self.hub.url, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=self.hub.url, trust_env=False, timeout=60) as http:
             for name in WRITERS[2:]:
                 user = {"username": name, "password": "long-enough"}
                 (await http.post("/v1/users", json=user)).raise_for_status()

@@ -4,6 +4,7 @@ One node of each runs here. That a write needs a majority is seen where there ca
 whoever asked for less would be told that all is well.
 """
 
+import asyncio
 import struct
 import threading
 import uuid
@@ -13,14 +14,14 @@ from typing import Any, Final
 
 import pytest
 import sqlalchemy as sa
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from cassandra import Unavailable
-from cassandra.cluster import Cluster, Session
+from cassandra.cluster import Session
 from hack.stack.engine import Engine
 from hack.stack.stack import Stack
 from tests.contract import test_ledger, test_store
-from tests.contract.conftest import KEYSPACE
+from tests.contract.conftest import KEYSPACE, PATIENCE
 from tests.refusing import refusing
 
 from chat4all.config import Settings
@@ -87,7 +88,7 @@ async def log(broker: Engine, admin: AIOKafkaAdminClient) -> AsyncIterator[Kafka
 
 
 def settings(broker: Engine, **more: int) -> KafkaSettings:
-    usual = {"replication": 1, "min_insync_replicas": 1, "request_seconds": 2.0}
+    usual = {"replication": 1, "min_insync_replicas": 1, "request_seconds": 30.0}
     return KafkaSettings.model_validate({"servers": broker.address, **usual, **more})
 
 
@@ -135,8 +136,11 @@ async def test_a_topic_has_as_many_copies_as_is_said_or_is_not_made(broker: Engi
 
 async def test_an_append_that_the_broker_refuses_is_no_success(log: KafkaLog, admin: AIOKafkaAdminClient) -> None:
     made = topic()
-    await log.create([made])
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, made.name, {"max.message.bytes": "100"})])
+    # Made with it: a topic's change is answered before the broker goes by it.
+    await admin.create_topics([NewTopic(made.name, 1, 1, topic_configs={"max.message.bytes": "100"})])
+    async with asyncio.timeout(60):
+        while await log.partitions(made.name) != 1:
+            await asyncio.sleep(0.05)
     with pytest.raises(EngineUnavailableError):
         await log.append([Entry(made.name, b"key", b"x" * 1000)])
     assert await log.read(made.name, 0, offset=0, limit=1) == []
@@ -159,8 +163,10 @@ async def test_every_append_is_of_a_producer_whose_repeats_are_known(log: KafkaL
 
 @pytest.fixture(params=[pytest.param("cassandra", marks=pytest.mark.engine)])
 def session(request: pytest.FixtureRequest, keyspace: CassandraSettings) -> Iterator[Session]:
-    with Cluster(["127.0.0.1"], port=keyspace.port) as cluster:
-        yield cluster.connect()
+    with request.getfixturevalue("engines")[request.param].cluster() as cluster:
+        found = cluster.connect()
+        found.default_timeout = 60
+        yield found
 
 
 @pytest.fixture
@@ -256,9 +262,9 @@ def test_a_node_syncs_before_it_answers(session: Session) -> None:
 @pytest.fixture(params=["embedded", pytest.param("postgresql", marks=pytest.mark.engine)])
 async def sql(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Sql]:
     if request.param == "embedded":
-        made = Sql.in_file(tmp_path / "directory.db")
+        made = Sql.in_file(tmp_path / "directory.db", patience=PATIENCE)
     else:
-        made = Sql.at(request.getfixturevalue("database"))
+        made = Sql.at(request.getfixturevalue("database"), patience=PATIENCE)
     yield made
     await made.close()
 
@@ -291,7 +297,7 @@ async def test_what_is_not_answered_in_time_is_no_success(sql: Sql, monkeypatch:
 
 @pytest.fixture(params=[pytest.param("postgresql", marks=pytest.mark.engine)])
 async def postgresql(request: pytest.FixtureRequest, database: DirectorySettings) -> AsyncIterator[Sql]:
-    made = Sql.at(database)
+    made = Sql.at(database, patience=PATIENCE)
     yield made
     await made.close()
 

@@ -124,14 +124,15 @@ async def test_while_the_broker_is_away_everything_says_so_in_time_and_goes_on_w
                     await call
     async with asyncio.timeout(ANSWERS):
         with pytest.raises(EngineUnavailableError):
-            await late.consumer("late", topic).poll(max_records=1, timeout=0.5)
+            await late.consumer("late", topic).poll(max_records=1, timeout=DEADLINE)
     await asyncio.to_thread(restart, broker)
     await appended(late, topic, b"after")
     await appended(log, topic, b"again")
     values: list[bytes] = []
     while b"again" not in values:
         values += [one.value for one in await read(consumer, 1)]
-    assert [one for one in values if one != b"refused"] == [b"after", b"again"]
+    # A broker that takes long to come back has forgotten its members, and what is not committed is given again.
+    assert [one for one in values if one not in {b"refused", b"before"}] == [b"after", b"again"]
     late_values: list[bytes] = []
     other = late.consumer("late", topic)
     while b"again" not in late_values:
@@ -206,7 +207,7 @@ async def test_a_topic_that_is_made_again_stops_its_readers_and_nothing_is_skipp
 async def test_a_member_that_is_busy_finishes_and_commits_before_its_partitions_move(
     settings: KafkaSettings, topic: str
 ) -> None:
-    patient = settings.model_copy(update={"drain_seconds": 30.0, "request_seconds": 30.0})
+    patient = settings.model_copy(update={"drain_seconds": 30.0, "request_seconds": 30.0, "session_seconds": 30.0})
     log, other = KafkaLog(patient), KafkaLog(patient)
     await log.append([Entry(topic, b"%d" % n, b"%d" % n) for n in range(40)])
     busy = log.consumer("group", topic)

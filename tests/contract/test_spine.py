@@ -44,7 +44,12 @@ def ends(
 
     async def lived(life: Life, places: asyncio.Semaphore) -> None:
         wrong = SABOTAGED[life.name] if life.sabotaged else Sabotaged()
-        pushes = RedisSettings(port=redis.port(), password_file=redis.password, prefix=f"contract:{uuid.uuid4().hex}:")
+        pushes = RedisSettings(
+            port=redis.port(),
+            password_file=redis.password,
+            prefix=f"contract:{uuid.uuid4().hex}:",
+            request_seconds=10.0,
+        )
         async with places:
             await live(life.name, RealEngines(broker, keyspace, database, pushes, **wrong.engines), **wrong.world)
 

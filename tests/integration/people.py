@@ -83,16 +83,32 @@ class Person:
 
     async def edit(self, message: str, content: str, *, key: str | None = None) -> str:
         """Edit a message, wait until that is stored, and return the change's id."""
+        before = await self._changes(message)
         answer = await self.call("PATCH", f"/v1/messages/{message}", json={"content": content}, key=key)
         change = str(expected(answer, 202).json()["change_id"])
-        await self.becomes(message, content=content)
+        await self._changed(message, before)
         return change
 
     async def delete(self, message: str, *, key: str | None = None) -> str:
         """Delete a message, wait until that is stored, and return the change's id."""
-        answer = expected(await self.call("DELETE", f"/v1/messages/{message}", key=key), 202)
-        await self.becomes(message, content="")
-        return str(answer.json()["change_id"])
+        before = await self._changes(message)
+        answer = await self.call("DELETE", f"/v1/messages/{message}", key=key)
+        change = str(expected(answer, 202).json()["change_id"])
+        await self._changed(message, before)
+        return change
+
+    async def _changes(self, message: str) -> list[int]:
+        """The seqs at which it was changed, as far as they stand in the last page of its conversation."""
+        chat = (await self.settled(message))["conversation_id"]
+        rows = await self.history(chat, kinds="all", limit=200)
+        return [row["seq"] for row in rows if row["type"] in {"edit", "delete"} and row["message_id"] == message]
+
+    async def _changed(self, message: str, before: Sequence[int]) -> None:
+        """Wait until there is one more: the message itself shows a change a moment before the history does."""
+        end = time.monotonic() + DEADLINE
+        while max(await self._changes(message), default=0) <= max(before, default=0):
+            assert time.monotonic() < end, f"the change of {message} was accepted and is still not stored"
+            await asyncio.sleep(0.005)
 
     async def becomes(self, message: str, **fields: Any) -> dict[str, Any]:
         """The message once it has these fields, as GET /v1/messages/{id} shows it. Fails after the deadline."""

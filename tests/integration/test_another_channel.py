@@ -15,6 +15,7 @@ import pytest_asyncio
 from tests import pigeon
 from tests.integration.conftest import running
 from tests.integration.people import DEADLINE, Person, System, expected
+from tests.integration.wires import eventually
 from tests.refusing import refusing
 
 from chat4all.cli.ports import free_port
@@ -49,7 +50,7 @@ class Loft:
         self.home = ""
         self.hub = ""
         self._ids = itertools.count(1)
-        self._http = httpx.AsyncClient(trust_env=False, headers={"X-Ring": RING})
+        self._http = httpx.AsyncClient(trust_env=False, timeout=DEADLINE, headers={"X-Ring": RING})
         self.url = ""
 
     async def close(self) -> None:
@@ -154,8 +155,15 @@ async def test_receipts_that_overtake_the_answer_are_not_lost(system: System, lo
     ]
     (recipient,) = found["recipients"]
     assert [(one["channel"], one["status"]) for one in recipient["channels"]] == [("pigeon", "read")]
-    whats = [one["what"] for one in await ana.get(f"/v1/messages/{message}/timeline")]
-    assert sorted(whats) == ["accepted", *["delivered"] * 3, *["read"] * 3, *["sent"] * 3]
+
+    async def whats() -> list[str]:
+        return sorted(one["what"] for one in await ana.get(f"/v1/messages/{message}/timeline"))
+
+    async def is_told() -> bool:
+        return len(await whats()) >= 10
+
+    await eventually(is_told, "ten entries are in the timeline")
+    assert await whats() == ["accepted", *["delivered"] * 3, *["read"] * 3, *["sent"] * 3]
 
 
 async def test_what_it_cannot_do_is_said(system: System, loft: Loft) -> None:

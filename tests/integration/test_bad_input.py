@@ -173,7 +173,7 @@ async def test_too_many_login_tries_are_refused_right_or_wrong_and_only_for_that
 
 
 async def test_too_many_posts_edits_and_deletes_are_refused_and_only_for_that_user(start: Start) -> None:
-    system = await start(api={"posts_per_second": 0.1, "post_burst": 3})
+    system = await start(api={"posts_per_second": 0.001, "post_burst": 3})
     ana, bruno, chat = await system.pair()
     message = await ana.said(chat, "one")
     await ana.edit(message["message_id"], "two")
@@ -185,7 +185,7 @@ async def test_too_many_posts_edits_and_deletes_are_refused_and_only_for_that_us
         await ana.call("DELETE", path),
     ):
         refused(answer, 429, "too-many")
-        assert 1 <= int(answer.headers["Retry-After"]) <= 10
+        assert 1 <= int(answer.headers["Retry-After"]) <= 1000
     assert (await bruno.said(chat, "four"))["seq"] == 4
     assert [one["content"] for one in await ana.history(chat)] == ["two", "three", "four"]
 

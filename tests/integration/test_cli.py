@@ -82,7 +82,12 @@ def test_help_lists_every_command(helps: Mapping[str, subprocess.CompletedProces
 def test_token_prints_a_token_that_works(server: Server) -> None:
     token = said("token", "--as", "bruno", "--url", server.url).strip()
     assert JWT.fullmatch(token)
-    answer = httpx.get(f"{server.url}/v1/conversations", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    answer = httpx.get(
+        f"{server.url}/v1/conversations",
+        headers={"Authorization": f"Bearer {token}"},
+        trust_env=False,
+        timeout=DEADLINE,
+    )
     assert answer.status_code == 200
 
 
@@ -286,7 +291,9 @@ def test_what_dev_prints_works_as_it_stands(server: Server) -> None:
     assert done.returncode == 0, done.stderr
     answer, token, chat = done.stdout.split()
     assert json.loads(answer)["status"] == "accepted"
-    http = httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    http = httpx.Client(
+        base_url=server.url, headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=DEADLINE
+    )
     with http:
         message = stored(http, json.loads(answer)["message_id"])
     assert (message["conversation_id"], message["content"]) == (chat, "Olá, Bruno!")
@@ -385,7 +392,9 @@ def test_data_survive_a_restart_and_fresh_starts_clean(tmp_path: Path) -> None:
         file.write_text("mine")
     with going_on(tmp_path / "fresh.log", "dev", "--fresh", "--port", "0", "--data", data) as dev:
         url = address(dev)
-        refused = httpx.get(f"{url}/v1/conversations", headers={"Authorization": old}, trust_env=False)
+        refused = httpx.get(
+            f"{url}/v1/conversations", headers={"Authorization": old}, trust_env=False, timeout=DEADLINE
+        )
         assert refused.status_code == 401, "the token was signed by a key that is gone"
         with client(url) as http:
             assert http.get("/v1/conversations").json() == []
@@ -399,8 +408,12 @@ def test_dev_ends_when_it_is_told_to(tmp_path: Path, how: signal.Signals, codes:
     """Well and within seconds, open WebSockets and all; they are closed with 1012. A shell says 130 for Ctrl+C."""
     with going_on(tmp_path / "dev.log", "dev", "--port", "0", "--data", tmp_path / "data") as dev:
         url = address(dev)
-        token = httpx.post(f"{url}/token", data={"username": "ana", "password": "demo"}, trust_env=False).json()
-        with connect(f"{url.replace('http', 'ws')}/ws?token={token['access_token']}", proxy=None) as wire:
+        token = httpx.post(
+            f"{url}/token", data={"username": "ana", "password": "demo"}, trust_env=False, timeout=DEADLINE
+        ).json()
+        with connect(
+            f"{url.replace('http', 'ws')}/ws?token={token['access_token']}", proxy=None, open_timeout=DEADLINE
+        ) as wire:
             wire.send('{"type": "ping"}')
             assert json.loads(wire.recv(DEADLINE))["type"] == "pong"
             code = dev.ends(how)
@@ -450,7 +463,7 @@ def test_no_token_or_password_in_what_a_server_puts_out(tmp_path: Path) -> None:
     """At its most talkative; not even where the token stood in the WebSocket's address."""
     with serving(tmp_path, CHAT4ALL_SERVER__LOG_LEVEL="DEBUG") as talkative:
         url = talkative.url
-        with httpx.Client(base_url=url, trust_env=False) as http:
+        with httpx.Client(base_url=url, trust_env=False, timeout=DEADLINE) as http:
             body = {"username": "secretive", "password": PASSWORD}
             assert http.post("/v1/users", json=body).status_code == 201
             token = http.post("/token", data=body).json()["access_token"]
@@ -468,13 +481,18 @@ def test_no_token_or_password_in_what_a_server_puts_out(tmp_path: Path) -> None:
         address = f"{url.replace('http', 'ws')}/ws"
         offered = [websockets.Subprotocol("chat4all"), websockets.Subprotocol(f"bearer.{token}")]
         for opened in (f"{address}?token={token}", f"{address}?a=b&token={token}&c=d", address):
-            with connect(opened, subprotocols=offered if opened == address else None, proxy=None) as wire:
+            with connect(
+                opened, subprotocols=offered if opened == address else None, proxy=None, open_timeout=DEADLINE
+            ) as wire:
                 wire.send(f"bad frame with {token} in it")
                 wire.send('{"type": "ping"}')
                 while json.loads(wire.recv(DEADLINE))["type"] != "pong":
                     pass
         forged = token[:-6] + "AAAAAA"
-        with connect(f"{address}?token={forged}", proxy=None) as wire, pytest.raises(websockets.ConnectionClosed):
+        with (
+            connect(f"{address}?token={forged}", proxy=None, open_timeout=DEADLINE) as wire,
+            pytest.raises(websockets.ConnectionClosed),
+        ):
             wire.recv(DEADLINE)
         talkative.stop()
     output = (tmp_path / "server.log").read_text(errors="replace")

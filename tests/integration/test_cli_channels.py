@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.integration.commands import chat4all, client, eventually, posted, refusal, said, serving
+from tests.integration.commands import DEADLINE, chat4all, client, eventually, posted, refusal, said, serving
 from tests.integration.simulator.world import Simulator
 
 from chat4all.cli.server import Server
@@ -95,7 +95,9 @@ def test_what_bruno_is_written_is_on_his_phone(connected: Server, simulator: Sim
         posted(http, chat, "on your phone")
 
     def arrived() -> bool:
-        on_phone = httpx.get(f"{simulator.url}/control/telegram/phones/bruno/chats/support_bot", trust_env=False).json()
+        on_phone = httpx.get(
+            f"{simulator.url}/control/telegram/phones/bruno/chats/support_bot", trust_env=False, timeout=DEADLINE
+        ).json()
         return [one["text"] for one in on_phone].count("on your phone") == 1
 
     eventually(arrived, "it is on the phone")

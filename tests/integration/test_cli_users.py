@@ -44,7 +44,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opens(server: Server, username: str, password: str) -> bool:
     """Whether this is the user's password."""
     form = {"username": username, "password": password}
-    return httpx.post(f"{server.url}/token", data=form, trust_env=False).status_code == 200
+    return httpx.post(f"{server.url}/token", data=form, trust_env=False, timeout=DEADLINE).status_code == 200
 
 
 AGAIN: Final = "Repeat for confirmation: "  # its last space comes when the echo is off

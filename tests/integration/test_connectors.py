@@ -19,7 +19,7 @@ wait = asyncio.to_thread
 
 
 async def asked(system: System, path: str) -> list[dict[str, Any]]:
-    async with httpx.AsyncClient(base_url=system.url) as client:
+    async with httpx.AsyncClient(base_url=system.url, timeout=DEADLINE) as client:
         form = {"username": "ana", "password": "demo"}
         token = (await client.post("/token", data=form)).json()["access_token"]
         answer = await client.get(path, headers={"Authorization": f"Bearer {token}"})
@@ -47,7 +47,7 @@ async def talk(system: System, simulator: Simulator, bot: Bot) -> None:
 
     (chat,) = await until(arrived)
     assert chat["unread"] == 1
-    async with httpx.AsyncClient(base_url=system.url) as client:
+    async with httpx.AsyncClient(base_url=system.url, timeout=DEADLINE) as client:
         token = (await client.post("/token", data={"username": "ana", "password": "demo"})).json()["access_token"]
         body = {"chat_id": chat["conversation_id"], "content": "Yes!"}
         posted = await client.post("/v1/messages", json=body, headers={"Authorization": f"Bearer {token}"})
@@ -87,7 +87,7 @@ async def test_from_a_file_by_webhook(start, simulator, bot, tmp_path):
         (f"/hooks/pigeon/{uid}", {"X-Telegram-Bot-Api-Secret-Token": "secret_of_this_test"}, b"{}", 404),
         ("/hooks/telegram/nobody", {"X-Telegram-Bot-Api-Secret-Token": "secret_of_this_test"}, b"{}", 404),
     ]
-    async with httpx.AsyncClient(base_url=system.url) as client:
+    async with httpx.AsyncClient(base_url=system.url, timeout=DEADLINE) as client:
         found = [
             (await client.post(path, headers=headers, content=body)).status_code for path, headers, body, _ in cases
         ]

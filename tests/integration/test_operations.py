@@ -120,7 +120,9 @@ async def test_lag_falls_back_to_nothing(system: System) -> None:
 async def test_metrics_of_sockets_move_with_them(system: System) -> None:
     ana, _, chat = await system.pair()
     before = await sums(system)
-    async with connect(f"{system.ws_url}?token={ana.token}", proxy=None, max_queue=None) as socket:
+    async with connect(
+        f"{system.ws_url}?token={ana.token}", proxy=None, open_timeout=DEADLINE, max_queue=None
+    ) as socket:
         await socket.send(f'{{"type": "resume", "cursors": {{"{chat}": 0}}}}')
         await rises(system, before, "chat4all_sessions", 1)
         await ana.said(chat, "pushed")

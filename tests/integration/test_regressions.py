@@ -3,7 +3,7 @@
 import pytest
 import websockets
 from tests.integration.conftest import Start
-from tests.integration.people import System, unused
+from tests.integration.people import DEADLINE, System, unused
 from tests.integration.wires import Wire
 
 from chat4all.cli.client import Client
@@ -18,7 +18,7 @@ async def test_a_resume_that_was_announced_comes_before_anything_new(start: Star
     for text in ("1", "2", "3"):
         await ana.said(chat, text)
     url = f"{hasty.ws_url}?resume=1&token={bruno.token}"
-    async with websockets.connect(url, proxy=None) as connection:
+    async with websockets.connect(url, proxy=None, open_timeout=DEADLINE) as connection:
         wire = Wire(connection)
         await ana.said(chat, "4")
         await wire.say({"type": "resume", "cursors": {chat: 1}})

@@ -421,7 +421,7 @@ async def test_no_hole_and_no_repeat_wherever_a_client_resumes(system: System, p
         async with news:
             await news.wait_for(lambda: len(witness.rows(chat)) >= moment)
         cursor = dice.randint(0, len(witness.rows(chat)))
-        async with wired(system, bruno.token or "") as wire:
+        async with wired(system, bruno.token or "", resumes=True) as wire:
             await wire.resume({**base, chat: cursor})
             if cursor < total:
                 await wire.up_to(chat, total)
@@ -442,7 +442,7 @@ async def test_a_reader_who_reconnects_twenty_times_sees_every_seq_once_and_in_o
     while seen[-1] < total:
         connections += 1
         patient = connections > 20
-        async with wired(system, bruno.token or "") as wire:
+        async with wired(system, bruno.token or "", resumes=True) as wire:
             if patient or dice.random() < 0.9:
                 await wire.say({"type": "resume", "cursors": {**base, chat: seen[-1]}})
                 for _ in range(total * 2 if patient else dice.randint(0, 12)):
@@ -462,13 +462,13 @@ async def test_a_client_resumes_after_a_restart_of_the_server(tmp_path: Path) ->
     async with running(tmp_path) as first:
         ana, bruno, chat = await first.pair()
         await chatter(ana, chat, 3)
-        async with wired(first, bruno.token or "") as wire:
+        async with wired(first, bruno.token or "", resumes=True) as wire:
             await wire.resume({chat: 1})
             assert wire.seqs(chat) == [2, 3]
         await ana.post(chat, "4")
     async with running(tmp_path) as second:
         await (await second.login("ana")).post(chat, "5")
-        async with wired(second, bruno.token or "") as wire:
+        async with wired(second, bruno.token or "", resumes=True) as wire:
             await wire.resume({chat: 3})
             await wire.up_to(chat, 5)
             assert wire.seqs(chat) == [4, 5]

@@ -9,7 +9,7 @@ import jwt
 import pytest
 import pytest_asyncio
 import websockets
-from tests.integration.people import Person, System
+from tests.integration.people import DEADLINE, Person, System
 from tests.integration.wires import Phone, Wire, wired
 
 from chat4all.accounts.keys import Keyring
@@ -106,7 +106,7 @@ async def test_a_bad_token_is_accepted_and_closed_with_4401(
 
 
 async def test_without_any_token_it_is_closed_with_4401(system: System) -> None:
-    async with websockets.connect(system.ws_url, proxy=None) as connection:
+    async with websockets.connect(system.ws_url, proxy=None, open_timeout=DEADLINE) as connection:
         assert await Wire(connection).closed() == 4401
 
 

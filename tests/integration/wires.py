@@ -98,12 +98,15 @@ class Wire:
 
 
 @contextlib.asynccontextmanager
-async def wired(system: System, token: str, *, in_address: bool = False, **more: Any) -> AsyncIterator[Wire]:
-    """A connection that has said nothing yet. `in_address`: the token as ?token=, not as a subprotocol."""
-    url = f"{system.ws_url}?token={token}" if in_address else system.ws_url
+async def wired(
+    system: System, token: str, *, in_address: bool = False, resumes: bool = False, **more: Any
+) -> AsyncIterator[Wire]:
+    """A connection that has said nothing yet. `in_address`: the token as ?token=, not as a subprotocol; `resumes`: it
+    says in its address that it will resume, and nothing is pushed before it does, however long that takes."""
+    query = f"?token={token}" if in_address else "?resume=1" if resumes else ""
     offered = None if in_address else [websockets.Subprotocol("chat4all"), websockets.Subprotocol(f"bearer.{token}")]
     options = {"subprotocols": offered, "proxy": None, "max_size": None, "close_timeout": 1, **more}
-    async with websockets.connect(url, **options) as connection:
+    async with websockets.connect(system.ws_url + query, open_timeout=DEADLINE, **options) as connection:
         yield Wire(connection)
 
 

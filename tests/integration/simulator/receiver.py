@@ -59,10 +59,10 @@ class Receiver:
             self.bodies.append(body)
             self._now += 1
             self.most = max(self.most, self._now)
-            self.posts.append(update)
             self.headers.append(headers)
             self.secrets.append(headers.get("X-Telegram-Bot-Api-Secret-Token"))
             self.at.append(time.monotonic())
+            self.posts.append(update)  # last: whoever waits for it looks at the others then
             times = sum(one["update_id"] == update["update_id"] for one in self.posts)
         status = self.answers(update, times)
         if status == 0:

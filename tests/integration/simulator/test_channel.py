@@ -17,8 +17,9 @@ wait = asyncio.to_thread
 
 
 @pytest.fixture
-async def channel(bot: Bot):
-    client = Client(bot.simulator.url, answer_seconds=2)
+async def channel(bot: Bot, request: pytest.FixtureRequest):
+    """The bot's. `request`: may say for how many seconds it waits for an answer."""
+    client = Client(bot.simulator.url, answer_seconds=getattr(request, "param", 60.0))
     credentials = Credentials.model_validate({"botToken": bot.token, "webhookSecret": "secret_of_this_test"})
     yield TelegramChannel(client, credentials, Config())
     await client.close()
@@ -88,7 +89,7 @@ async def test_what_people_do_comes_by_webhook(channel, bot: Bot, phone: Phone):
 FAULTS = [
     ({"fault": "too_many_requests", "retry_after": 5}, errors.ThrottledError),
     ({"fault": "server_error", "status": 502}, errors.UnknownOutcomeError),
-    ({"fault": "slow", "seconds": 30}, errors.UnknownOutcomeError),
+    ({"fault": "slow", "seconds": 600}, errors.UnknownOutcomeError),
     ({"fault": "cut", "when": "before"}, errors.UnknownOutcomeError),
     ({"fault": "cut", "when": "after", "bytes": 70}, errors.UnknownOutcomeError),
     ({"fault": "half_open"}, errors.UnknownOutcomeError),
@@ -96,6 +97,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.parametrize("channel", [3.0], ids=["impatient"], indirect=True)
 @pytest.mark.parametrize(("fault", "error"), FAULTS, ids=[str(one[0]) for one in FAULTS])
 async def test_what_goes_wrong_is_known_for_what_it_is(channel, bot: Bot, phone: Phone, fault, error):
     await wait(lambda: bot.fails(on={"method": "sendMessage"}, do=fault))

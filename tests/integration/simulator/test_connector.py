@@ -85,14 +85,14 @@ class Hub:
         for engine in (self.log, self.store, self.ledger, self._sql):
             await engine.close()
 
-    async def connect(self, name: str = TG, url: str = "", holder: str = "one") -> Connector:
-        """Start a connector of the bot's."""
+    async def connect(self, name: str = TG, url: str = "", holder: str = "one", lease: float = 60.0) -> Connector:
+        """Start a connector of the bot's. `lease`: seconds for which one that dies holds up an attempt."""
         uid = ids.new_id()
         known = next((one for one in await self.channels.connectors() if one.name == name), None)
         if known is None:
             given: dict[str, Any] = {"channel": "telegram", "managed_by": "test", "spec": {}}
             await self.channels.put_connector(registered.Connector(uid=uid, name=name, **given))
-        client = Client(self._bot.simulator.url, answer_seconds=2)
+        client = Client(self._bot.simulator.url, answer_seconds=60)
         given = {"botToken": self._bot.token, "webhookSecret": "secret_of_this_test"}
         channel = TelegramChannel(client, Credentials.model_validate(given), Config())
 
@@ -104,7 +104,7 @@ class Hub:
             connector=name,
             channel=channel,
             capabilities=MANIFEST.capabilities,
-            attempts=Attempts(self.ledger, lease_seconds=1.0),
+            attempts=Attempts(self.ledger, lease_seconds=lease),
             ledger=self.ledger,
             log=self.log,
             directory=self.channels,
@@ -306,8 +306,8 @@ async def test_one_chat_that_is_parked_holds_up_no_other(hub: Hub, bot: Bot, pho
 
 async def test_a_connector_that_ends_in_the_middle_of_a_send_loses_nothing(hub: Hub, bot: Bot, phone: Phone):
     chat = await hub.conversation(phone)
-    await hub.connect()
-    await wait(lambda: bot.fails(on={"method": "sendMessage"}, nth=1, do={"fault": "slow", "seconds": 1.5}))
+    await hub.connect(lease=5.0)
+    await wait(lambda: bot.fails(on={"method": "sendMessage"}, nth=1, do={"fault": "slow", "seconds": 600}))
     message = await hub.post(chat, "in the middle")
     await shown(phone, bot, 1)  # processed, and not yet answered
     connector = hub._tasks.pop(TG)

@@ -42,16 +42,18 @@ class Desk:
         self.directory = SqlChannels(self._sql)
         self.phone = phone
         self._bot = bot
-        self._client = Client(bot.simulator.url, answer_seconds=1)
+        self._clients: list[Client] = []
         self.courier = self.new_courier()
 
-    def new_courier(self, limits: Limits | None = None, **options: Any) -> Courier:
+    def new_courier(self, limits: Limits | None = None, *, answer_seconds: float = 60.0, **options: Any) -> Courier:
         credentials = Credentials.model_validate({"botToken": self._bot.token})
+        client = Client(self._bot.simulator.url, answer_seconds=answer_seconds)
+        self._clients.append(client)
         return Courier(
             connector=TG,
-            channel=TelegramChannel(self._client, credentials, Config()),
+            channel=TelegramChannel(client, credentials, Config()),
             capabilities=MANIFEST.capabilities,
-            attempts=Attempts(self.ledger, lease_seconds=3.0, **options),
+            attempts=Attempts(self.ledger, lease_seconds=120.0, **options),
             ledger=self.ledger,
             log=self.log,
             directory=self.directory,
@@ -69,7 +71,8 @@ class Desk:
         await self.directory.add_link(Link(**link, external_id=person, chat=person))
 
     async def close(self) -> None:
-        await self._client.close()
+        for client in self._clients:
+            await client.close()
         for engine in (self.log, self.ledger, self._sql):
             await engine.close()
 
@@ -231,7 +234,8 @@ FAULTS = [
 @pytest.mark.parametrize(("fault", "copies", "doubts"), FAULTS, ids=[str(one[0]) for one in FAULTS])
 async def test_whatever_goes_wrong_it_arrives_and_doubts_are_told(desk: Desk, bot: Bot, fault, copies, doubts):
     await wait(lambda: bot.fails(on={"method": "sendMessage"}, nth=1, do=fault))
-    await desk.take(desk.send("hello"))
+    courier = desk.new_courier(answer_seconds=3.0 if fault["fault"] == "half_open" else 60.0)
+    await desk.take(desk.send("hello"), courier)
     assert await shown(desk, bot) == ["hello"] * copies
     assert await desk.receipts() == [(State.SENT, "", 0, 1, doubts)]
     assert copies <= 1 + doubts

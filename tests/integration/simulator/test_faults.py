@@ -122,7 +122,7 @@ def test_wrong_json(bot: Bot, phone: Phone):
 
 
 def test_a_reply_overtakes_the_answer_to_what_it_replies_to(bot: Bot, phone: Phone, receiver: Receiver):
-    bot.fails(do={"fault": "overtaken"}, **SEND)
+    bot.fails(do={"fault": "overtaken", "seconds": 600}, **SEND)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         sending = pool.submit(bot.call, "sendMessage", chat_id=phone.id, text="hello")
         message = until(lambda: [one for one in phone.shows(bot) if one["text"] == "hello"])[0]
@@ -239,7 +239,7 @@ def test_an_update_comes_twice_by_polling(bot: Bot, phone: Phone):
 
 def test_an_update_comes_late_and_those_behind_it_wait(simulator: Simulator, bot: Bot, phone: Phone):
     clara = simulator.phone("Clara")
-    bot.fails(on={"chat": phone.id}, nth=1, do={"fault": "delay", "seconds": 3})
+    bot.fails(on={"chat": phone.id}, nth=1, do={"fault": "delay", "seconds": 6})
     phone.write(bot, "late")
     phone.write(bot, "behind it")
     clara.write(bot, "another chat")
@@ -263,7 +263,7 @@ def test_updates_that_stay_too_few_come_in_the_end(bot: Bot, phone: Phone):
 
 
 def test_updates_come_in_another_order_by_polling(bot: Bot, phone: Phone):
-    bot.fails(do={"fault": "reorder", "size": 8})
+    bot.fails(do={"fault": "reorder", "size": 8, "seconds": 600})
     for letter in "abcdefgh":
         phone.write(bot, letter)
     found = until(lambda: bot.pending(timeout=5))
@@ -272,7 +272,7 @@ def test_updates_come_in_another_order_by_polling(bot: Bot, phone: Phone):
 
 
 def test_updates_come_in_another_order_by_webhook(bot: Bot, phone: Phone, receiver: Receiver):
-    bot.fails(do={"fault": "reorder", "size": 8})
+    bot.fails(do={"fault": "reorder", "size": 8, "seconds": 600})
     for letter in "abcdefgh":
         phone.write(bot, letter)
     receiver.wait(8)

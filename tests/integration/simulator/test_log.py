@@ -180,7 +180,9 @@ def test_an_answer_is_in_the_log_before_it_leaves(own: Simulator):
                     return
                 text = f"{turn}.{number}"
                 try:
-                    answer = httpx.post(f"{own.url}{bot.path}/sendMessage", json={"chat_id": phone.id, "text": text})
+                    answer = httpx.post(
+                        f"{own.url}{bot.path}/sendMessage", json={"chat_id": phone.id, "text": text}, timeout=DEADLINE
+                    )
                 except httpx.HTTPError:
                     return
                 told[text] = answer.json()["result"]["message_id"]
@@ -254,14 +256,17 @@ def test_a_full_disk_ends_it_with_a_reason_and_no_answer(tmp_path):
         assert process.stdout is not None
         assert process.stderr is not None
         url = json.loads(process.stdout.readline())["url"]
-        made = httpx.put(f"{url}/control/telegram/bots/full_bot", json={}).json()
-        answered = 0
-        with contextlib.suppress(httpx.HTTPError):
-            while answered < 10_000:
-                httpx.post(f"{url}/bot{made['token']}/getMe", json={"text": "x" * 1000})
-                answered += 1
-        assert process.wait(DEADLINE) == 1
-        said = process.stderr.read().decode()
+        try:
+            made = httpx.put(f"{url}/control/telegram/bots/full_bot", json={}, timeout=DEADLINE).json()
+            answered = 0
+            with contextlib.suppress(httpx.HTTPError):
+                while answered < 10_000:
+                    httpx.post(f"{url}/bot{made['token']}/getMe", json={"text": "x" * 1000}, timeout=DEADLINE)
+                    answered += 1
+            assert process.wait(DEADLINE) == 1
+            said = process.stderr.read().decode()
+        finally:
+            process.kill()
     assert "could not be written" in said
     assert str(data) in said
     lines = (data / "log.jsonl").read_bytes().split(b"\n")

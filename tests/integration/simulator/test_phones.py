@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from typing import Any
 
 import httpx
@@ -200,9 +201,16 @@ def test_what_is_sent_too_often_is_told_to_wait(simulator: Simulator, bot: Bot, 
         chats = [phone.group()] * 7
         join(simulator, chats[0], bot.name, phone.name)
     lifted = dict.fromkeys(("chat_second", "group_minute", "bot_second"))
-    simulator.control("PUT", "/telegram/limits", {**lifted, **limits})
-    try:
+
+    def answered() -> list[httpx.Response]:
+        """All within one second, by our clock; else nothing, and the counts begin anew with the next try."""
+        simulator.control("PUT", "/telegram/limits", {**lifted, **limits})
+        began = time.monotonic()
         answers = [bot.ask("sendMessage", chat_id=chat, text="hello") for chat in chats]
+        return answers if time.monotonic() - began < 1 or where == "a group" else []
+
+    try:
+        answers = until(answered)
     finally:
         simulator.control("PUT", "/telegram/limits", lifted)
     assert [one.status_code for one in answers] == [200] * passed + [429] * (7 - passed)

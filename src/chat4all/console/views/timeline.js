@@ -7,7 +7,9 @@ import { precise } from "../times.js";
 import * as dialogs from "./dialogs.js";
 import { reason } from "./reasons.js";
 
-const SOON = 700; // ms until what was sent again has come to something, mostly
+const SOON = 700; // ms between looks at what was sent again
+const LOOKS = 60; // at most, until it has come to something
+const ARRIVED = ["sent", "delivered", "read"];
 
 const KNOWN = ["accepted", "edited", "deleted", "sent", "failed", "retried", "delivered", "read"];
 
@@ -15,24 +17,43 @@ const KNOWN = ["accepted", "edited", "deleted", "sent", "failed", "retried", "de
 export async function open(session, row) {
   const body = element("div", { class: "timeline" });
   dialogs.open(t("timeline"), [body], { wide: true });
+  body.setAttribute("aria-busy", "true");
   await fill(session, row, body);
+  body.removeAttribute("aria-busy");
 }
 
-async function fill(session, row, body) {
-  body.setAttribute("aria-busy", "true");
+/** Ask what became of the message and draw it, unless that is `drawn`. What is drawn then: all of it as text, and
+ * whether it has arrived; undefined where there was no answer. */
+async function fill(session, row, body, drawn) {
   const path = `/v1/messages/${row.message_id}`;
   try {
     const [events, detail] = await Promise.all([session.call("GET", `${path}/timeline`), session.call("GET", path)]);
     const people = detail.body.recipients;
+    const found = { text: JSON.stringify([events.body, people]), arrived: people.every(arrived) };
+    if (found.text === drawn?.text) return drawn;
     const names = new Map(people.map((one) => [one.username, one.name]));
-    const again = () => setTimeout(() => fill(session, row, body), SOON);
+    const again = () => follow(session, row, body, found);
     body.replaceChildren(timeline(events.body, names), recipients(people), retry(session, row, people, again), id(row.message_id));
+    return found;
   } catch (error) {
     if (!(error instanceof AnswerError)) throw error;
     body.append(element("p", { class: "error", role: "alert" }, error.status ? error.message : t("noAnswer")));
-  } finally {
-    body.removeAttribute("aria-busy");
+    return undefined;
   }
+}
+
+/** Look again and again, as long as the dialog is open and something has not arrived. */
+async function follow(session, row, body, before) {
+  let drawn = before;
+  for (let look = 0; look < LOOKS && body.isConnected; look += 1) {
+    await new Promise((resolve) => setTimeout(resolve, SOON));
+    drawn = await fill(session, row, body, drawn);
+    if (!drawn || drawn.arrived) return;
+  }
+}
+
+function arrived({ channels }) {
+  return channels.every((way) => ARRIVED.includes(way.status));
 }
 
 function timeline(events, names) {
