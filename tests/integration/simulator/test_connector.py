@@ -211,6 +211,9 @@ async def test_a_message_goes_out_and_its_answer_comes_back(hub: Hub, bot: Bot, 
     assert await hub.until_state(message, State.SENT) == 0
     await wait(phone.write, bot, "Olá, Ana!")
     assert await hub.until_rows(chat, 2) == [("ana", "Olá, Bruno!"), ("bruno", "Olá, Ana!")]
+    async with asyncio.timeout(60):
+        while not connector.status.registered:  # it says so once the poll is kept, a moment after the rows are there
+            await asyncio.sleep(0.02)
     assert (connector.status.account, connector.status.registered, connector.status.problem) == (
         f"@{bot.name}",
         True,
