@@ -80,12 +80,12 @@ class Suite:
         say("real engines: installing if need be, starting")
         logging.disable()  # clients say much about servers that are still starting
         try:
-            self._started(began)
+            self._start_engines(began)
             yield
         finally:
             self.stack.down()
 
-    def _started(self, began: float) -> None:
+    def _start_engines(self, began: float) -> None:
         try:
             self.versions = self.stack.up(free_ports=True)
         except StackError as error:
@@ -97,12 +97,12 @@ class Suite:
 
     def _run(self, one: Tier) -> Result:
         say(f"{one.name} begins: {one.about}")
-        result = tier.run(one, self._way(one), self._begun)
+        result = tier.run(one, self._way(one), self._note)
         text = tier.output(one).read_text(errors="replace")
         say(f"{one.name} ended after {result.seconds:.0f} s\n{text}")
         return result
 
-    def _begun(self, process: tier.Running) -> None:
+    def _note(self, process: tier.Running) -> None:
         self._running.append(process)
         if self._ended:  # a moment ago
             process.send_signal(signal.SIGINT)

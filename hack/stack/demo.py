@@ -24,10 +24,10 @@ from chat4all.model.errors import StartError
 def main() -> int:
     """Tell them; 0 if every step was seen. Nothing stays, also where it is told to end."""
     with termination.orderly():
-        return told()
+        return tell()
 
 
-def told() -> int:
+def tell() -> int:
     """Tell them on a stack of their own; 0 if every step was seen."""
     quiet()
     console = Console(highlight=False)

@@ -4,7 +4,6 @@ What goes wrong is one sentence on standard error and exit code 1, never a trace
 stands; no secret is in a server's output.
 """
 
-import contextlib
 import functools
 import json
 import re
@@ -431,29 +430,6 @@ def test_demo_tells_its_story() -> None:
     for seen in ("مرحبا", "Idempotency-Key", "resumes", "edits one message", "sees it read", "SIGKILL", "timeline"):
         assert seen in done.stdout
     assert JWT.search(done.stdout) is None
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_demo_that_is_told_to_end_leaves_nothing(tmp_path: Path, how: signal.Signals) -> None:
-    its = tmp_path / "its"
-    its.mkdir()
-
-    def processes() -> list[str]:
-        return [line for line in map(_command_line, Path("/proc").glob("[0-9]*")) if str(its) in line]
-
-    with going_on(tmp_path / "output", "demo", TMPDIR=str(its)) as demo:
-        demo.shows("✓")
-        eventually(lambda: bool(processes()), "its server runs")
-        assert demo.ends(how) == 128 + how
-        assert "Traceback" not in demo.output
-    assert processes() == []
-    assert list(its.iterdir()) == []
-
-
-def _command_line(process: Path) -> str:
-    with contextlib.suppress(OSError):  # it has ended meanwhile
-        return (process / "cmdline").read_text(errors="replace")
-    return ""
 
 
 # -- secrets
