@@ -65,19 +65,19 @@ bench-memory: $(VENV)/dev.stamp ## Memory over 100,000 messages and half an hour
 	@$(BIN)/python -m bench memory
 
 demo-stack: $(VENV)/dev.stamp ## The stories of the demo on real engines, a process per role; two minutes
-	@$(BIN)/python -m hack.stack.demo
+	@$(BIN)/python -m chat4all_devtools.stack.demo
 
 dev-stack: $(VENV)/dev.stamp ## A process per role on the stack, on http://localhost:8000
-	@$(BIN)/python -m hack.stack.dev --folder $(STACK)
+	@$(BIN)/python -m chat4all_devtools.stack.dev --folder $(STACK)
 
 stack-up: $(VENV)/dev.stamp ## Start Kafka, Cassandra, PostgreSQL, Redis and MinIO in the background (STACK=folder)
-	@$(BIN)/python -m hack.stack up --folder $(STACK)
+	@$(BIN)/python -m chat4all_devtools.stack up --folder $(STACK)
 
 stack-down: $(VENV)/dev.stamp ## Stop them; their data stays
-	@$(BIN)/python -m hack.stack down --folder $(STACK)
+	@$(BIN)/python -m chat4all_devtools.stack down --folder $(STACK)
 
 stack-status: $(VENV)/dev.stamp ## How each of them is, and where
-	@$(BIN)/python -m hack.stack status --folder $(STACK)
+	@$(BIN)/python -m chat4all_devtools.stack status --folder $(STACK)
 
 clean: ## Remove the environment and the caches; ./data stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import httpx
 
 from bench import process
-from chat4all.cli.ports import free_port
+from chat4all_devtools.ports import free_port
 
 SIGNATURE: Final = "secret_of_this_measurement"
 _BOT: Final = "bench_bot"

@@ -8,7 +8,7 @@ from typing import Final
 from bench import channel, floors, load, sockets, system
 from bench.delivery import Listener, deliver
 from bench.measurement import OURS, Measurement, Occasion, Row, Run
-from chat4all.connecting import uid_of
+from chat4all.connectors.supervisor import uid_of
 
 _RATE: Final = 50  # updates per second
 _CHATS: Final = 10

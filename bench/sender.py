@@ -17,18 +17,18 @@ import httpx
 import msgspec
 
 from bench import load
-from chat4all.channels.settings import ChannelsSettings
-from chat4all.connecting import Connecting
-from chat4all.directory.engine import Sql
+from chat4all.connectors.settings import ChannelsSettings
+from chat4all.connectors.supervisor import Connecting
 from chat4all.directory.port import Role, User
-from chat4all.directory.sql import SqlDirectory
-from chat4all.directory.sql_channels import SqlChannels
+from chat4all.directory.sql.channels import SqlChannels
+from chat4all.directory.sql.directory import SqlDirectory
+from chat4all.directory.sql.engine import Sql
 from chat4all.limits.embedded import EmbeddedLimits
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Entry, Topic, outbound_topic
 from chat4all.model import outbound
 from chat4all.model.ids import new_id
-from chat4all.store.embedded_ledger import EmbeddedLedger
+from chat4all.store.embedded.ledger import EmbeddedLedger
 from chat4all.telemetry.metrics import Metrics
 from chat4all.telemetry.traces import Traces
 

@@ -11,7 +11,7 @@ import httpx
 from bench import floors, load, process
 from bench.figures import milliseconds
 from bench.measurement import OURS, FaultError, Measurement, Occasion, Row, Run
-from chat4all.cli.ports import free_port
+from chat4all_devtools.ports import free_port
 
 _CONNECTIONS: Final = 32
 _CHATS: Final = 200

@@ -12,7 +12,7 @@ import httpx
 
 from bench import process
 from bench.measurement import FaultError
-from chat4all.cli.ports import free_port
+from chat4all_devtools.ports import free_port
 
 ENVIRONMENT: Final = {
     "CHAT4ALL_API__POSTS_PER_SECOND": "1000000",

@@ -13,9 +13,9 @@ from typing import Final
 
 from packaging.requirements import Requirement
 
-from chat4all.config import Settings, described
 from chat4all.model.errors import PROBLEMS
 from chat4all.model.reasons import REASONS
+from chat4all.processes.config import Settings, described
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 _PIN: Final = re.compile(r"^([a-z0-9._-]+)(?:\[[^]]*])?==([^ ;\\]+)", re.MULTILINE)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "requirements"
+STACK = ROOT / "src" / "chat4all_devtools" / "stack"
 COMMON = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-header", "--no-emit-index-url", "--quiet"]
 
 
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> None:
     resolve(LOCKS / "distributed.lock", *engines, *arguments)
     both = ["--extra=distributed", "--group=dev", f"--constraints={LOCKS / 'distributed.lock'}"]
     resolve(LOCKS / "dev.lock", *both, *arguments)
-    resolve(LOCKS / "go.lock", *arguments, inputs=["requirements/go.in"])
+    resolve(STACK / "go.lock", *arguments, inputs=["requirements/go.in"])
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from chat4all.cli.client import Client
-from chat4all.cli.server import Server
+from chat4all.client import Client
+from chat4all_devtools.server import Server
 
 PICTURES: Final = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
 DESK: Final = {"width": 1080, "height": 680}

@@ -20,12 +20,12 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from hack.stack.engine import StackError
-from hack.stack.stack import ENGINES, Stack
 from hack.suite import leaks, load, measured, scratch, tier
 from hack.suite.tier import BUILD, Result, Tier, Way
 
-from chat4all.cli import termination
+from chat4all_devtools import termination
+from chat4all_devtools.stack.engine import StackError
+from chat4all_devtools.stack.stack import ENGINES, Stack
 
 TIERS: Final = {
     one.name: one

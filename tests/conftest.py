@@ -5,8 +5,9 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from hack.stack.stack import Stack
 from tests.engines import running
+
+from chat4all_devtools.stack.stack import Stack
 
 # A shell without job control starts what it puts into the background with SIGINT ignored; so would be every command
 # that a test starts, and Ctrl+C would not end it. nohup does the same with SIGHUP.

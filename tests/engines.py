@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from hack.stack.engine import Engine
-from hack.stack.stack import Stack
+
+from chat4all_devtools.stack.engine import Engine
+from chat4all_devtools.stack.stack import Stack
 
 DEADLINE = 120.0  # seconds
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import sqlalchemy as sa
 
-from chat4all.directory.engine import Sql
-from chat4all.sqlite import Database
+from chat4all.directory.sql.engine import Sql
+from chat4all.drivers.sqlite import Database
 
 
 @contextlib.asynccontextmanager

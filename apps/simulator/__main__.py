@@ -2,9 +2,9 @@
 
 import sys
 
-from chat4all import config
 from chat4all.model.errors import StartError
-from chat4all.simulator import process
+from chat4all.processes import config
+from chat4all_simulator import process
 
 
 def main() -> None:

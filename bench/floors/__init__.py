@@ -13,7 +13,7 @@ import uvloop
 
 from bench import process
 from bench.measurement import FaultError
-from chat4all.cli.ports import free_port
+from chat4all_devtools.ports import free_port
 
 BACKLOG = 4096
 

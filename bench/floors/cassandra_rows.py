@@ -13,7 +13,7 @@ from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 
 from bench import floors, load
 from chat4all.model import ids
-from chat4all.store.cassandra_statements import STORE, values
+from chat4all.store.cassandra.statements import STORE, values
 from chat4all.store.columns import HEADS, INDEX, MESSAGES, TIMELINE
 
 _CONVERSATIONS: Final = 20

@@ -22,14 +22,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from cassandra.cluster import Cluster
 from cassandra.query import UNSET_VALUE
-from hack.stack.stack import Stack
 from psycopg2.pool import ThreadedConnectionPool
 
 from bench import floors, load
 from bench.figures import milliseconds, percentile
 from chat4all.model import ids
-from chat4all.store.cassandra_statements import STORE, values
+from chat4all.store.cassandra.statements import STORE, values
 from chat4all.store.columns import HEADS, INDEX, MESSAGES
+from chat4all_devtools.stack.stack import Stack
 
 _TOPIC: Final = "bench.engines"
 _CONNECTIONS: Final = 8  # to PostgreSQL

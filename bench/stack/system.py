@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx
-from hack.stack.roles import Role, Roles
-from hack.stack.stack import Stack
 
 from bench import process, system
 from bench.measurement import Occasion
+from chat4all_devtools.stack.roles import Role, Roles
+from chat4all_devtools.stack.stack import Stack
 
 
 @contextlib.asynccontextmanager

@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from hack.stack.stack import Stack
-
 from bench import floors, load
 from bench.figures import milliseconds
 from bench.measurement import OURS, FaultError, Measurement, Occasion, Row, Run
 from bench.stack import system
 from bench.system import System
+from chat4all_devtools.stack.stack import Stack
 
 _CONNECTIONS: Final = 32
 _CONVERSATIONS: Final = 20

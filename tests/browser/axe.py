@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hack import cache
 from playwright.async_api import Page
+
+from chat4all_devtools import cache
 
 _WANTED: Final = tuple(Path(__file__).parent / name for name in ("package.json", "package-lock.json"))
 _TAGS: Final = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]

@@ -10,8 +10,8 @@ from typing import Any, Final
 import httpx
 from tests.forking.processes import begin
 
-from chat4all.cli.client import AnswerError, Client
-from chat4all.cli.server import Server
+from chat4all.client import AnswerError, Client
+from chat4all_devtools.server import Server
 
 DEADLINE: Final = 60.0  # seconds until something that must happen has happened
 PASSWORD: Final = "long-enough"  # of everyone whom a test registers; hack/tiers.py looks for it in the logs

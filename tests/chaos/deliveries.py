@@ -18,7 +18,7 @@ from tests.chaos.hub import Death, Hub, Patience, StuckError, together
 from tests.chaos.people import BOT
 from tests.integration.simulator.world import Simulator
 
-from chat4all.cli.client import Client
+from chat4all.client import Client
 
 LEASE: Final = 3  # seconds an attempt may take
 OPEN: Final = ("claimed", "asked", "answered")  # points at which the ledger holds an attempt without an end

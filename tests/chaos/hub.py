@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from tests.chaos.killed import ASKED, STEPS
 
-from chat4all.cli.client import AnswerError, Client
-from chat4all.cli.server import Server
+from chat4all.client import AnswerError, Client
+from chat4all_devtools.server import Server
 
 _STILL: Final = 120.0  # seconds in which nothing has moved: a fault
 _MOVED: Final = 5000  # times that something has moved in a life that does not end: its death does not come any more

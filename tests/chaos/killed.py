@@ -21,16 +21,16 @@ from typing import Any, Final, NamedTuple
 
 from httpcore._async.http11 import AsyncHTTP11Connection
 
-from chat4all.channels.kit.connector import Connector
-from chat4all.channels.kit.courier import Courier
-from chat4all.channels.kit.inbound import Inbound
 from chat4all.cli import app
+from chat4all.connectors.connector import Connector
+from chat4all.connectors.courier import Courier
+from chat4all.connectors.inbound import Inbound
 from chat4all.conversations.acceptance import Acceptance
 from chat4all.conversations.idempotency import Keyed
-from chat4all.directory.sql import SqlDirectory
-from chat4all.directory.sql_channels import SqlChannels
+from chat4all.directory.sql.channels import SqlChannels
+from chat4all.directory.sql.directory import SqlDirectory
 from chat4all.routing.router import Router
-from chat4all.store.embedded_ledger import EmbeddedLedger
+from chat4all.store.embedded.ledger import EmbeddedLedger
 
 ASKED: Final = "KILL_AT"
 STEPS: Final = "KILL_STEPS"  # names a file of eight bytes: how many steps there were, for whoever wants to know

@@ -11,7 +11,7 @@ from tests.chaos.hub import Hub, Patience
 from tests.integration.simulator.world import Bot, Phone, Simulator
 
 from chat4all.channels import telegram
-from chat4all.cli.client import Client
+from chat4all.client import Client
 
 BOT: Final = "support_bot"
 

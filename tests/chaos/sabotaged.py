@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.chaos import killed
 
-from chat4all.channels.kit import attempts, lanes
+from chat4all.connectors import attempts, lanes
 from chat4all.conversations.acceptance import Acceptance
 
 _numbers = itertools.count()

@@ -18,7 +18,7 @@ from tests.chaos.length import SEED, length_of
 from tests.chaos.people import Person, simulated, simulating
 from tests.chaos.timelines import disagreements, order_in_log
 
-from chat4all.cli.client import Client
+from chat4all.client import Client
 
 LENGTH = length_of("changes")
 POINTS = (

@@ -13,7 +13,7 @@ from tests.chaos.hub import Hub, together
 from tests.chaos.length import SEED, length_of
 from tests.chaos.writers import Writer, lost_or_doubled
 
-from chat4all.cli.client import AnswerError, Client
+from chat4all.client import AnswerError, Client
 
 LENGTH = length_of("disks")
 ROOMS = random.Random(SEED).sample((0, 4, 8, 16, 32, 60, 100, 200, 400), LENGTH.wide)  # KiB

@@ -14,7 +14,7 @@ from typing import Any
 from tests.chaos.hub import Hub
 from tests.chaos.length import SEED, length_of
 
-from chat4all.cli.client import Client
+from chat4all.client import Client
 
 LENGTH = length_of("impatient")
 LONGEST = 0.03  # seconds until one gives up, where an answer takes less

@@ -19,7 +19,7 @@ from tests.chaos.hub import Hub, deaths, together
 from tests.chaos.killed import STEP, UNCOMMITTED
 from tests.chaos.length import SEED, length_of
 
-from chat4all.cli.client import AnswerError, Client
+from chat4all.client import AnswerError, Client
 
 LENGTH = length_of("kills")
 BETWEEN = ("accepted", "rows", "heads", "told")  # points at which the log holds what the router has not committed

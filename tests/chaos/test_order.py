@@ -10,7 +10,7 @@ import random
 from tests.chaos.hub import Hub, deaths, together
 from tests.chaos.length import SEED, length_of
 
-from chat4all.cli.client import Client
+from chat4all.client import Client
 
 LENGTH = length_of("order")
 POINTS = ("accepted", "remembered", "rows", "heads", "told", "committed")

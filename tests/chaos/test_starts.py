@@ -13,7 +13,7 @@ from tests.chaos.killed import STEP
 from tests.chaos.length import SEED, length_of
 from tests.chaos.people import BOT, simulated, simulating
 
-from chat4all.cli.client import Client
+from chat4all.client import Client
 
 LENGTH = length_of("starts")
 NEVER = f"{STEP}:{1 << 60}"

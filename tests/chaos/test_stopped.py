@@ -13,7 +13,7 @@ from tests.chaos.length import SEED, length_of
 from tests.chaos.people import BOT, simulated, simulating
 from tests.chaos.writers import Writer, lost_or_doubled
 
-from chat4all.cli.client import Client
+from chat4all.client import Client
 
 LENGTH = length_of("stopped")
 LONGEST = 7.0  # seconds: more than the 6 of a consumer's session, the 5 of a write and the 3 of an attempt

@@ -9,7 +9,7 @@ from tests.chaos.length import SEED, length_of
 from tests.chaos.people import Person, connected, simulating
 from tests.chaos.writers import Writer, lost_or_doubled
 
-from chat4all.cli.client import AnswerError, Client
+from chat4all.client import AnswerError, Client
 
 LENGTH = length_of("two faults")
 SENDING = ("claimed", "asked", "answered", "settled")

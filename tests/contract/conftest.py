@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
-from hack.stack.cassandra import Cassandra
-from hack.stack.stack import Stack
 
-from chat4all.directory.engine import Sql
 from chat4all.directory.settings import DirectorySettings
-from chat4all.redis_settings import RedisSettings
-from chat4all.store import cassandra_schema
+from chat4all.directory.sql.engine import Sql
+from chat4all.drivers.redis_settings import RedisSettings
+from chat4all.store.cassandra import schema as cassandra_schema
 from chat4all.store.settings import CassandraSettings
+from chat4all_devtools.stack.cassandra import Cassandra
+from chat4all_devtools.stack.stack import Stack
 
 KEYSPACE = DATABASE = "contract"
 PATIENCE = 120.0  # seconds that a test waits for a database, however slow the machine

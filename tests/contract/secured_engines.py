@@ -13,12 +13,13 @@ import psycopg2
 import redis
 import urllib3
 from cassandra.auth import PlainTextAuthProvider
-from hack.stack.cassandra import Cassandra
-from hack.stack.engine import LOOK, Engine
-from hack.stack.kafka import Kafka
-from hack.stack.minio import Minio
-from hack.stack.postgresql import PostgreSql
-from hack.stack.redis import Redis
+
+from chat4all_devtools.stack.cassandra import Cassandra
+from chat4all_devtools.stack.engine import LOOK, Engine
+from chat4all_devtools.stack.kafka import Kafka
+from chat4all_devtools.stack.minio import Minio
+from chat4all_devtools.stack.postgresql import PostgreSql
+from chat4all_devtools.stack.redis import Redis
 
 _SCRAM: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
 _STORE: Final = "of-the-tests"  # the password of Java's key stores, which want one

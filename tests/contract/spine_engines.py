@@ -10,19 +10,19 @@ from aiokafka.admin import AIOKafkaAdminClient
 from tests.contract.conftest import PATIENCE
 from tests.unit.spine.engines import PARTITIONS, PEOPLE, Sabotage, conversation
 
-from chat4all.directory.engine import Sql
 from chat4all.directory.port import AlreadyThereError, User
 from chat4all.directory.settings import DirectorySettings
-from chat4all.directory.sql import SqlDirectory
-from chat4all.directory.sql_channels import SqlChannels
-from chat4all.log.kafka import KafkaLog
+from chat4all.directory.sql.channels import SqlChannels
+from chat4all.directory.sql.directory import SqlDirectory
+from chat4all.directory.sql.engine import Sql
+from chat4all.drivers.redis_settings import RedisSettings
+from chat4all.log.kafka.log import KafkaLog
 from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Appended, Consumer, Entry, LogRecord, Topic
 from chat4all.log.settings import KafkaSettings
-from chat4all.realtime.redis import RedisRealtime
-from chat4all.redis_settings import RedisSettings
+from chat4all.realtime.redis.realtime import RedisRealtime
 from chat4all.routing.router import Router, RoutingSettings
-from chat4all.store.cassandra import CassandraStore
-from chat4all.store.cassandra_ledger import CassandraLedger
+from chat4all.store.cassandra.ledger import CassandraLedger
+from chat4all.store.cassandra.store import CassandraStore
 from chat4all.store.settings import CassandraSettings
 
 _SESSION = 1.0  # seconds after which a router that does nothing counts as gone

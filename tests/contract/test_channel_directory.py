@@ -9,7 +9,6 @@ import msgspec
 import pytest
 from tests.contract.conftest import PATIENCE
 
-from chat4all.directory import tables
 from chat4all.directory.channels import (
     Arrival,
     ChannelDirectory,
@@ -19,11 +18,12 @@ from chat4all.directory.channels import (
     NoSuchMembersError,
     Placement,
 )
-from chat4all.directory.engine import Sql
 from chat4all.directory.port import AlreadyThereError, Conversation, Directory, Notice, User
 from chat4all.directory.settings import DirectorySettings
-from chat4all.directory.sql import SqlDirectory
-from chat4all.directory.sql_channels import SqlChannels
+from chat4all.directory.sql import tables
+from chat4all.directory.sql.channels import SqlChannels
+from chat4all.directory.sql.directory import SqlDirectory
+from chat4all.directory.sql.engine import Sql
 from chat4all.model.ids import contact_name, inbox_id, is_contact, new_id
 
 NOON = 1_800_000_000_000  # ms

@@ -19,8 +19,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from tests.contract.conftest import PATIENCE
 
-from chat4all.directory import tables
-from chat4all.directory.engine import Sql
 from chat4all.directory.port import (
     AlreadyThereError,
     Conversation,
@@ -32,7 +30,9 @@ from chat4all.directory.port import (
     User,
 )
 from chat4all.directory.settings import DirectorySettings
-from chat4all.directory.sql import SqlDirectory
+from chat4all.directory.sql import tables
+from chat4all.directory.sql.directory import SqlDirectory
+from chat4all.directory.sql.engine import Sql
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import new_id
 

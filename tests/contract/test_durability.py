@@ -18,27 +18,27 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from cassandra import Unavailable
 from cassandra.cluster import Session
-from hack.stack.engine import Engine
-from hack.stack.stack import Stack
 from tests.contract import test_ledger, test_store
 from tests.contract.conftest import KEYSPACE, PATIENCE
 from tests.refusing import refusing
 
-from chat4all.config import Settings
-from chat4all.directory.engine import Sql
 from chat4all.directory.settings import DirectorySettings
-from chat4all.log.kafka import KafkaLog
+from chat4all.directory.sql.engine import Sql
+from chat4all.log.kafka.log import KafkaLog
 from chat4all.log.port import Entry, Topic, outbound_topic
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import new_id
-from chat4all.store import cassandra_schema
-from chat4all.store.cassandra import CassandraStore
-from chat4all.store.cassandra_ledger import CassandraLedger
-from chat4all.store.embedded import EmbeddedStore
-from chat4all.store.embedded_ledger import EmbeddedLedger
+from chat4all.processes import schema
+from chat4all.processes.config import Settings
+from chat4all.store.cassandra import schema as cassandra_schema
+from chat4all.store.cassandra.ledger import CassandraLedger
+from chat4all.store.cassandra.store import CassandraStore
+from chat4all.store.embedded.ledger import EmbeddedLedger
+from chat4all.store.embedded.store import EmbeddedStore
 from chat4all.store.settings import CassandraSettings
-from chat4all.wiring import schema
+from chat4all_devtools.stack.engine import Engine
+from chat4all_devtools.stack.stack import Stack
 
 DAYS: Final = 86_400_000  # ms
 

@@ -6,7 +6,8 @@ import uuid
 import minio
 import pytest
 import urllib3
-from hack.stack.stack import Stack
+
+from chat4all_devtools.stack.stack import Stack
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("nothing_left_open")]
 MEBIBYTE = 1 << 20

@@ -12,14 +12,14 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection
-from hack.stack.engine import Engine
-from hack.stack.stack import Stack
 from tests.engines import restart
 
-from chat4all.log.kafka import KafkaLog
+from chat4all.log.kafka.log import KafkaLog
 from chat4all.log.port import Batch, Consumer, Entry, LogRecord, OffsetOutOfRangeError, Topic
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
+from chat4all_devtools.stack.engine import Engine
+from chat4all_devtools.stack.stack import Stack
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("nothing_left_open")]
 T = TypeVar("T")

@@ -18,8 +18,8 @@ from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import new_id
 from chat4all.model.outbound import Delivery, DeliveryKey, DeliveryWrite, ExternalMessage, Pending, Plan, Result, Target
 from chat4all.model.positions import Position, position
-from chat4all.store.cassandra_ledger import CassandraLedger
-from chat4all.store.embedded_ledger import EmbeddedLedger
+from chat4all.store.cassandra.ledger import CassandraLedger
+from chat4all.store.embedded.ledger import EmbeddedLedger
 from chat4all.store.ledger import Ledger
 from chat4all.store.settings import CassandraSettings
 

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chat4all.drivers.redis_settings import RedisSettings
 from chat4all.limits.embedded import EmbeddedLimits
-from chat4all.limits.port import Limits, Rate
+from chat4all.limits.port import Limits
 from chat4all.limits.redis import RedisLimits
-from chat4all.redis_settings import RedisSettings
+from chat4all.model.rates import Rate
 
 DEADLINE = 60.0  # until something that must happen has happened
 
@@ -52,7 +53,7 @@ class RedisTwin:
 
     def __init__(self, settings: RedisSettings) -> None:
         self._now = 1000.0
-        self.limits = RedisLimits(settings, clock=lambda: self._now)
+        self.limits = RedisLimits(settings, EmbeddedLimits(), clock=lambda: self._now)
 
     async def advance(self, seconds: float) -> None:
         self._now += seconds
@@ -207,7 +208,7 @@ async def test_never_is_more_let_through_than_burst_and_rate(
 async def test_redis_s_own_clock_counts(redis_server: RedisSettings) -> None:
     slow, quick = Rate(0.01, 2), Rate(1.0, 1)
     async with contextlib.AsyncExitStack() as stack, asyncio.timeout(DEADLINE):
-        one, other = (RedisLimits(redis_server) for _ in range(2))
+        one, other = (RedisLimits(redis_server, EmbeddedLimits()) for _ in range(2))
         for limits in (one, other):
             stack.push_async_callback(limits.close)
         assert [await limits.take("slow", slow) for limits in (one, other)] == [0.0, 0.0]
@@ -219,7 +220,7 @@ async def test_redis_s_own_clock_counts(redis_server: RedisSettings) -> None:
 
 async def test_while_redis_is_away_each_process_has_its_share() -> None:
     nobody = RedisSettings(port=1, request_seconds=0.2)
-    limits = RedisLimits(nobody, share=5, clock=lambda: 1000.0)
+    limits = RedisLimits(nobody, EmbeddedLimits(clock=lambda: 1000.0), share=5)
     assert await drain(limits, "name", Rate(10.0, 20)) == 4
     assert await limits.take("name", Rate(10.0, 20)) == pytest.approx(0.5)
     await limits.close()

@@ -16,17 +16,17 @@ from typing import Any, Protocol
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
-from hack.stack.engine import Engine
-from hack.stack.stack import Stack
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.engines import restart
 
 from chat4all.log.embedded import EmbeddedLog
-from chat4all.log.kafka import KafkaLog
+from chat4all.log.kafka.log import KafkaLog
 from chat4all.log.port import Appended, Assignment, Consumer, Entry, Log, LogRecord, OffsetOutOfRangeError, Topic
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
+from chat4all_devtools.stack.engine import Engine
+from chat4all_devtools.stack.stack import Stack
 
 DEADLINE = 60.0  # until something that must happen has happened
 QUIET = 0.02  # a poll that is to find nothing

@@ -11,11 +11,11 @@ from typing import Protocol
 
 import pytest
 
+from chat4all.drivers.redis import client
+from chat4all.drivers.redis_settings import RedisSettings
 from chat4all.realtime.embedded import EmbeddedRealtime
 from chat4all.realtime.port import REFRESH, TTL, Push, Realtime, Status
-from chat4all.realtime.redis import RedisRealtime
-from chat4all.redis_client import client
-from chat4all.redis_settings import RedisSettings
+from chat4all.realtime.redis.realtime import RedisRealtime
 
 DEADLINE = 60.0  # until something that must happen has happened
 QUEUE = 100  # pushes that a gateway may be behind

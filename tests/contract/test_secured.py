@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hack.stack.engine import Engine
-from hack.stack.stack import Stack
 from tests.contract.secured_engines import SECURED, Certificates, certificates
 
-from chat4all.directory.engine import Sql
 from chat4all.directory.settings import DirectorySettings
+from chat4all.directory.sql.engine import Sql
+from chat4all.drivers.redis_settings import RedisSettings
 from chat4all.files import bucket
 from chat4all.files.settings import FilesSettings
-from chat4all.log.kafka import KafkaLog
+from chat4all.log.kafka.log import KafkaLog
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError, StartError
-from chat4all.realtime.redis import RedisRealtime
-from chat4all.redis_settings import RedisSettings
-from chat4all.store.cassandra import CassandraStore
+from chat4all.realtime.redis.realtime import RedisRealtime
+from chat4all.store.cassandra.store import CassandraStore
 from chat4all.store.settings import CassandraSettings
+from chat4all_devtools.stack.engine import Engine
+from chat4all_devtools.stack.stack import Stack
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("nothing_left_open")]
 DEADLINE = 120.0  # seconds

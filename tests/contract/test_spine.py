@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import pytest
-from hack.stack.stack import Stack
 from tests.contract.spine_engines import RealEngines, empty_outbox
 from tests.unit.spine.sabotage import SABOTAGED, Sabotaged
 from tests.unit.spine.test_sabotage import live
@@ -16,9 +15,10 @@ from tests.unit.test_attempts import live as lives
 from tests.unit.test_attempts import too_often
 
 from chat4all.directory.settings import DirectorySettings
-from chat4all.redis_settings import RedisSettings
-from chat4all.store.cassandra_ledger import CassandraLedger
+from chat4all.drivers.redis_settings import RedisSettings
+from chat4all.store.cassandra.ledger import CassandraLedger
 from chat4all.store.settings import CassandraSettings
+from chat4all_devtools.stack.stack import Stack
 
 pytestmark = pytest.mark.engine
 DEADLINE = 600.0  # seconds for a life of many attempts

@@ -22,8 +22,8 @@ from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import new_id
 from chat4all.model.positions import Position, position
 from chat4all.model.rows import Answered, Change, CursorWrite, Head, IndexEntry, Preview, Reached, Row, TimelineEntry
-from chat4all.store.cassandra import CassandraStore
-from chat4all.store.embedded import EmbeddedStore
+from chat4all.store.cassandra.store import CassandraStore
+from chat4all.store.embedded.store import EmbeddedStore
 from chat4all.store.port import Store
 from chat4all.store.settings import CassandraSettings
 

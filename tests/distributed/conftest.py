@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hack.stack.roles import Roles
-from hack.stack.stack import Stack
 from tests.collector import Collector, collecting
 
-from chat4all.cli.simulator_process import simulating
+from chat4all.processes.simulator import simulating
+from chat4all_devtools.stack.roles import Roles
+from chat4all_devtools.stack.stack import Stack
 
 UNLIMITED = {
     "CHAT4ALL_API__POSTS_PER_SECOND": "100000",

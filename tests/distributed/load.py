@@ -10,8 +10,8 @@ from typing import Any
 
 import websockets
 
-from chat4all.cli.client import DEMO_PASSWORD, AnswerError, Client
-from chat4all.cli.phones import Phones
+from chat4all.client import DEMO_PASSWORD, AnswerError, Client
+from chat4all_devtools.phones import Phones
 
 WRITERS = 5
 PER_SECOND = 50.0

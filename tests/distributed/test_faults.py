@@ -15,11 +15,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
-from hack.stack.roles import Roles
-from hack.stack.stack import Stack
 from tests.distributed.load import PROBE, RECOVERS, Load, check
 
-from chat4all.cli.client import DEMO_PASSWORD, Client
+from chat4all.client import DEMO_PASSWORD, Client
+from chat4all_devtools.stack.roles import Roles
+from chat4all_devtools.stack.stack import Stack
 
 pytestmark = pytest.mark.engine
 

@@ -13,11 +13,11 @@ import httpx
 import psycopg2
 import pytest
 import websockets
-from hack.stack.roles import Roles, settings
-from hack.stack.stack import Stack
 
-from chat4all.cli.client import DEMO_PASSWORD, Client
-from chat4all.cli.ports import free_port
+from chat4all.client import DEMO_PASSWORD, Client
+from chat4all_devtools.ports import free_port
+from chat4all_devtools.stack.roles import Roles, settings
+from chat4all_devtools.stack.stack import Stack
 
 pytestmark = pytest.mark.engine
 DEADLINE = 300.0  # seconds, for faults: a process that ends finishes what it is at, and the machine may be slow

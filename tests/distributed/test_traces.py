@@ -6,10 +6,10 @@ import secrets
 
 import httpx
 import pytest
-from hack.stack.roles import Roles
 from tests.collector import Collector
 
-from chat4all.cli.client import DEMO_PASSWORD, AnswerError, Client
+from chat4all.client import DEMO_PASSWORD, AnswerError, Client
+from chat4all_devtools.stack.roles import Roles
 
 pytestmark = pytest.mark.engine
 DEADLINE = 120.0

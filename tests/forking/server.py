@@ -24,9 +24,9 @@ from typing import Final, NamedTuple, TextIO
 # All of it holds nothing that a fork would share: no thread, no loop, no connection, no file.
 LOADED: Final = (
     "chat4all.cli.app",
-    "chat4all.cli.embedded",
-    "chat4all.cli.migration",
-    "chat4all.simulator.process",
+    "chat4all.processes.dev",
+    "chat4all.processes.migration",
+    "chat4all_simulator.process",
     "anyio._backends._asyncio",
     "httpcore",
     "rich._emoji_codes",

@@ -24,7 +24,7 @@ import httpx
 from tests.forking.processes import COMMAND, begin, finished
 from tests.integration.people import PASSWORD
 
-from chat4all.cli.server import Server
+from chat4all_devtools.server import Server
 
 DEADLINE: Final = 60.0  # seconds until a process must have done what it was started for
 

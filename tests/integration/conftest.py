@@ -21,10 +21,10 @@ from tests.integration.people import DEADLINE, Person, System
 from tests.integration.simulator.world import Bot, Simulator, simulating
 from tests.integration.wires import Phone
 
-from chat4all import config, runtime
 from chat4all.accounts.passwords import Passwords
-from chat4all.cli.server import Server
-from chat4all.wiring.embedded import Embedded
+from chat4all.processes import config, runtime
+from chat4all.processes.embedded import Embedded
+from chat4all_devtools.server import Server
 
 Start = Callable[..., Awaitable[System]]
 

@@ -10,9 +10,9 @@ from typing import Any, Final
 import httpx
 from fastapi import FastAPI
 
-from chat4all import config
 from chat4all.directory.port import Role
-from chat4all.wiring.embedded import Embedded
+from chat4all.processes import config
+from chat4all.processes.embedded import Embedded
 
 DEADLINE: Final = 60.0  # seconds until something that must happen has happened
 PASSWORD: Final = "correct horse battery"  # of everyone whom a test registers

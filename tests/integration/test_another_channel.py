@@ -18,8 +18,8 @@ from tests.integration.people import DEADLINE, Person, System, expected
 from tests.integration.wires import eventually
 from tests.refusing import refusing
 
-from chat4all.cli.ports import free_port
-from chat4all.connecting import uid_of
+from chat4all.connectors.supervisor import uid_of
+from chat4all_devtools.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 RING = "golden-ring-of-a-test"

@@ -38,8 +38,8 @@ from tests.integration.commands import (
 from tests.integration.people import PASSWORD
 from websockets.sync.client import connect
 
-from chat4all.cli.ports import free_port
-from chat4all.cli.server import Server
+from chat4all_devtools.ports import free_port
+from chat4all_devtools.server import Server
 
 COMMANDS: Final = (
     *("dev", "demo", "token", "send", "tail", "history", "trace", "config", "completion", "channels", "connectors"),

@@ -11,7 +11,7 @@ import pytest
 from tests.integration.commands import DEADLINE, chat4all, client, eventually, posted, refusal, said, serving
 from tests.integration.simulator.world import Simulator
 
-from chat4all.cli.server import Server
+from chat4all_devtools.server import Server
 
 
 @pytest.fixture(scope="module")

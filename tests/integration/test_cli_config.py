@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 from tests.integration.commands import DEADLINE, chat4all, refusal, said, surroundings, together
 
-from chat4all.config import Settings, described
+from chat4all.processes.config import Settings, described
 
 ALL: Final = [one.variable for one in described(Settings.model_construct())]
 
@@ -77,7 +77,7 @@ def test_config_of_what_there_is_not_is_refused() -> None:
 
 
 def test_a_command_that_only_talks_to_a_server_does_not_load_one() -> None:
-    heavy = "{'fastapi', 'sqlalchemy', 'uvicorn', 'chat4all.config', 'chat4all.wiring'}"
+    heavy = "{'fastapi', 'sqlalchemy', 'uvicorn', 'chat4all.processes.config', 'chat4all.processes'}"
     script = f"import sys, chat4all.cli.app; sys.exit(str({heavy} & set(sys.modules) or ''))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=DEADLINE, check=False)
     assert done.stderr.strip() == ""

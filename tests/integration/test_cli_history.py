@@ -24,8 +24,8 @@ from tests.integration.commands import (
 )
 from tests.integration.people import PASSWORD
 
-from chat4all.cli.ports import free_port
-from chat4all.cli.server import Server
+from chat4all_devtools.ports import free_port
+from chat4all_devtools.server import Server
 
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
 GREETING: Final = "مرحبا 🎉👩‍👩‍👧‍👦"

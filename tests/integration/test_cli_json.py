@@ -27,8 +27,8 @@ from tests.integration.commands import (
 )
 from tests.integration.people import PASSWORD
 
-from chat4all.cli.ports import free_port
-from chat4all.cli.server import Server
+from chat4all_devtools.ports import free_port
+from chat4all_devtools.server import Server
 
 Ran = Mapping[str, subprocess.CompletedProcess[str]]
 MESSAGE: Final = {"type", "message_id", "conversation_id", "seq", "sender_id", "content", "reply_to", "deleted_at"}

@@ -7,8 +7,8 @@ from typing import Any
 import websockets
 from tests.integration.commands import DEADLINE
 
-from chat4all.cli.client import Client, Frame
 from chat4all.cli.tail import _tail
+from chat4all.client import Client, Frame
 
 CHAT = "0191d5a0-0000-7000-8000-000000000000"
 

@@ -27,8 +27,8 @@ from tests.integration.commands import (
 )
 from tests.integration.people import PASSWORD, unused
 
-from chat4all.cli.ports import free_port
-from chat4all.cli.server import Server
+from chat4all_devtools.ports import free_port
+from chat4all_devtools.server import Server
 
 OTHER: Final = "staple battery horse"
 

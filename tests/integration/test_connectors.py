@@ -9,10 +9,10 @@ from tests.integration.hooked import connectors
 from tests.integration.people import DEADLINE, System
 from tests.integration.simulator.world import Bot, Simulator
 
-from chat4all.channels.settings import ChannelsSettings
-from chat4all.cli.ports import free_port
-from chat4all.connecting import uid_of, wanted
+from chat4all.connectors.settings import ChannelsSettings
+from chat4all.connectors.supervisor import uid_of, wanted
 from chat4all.model.errors import StartError
+from chat4all_devtools.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 wait = asyncio.to_thread

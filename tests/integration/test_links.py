@@ -12,7 +12,7 @@ from tests.integration.hooked import connectors
 from tests.integration.people import DEADLINE, Person, System, expected, refused
 from tests.integration.simulator.world import Bot, Phone, Simulator
 
-from chat4all.cli.ports import free_port
+from chat4all_devtools.ports import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 wait = asyncio.to_thread

@@ -176,7 +176,7 @@ async def test_a_removal_that_was_cut_off_goes_on_when_it_is_asked_again(
         raise EngineUnavailableError("log", "gone")
 
     with monkeypatch.context() as broken:
-        broken.setattr("chat4all.channels.kit.registration.give_up", gone)
+        broken.setattr("chat4all.connectors.registration.give_up", gone)
         answer = await operator.delete(f"{PATH}/{uid}", params={"managedBy": "operator"})
         refused(answer, 503, "unavailable")
     assert expected(await operator.get(f"{PATH}/{uid}"), 200).json()["spec"]["state"] == "Removing"

@@ -6,7 +6,7 @@ from tests.integration.conftest import Start
 from tests.integration.people import DEADLINE, System, unused
 from tests.integration.wires import Wire
 
-from chat4all.cli.client import Client
+from chat4all.client import Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

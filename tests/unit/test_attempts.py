@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from chat4all.channels.kit import errors
-from chat4all.channels.kit.attempts import Attempts, Done, Later
+from chat4all.connectors.attempts import Attempts, Done, Later
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import new_id
 from chat4all.model.outbound import Result
-from chat4all.store.embedded_ledger import EmbeddedLedger
+from chat4all.store.embedded.ledger import EmbeddedLedger
 
 LEASE = 10.0
 
@@ -156,7 +156,7 @@ async def test_one_that_takes_longer_than_its_lease_is_given_up_before(ledger):
 
 
 async def test_what_is_known_waits_for_the_store(ledger, clock, attempts, monkeypatch):
-    monkeypatch.setattr("chat4all.channels.kit.attempts._PAUSE", 0.0)
+    monkeypatch.setattr("chat4all.connectors.attempts._PAUSE", 0.0)
     settle, away = ledger.settle, [1, 2, 3]
 
     async def settles(*args, **options):

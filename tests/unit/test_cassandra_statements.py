@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from chat4all.store import cassandra_schema
-from chat4all.store.cassandra_statements import LEDGER, STORE
+from chat4all.store.cassandra import schema as cassandra_schema
+from chat4all.store.cassandra.statements import LEDGER, STORE
 from chat4all.store.columns import DELIVERIES, TABLES
 
 ALL = {**{f"store {name}": cql for name, cql in STORE.items()}, **{f"ledger {n}": cql for n, cql in LEDGER.items()}}

@@ -18,13 +18,13 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy_cockroachdb.psycopg2 import CockroachDBDialect_psycopg2
 
-from chat4all.directory import engine, tables
 from chat4all.directory.channels import Arrival, Connector, Link
-from chat4all.directory.engine import Sql
-from chat4all.directory.migrations import versions
 from chat4all.directory.port import Conversation, LogEpoch, Notice, User
-from chat4all.directory.sql import SqlDirectory
-from chat4all.directory.sql_channels import SqlChannels
+from chat4all.directory.sql import engine, tables
+from chat4all.directory.sql.channels import SqlChannels
+from chat4all.directory.sql.directory import SqlDirectory
+from chat4all.directory.sql.engine import Sql
+from chat4all.directory.sql.migrations import versions
 from chat4all.model.ids import new_id
 
 LACKS = re.compile(

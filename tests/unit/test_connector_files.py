@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from chat4all import connecting
-from chat4all.channels.kit import files, registry
-from chat4all.channels.settings import ChannelsSettings
+from chat4all.channels.kit import registry
 from chat4all.channels.telegram import Config, Credentials
+from chat4all.connectors import files
+from chat4all.connectors import supervisor as connecting
+from chat4all.connectors.settings import ChannelsSettings
 
 GOOD = """\
 apiVersion: v1

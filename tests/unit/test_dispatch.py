@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from chat4all.directory.channels import Connector, Link, LinkState
-from chat4all.directory.engine import Sql
 from chat4all.directory.port import Conversation, Notice, Role, User
-from chat4all.directory.sql import SqlDirectory
-from chat4all.directory.sql_channels import SqlChannels
+from chat4all.directory.sql.channels import SqlChannels
+from chat4all.directory.sql.directory import SqlDirectory
+from chat4all.directory.sql.engine import Sql
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Entry, Topic, outbound_topic
 from chat4all.model import ids, outbound, records
@@ -20,8 +20,8 @@ from chat4all.model.outbound import AnyOutbound, DeliveryKey
 from chat4all.realtime.embedded import EmbeddedRealtime
 from chat4all.routing.dispatch import Dispatch
 from chat4all.routing.router import Router, RoutingSettings
-from chat4all.store.embedded import EmbeddedStore
-from chat4all.store.embedded_ledger import EmbeddedLedger
+from chat4all.store.embedded.ledger import EmbeddedLedger
+from chat4all.store.embedded.store import EmbeddedStore
 from chat4all.telemetry.metrics import Metrics
 
 TG = "local.telegram"

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 import pytest
 import sqlalchemy as sa
 
-from chat4all.directory.engine import Sql
-from chat4all.sqlite import Database
+from chat4all.directory.sql.engine import Sql
+from chat4all.drivers.sqlite import Database
 
 
 class Late:

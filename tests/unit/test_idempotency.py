@@ -11,7 +11,7 @@ from chat4all.conversations.acceptance import Acceptance
 from chat4all.conversations.idempotency import Asked, Idempotency
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.rows import Answered
-from chat4all.store.embedded import EmbeddedStore
+from chat4all.store.embedded.store import EmbeddedStore
 
 
 class Ailing:

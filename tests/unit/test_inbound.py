@@ -8,12 +8,12 @@ import pytest
 from tests.refusing import refusing
 
 from chat4all.channels.kit.events import Group, Person, Progress, Received, Revised, Standing, Unsupported
-from chat4all.channels.kit.inbound import Inbound
+from chat4all.connectors.inbound import Inbound
 from chat4all.directory.channels import Link, LinkState, NoSuchMembersError
-from chat4all.directory.engine import Sql
 from chat4all.directory.port import Conversation, User
-from chat4all.directory.sql import SqlDirectory
-from chat4all.directory.sql_channels import SqlChannels
+from chat4all.directory.sql.channels import SqlChannels
+from chat4all.directory.sql.directory import SqlDirectory
+from chat4all.directory.sql.engine import Sql
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, Topic
 from chat4all.model import records
@@ -21,7 +21,7 @@ from chat4all.model.delivery import State
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import contact_name, inbound_id, inbox_id, new_id
 from chat4all.model.outbound import DeliveryKey, ExternalMessage
-from chat4all.store.embedded_ledger import EmbeddedLedger
+from chat4all.store.embedded.ledger import EmbeddedLedger
 from chat4all.telemetry.metrics import Metrics
 
 TG = "local.telegram"

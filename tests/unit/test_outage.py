@@ -8,11 +8,11 @@ import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError
 
-from chat4all.log.kafka import KafkaLog
+from chat4all.drivers.outage import Outage
+from chat4all.log.kafka.log import KafkaLog
 from chat4all.log.port import Entry
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
-from chat4all.outage import Outage
 from chat4all.telemetry import logs
 
 NOBODY = "127.0.0.1:1"

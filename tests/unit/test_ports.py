@@ -4,8 +4,8 @@ import socket
 import subprocess
 import sys
 
-from chat4all.cli import ports
-from chat4all.cli.ports import free_port
+from chat4all_devtools import ports
+from chat4all_devtools.ports import free_port
 
 ROOM = min(ports._below_ephemeral()) < int(ports._EPHEMERAL.read_text().split()[0])  # a system may leave none
 
@@ -32,7 +32,9 @@ def test_one_that_somebody_has_is_passed_over() -> None:
 
 def test_one_that_was_given_is_no_other_process_s_until_this_one_ends() -> None:
     """Also while nobody listens there: a server that was killed comes back to it."""
-    program = "import sys; from chat4all.cli.ports import free_port; print(free_port(), flush=True); sys.stdin.read()"
+    program = (
+        "import sys; from chat4all_devtools.ports import free_port; print(free_port(), flush=True); sys.stdin.read()"
+    )
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, text=True) as other:
         assert other.stdout is not None

@@ -7,11 +7,11 @@ import pytest
 import sqlalchemy as sa
 
 from chat4all import futures
-from chat4all.directory.engine import Sql
-from chat4all.realtime.redis import RedisRealtime
-from chat4all.realtime.redis_subscription import Subscription
-from chat4all.redis_settings import RedisSettings
-from chat4all.runtime import Loops
+from chat4all.directory.sql.engine import Sql
+from chat4all.drivers.redis_settings import RedisSettings
+from chat4all.processes.runtime import Loops
+from chat4all.realtime.redis.realtime import RedisRealtime
+from chat4all.realtime.redis.subscription import Subscription
 
 FOR_EVER = 60.0
 

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
 from chat4all.cli.config import table
-from chat4all.config import MASKED, Described, Settings, described
+from chat4all.processes.config import MASKED, Described, Settings, described
 
 SETTINGS: Final = {one.variable: one for one in described(Settings.model_construct())}
 SECRETS: Final = ("kept-in-the-class", "set-outside", "plain-in-the-class", "bytes-outside")

@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
+from chat4all.drivers.sqlite import Database
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import Entry, Topic
 from chat4all.model.errors import EngineUnavailableError
-from chat4all.sqlite import Database
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS t (x INTEGER PRIMARY KEY)"
 
@@ -136,7 +136,7 @@ async def test_a_commit_that_fails_is_success_for_nobody(tmp_path):
 
 
 async def test_what_is_not_answered_in_time_is_not_answered_with_success(database, monkeypatch):
-    monkeypatch.setattr("chat4all.sqlite._ALLOWED", 0.05)
+    monkeypatch.setattr("chat4all.drivers.sqlite._ALLOWED", 0.05)
     free = threading.Event()
     try:
         with pytest.raises(EngineUnavailableError, match="the outcome is unknown"):

@@ -8,9 +8,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hack import cache
 from hack.suite import leaks, load, scratch, tier
 from hack.suite.tier import Result, Tier
+
+from chat4all_devtools import cache
 
 SECRETS = [
     "Authorization: Bearer eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhbmEifQ.c2lnbmF0dXJl",

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from chat4all.cli import termination
+from chat4all_devtools import termination
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from chat4all.channels.kit.unsent import give_up
+from chat4all.connectors.unsent import give_up
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, Entry, Topic, outbound_topic
 from chat4all.model import records
 from chat4all.model.delivery import State
 from chat4all.model.errors import EngineUnavailableError
-from chat4all.store.embedded_ledger import EmbeddedLedger
+from chat4all.store.embedded.ledger import EmbeddedLedger
 
 GONE = "local.gone"
 SEND = (

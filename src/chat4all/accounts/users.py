@@ -4,8 +4,9 @@ from chat4all.accounts.passwords import Passwords
 from chat4all.accounts.settings import AccountsSettings, Registration
 from chat4all.accounts.tokens import Identity, Tokens
 from chat4all.directory.port import AlreadyThereError, Directory, Role, User
-from chat4all.limits.port import Limits, Rate
+from chat4all.limits.port import Limits
 from chat4all.model.errors import FieldError, Refusal
+from chat4all.model.rates import Rate
 
 
 class Users:

@@ -16,9 +16,9 @@ from chat4all.api.plain import PlainRoute
 from chat4all.api.problems import documented
 from chat4all.api.services import Services, identify, services
 from chat4all.conversations.acceptance import NewMessage
-from chat4all.limits.port import Rate
 from chat4all.model.channels import ALL, APP
 from chat4all.model.errors import EngineUnavailableError, FieldError, Refusal, invalid
+from chat4all.model.rates import Rate
 
 # What nobody can see: the white space of Unicode, the separators that Python counts as such, and the byte order mark.
 BLANK = "\t\n\v\f\r\x1c\x1d\x1e\x1f \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"

@@ -5,6 +5,7 @@ import itertools
 import json
 import sys
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from typing import Annotated
 
 import typer
@@ -18,24 +19,21 @@ from chat4all.cli import (
     completion,
     config,
     connectors,
-    demo,
     dev,
     dlq,
     doctor,
     history,
     links,
     migrate,
-    phone,
     send,
-    simulator,
     tail,
     token,
     trace,
     users,
 )
-from chat4all.cli.client import AnswerError
 from chat4all.cli.options import JSON_FLAG
 from chat4all.cli.output import plain
+from chat4all.client import AnswerError
 from chat4all.model.errors import StartError
 
 app = typer.Typer(
@@ -46,9 +44,6 @@ app = typer.Typer(
 )
 for command in (
     dev,
-    demo,
-    simulator,
-    phone,
     token,
     send,
     tail,
@@ -62,6 +57,8 @@ for command in (
     completion,
 ):
     app.command(command.NAME)(command.run)
+for entry in entry_points(group="chat4all.commands"):
+    app.command(entry.name)(entry.load())
 for group in (users, links, dlq):
     app.add_typer(group.app, name=group.NAME)
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from chat4all.cli import listing, output
-from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, Client
 from chat4all.cli.options import As, Json, Password, Url
+from chat4all.client import DEFAULT_URL, DEMO_PASSWORD, Client
 
 NAME = "channels"
 

@@ -4,7 +4,7 @@ import re
 from typing import Final
 from urllib.parse import urlencode
 
-from chat4all.cli.client import AnswerError, Client
+from chat4all.client import AnswerError, Client
 
 # A name of this shape would have to be given with its conversation's id.
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

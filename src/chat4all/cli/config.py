@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from chat4all.cli import output
-from chat4all.cli.client import AnswerError
 from chat4all.cli.options import Json
+from chat4all.client import AnswerError
 
 if TYPE_CHECKING:
-    from chat4all.config import Described
+    from chat4all.processes.config import Described
 
 NAME = "config"
 
@@ -37,7 +37,7 @@ def run(
     Example: chat4all config gateway
     """
     # Imported only here: the client commands start much quicker without the server.
-    from chat4all import config  # noqa: PLC0415 - see above
+    from chat4all.processes import config  # noqa: PLC0415 - see above
 
     settings = matching(list(config.described(config.load())), word)
     if not settings:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chat4all.cli.client import DEFAULT_URL
 from chat4all.cli.options import Json
 from chat4all.cli.output import emit
+from chat4all.client import DEFAULT_URL
 
 if TYPE_CHECKING:
-    from chat4all.cli.embedded import Addresses
+    from chat4all.processes.dev import Addresses
 
 NAME = "dev"
 
@@ -52,7 +52,7 @@ def run(
     Example: chat4all dev --fresh
     """
     # Imported only here: the client commands start much quicker without the server.
-    from chat4all.cli import embedded  # noqa: PLC0415 - see above
+    from chat4all.processes import dev as embedded  # noqa: PLC0415 - see above
 
     embedded.run(port, data, fresh=fresh, phones=phones, welcome=_emitted if as_json else _printed)
 
@@ -66,7 +66,7 @@ def _printed(where: "Addresses", data: Path) -> None:
 
 
 def _emitted(where: "Addresses", data: Path) -> None:
-    from chat4all.wiring.parts import DEMO_PASSWORD, DEMO_USERS  # noqa: PLC0415 - as above
+    from chat4all.processes.parts import DEMO_PASSWORD, DEMO_USERS  # noqa: PLC0415 - as above
 
     users = [{"username": name, "password": DEMO_PASSWORD} for name in DEMO_USERS]
     told = {"url": where.public, "docs": f"{where.public}/docs", "internal": where.internal}

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import typer
 
 from chat4all.cli import listing, output
-from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, Client
 from chat4all.cli.options import As, Json, Password, Url
+from chat4all.client import DEFAULT_URL, DEMO_PASSWORD, Client
 
 NAME = "dlq"
 

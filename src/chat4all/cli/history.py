@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 import typer
 
 from chat4all.cli import chats, output
-from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, Client, Frame
 from chat4all.cli.lines import remember
 from chat4all.cli.options import As, Chat, Json, Password, Url
+from chat4all.client import DEFAULT_URL, DEMO_PASSWORD, Client, Frame
 
 NAME = "history"
 

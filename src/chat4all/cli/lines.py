@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from rich.text import Text
 
-from chat4all.cli.client import Frame
 from chat4all.cli.output import plain
+from chat4all.client import Frame
 
 
 def describe(frame: Frame) -> Text | None:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chat4all.cli import output
-from chat4all.cli.client import Client
+from chat4all.client import Client
 
 
 def fetch(client: Client, path: str) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ def run(
     Example: chat4all migrate --admin admin --admin-password-file /run/secrets/admin
     """
     # Imported only here: the client commands start much quicker without the engines.
-    from chat4all.cli import migration  # noqa: PLC0415 - see above
+    from chat4all.processes import migration  # noqa: PLC0415 - see above
 
     done = []
     for line in migration.run(admin, admin_password_file):

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from chat4all.cli import chats
-from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, AnswerError, Client
 from chat4all.cli.options import As, Chat, Json, Password, Url
 from chat4all.cli.output import emit
+from chat4all.client import DEFAULT_URL, DEMO_PASSWORD, AnswerError, Client
 
 NAME = "send"
 

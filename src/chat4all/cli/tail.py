@@ -9,9 +9,9 @@ import typer
 from websockets import ConnectionClosed
 
 from chat4all.cli import chats, output
-from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, Client, Frame, Socket
 from chat4all.cli.lines import describe
 from chat4all.cli.options import As, Json, Password, Url
+from chat4all.client import DEFAULT_URL, DEMO_PASSWORD, Client, Frame, Socket
 
 NAME = "tail"
 

@@ -4,9 +4,9 @@ import asyncio
 
 import typer
 
-from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, Client
 from chat4all.cli.options import As, Json, Password, Url
 from chat4all.cli.output import emit
+from chat4all.client import DEFAULT_URL, DEMO_PASSWORD, Client
 
 NAME = "token"
 

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from chat4all.cli import listing, output
-from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, Client
 from chat4all.cli.options import As, Json, Password, Url
+from chat4all.client import DEFAULT_URL, DEMO_PASSWORD, Client
 
 NAME = "trace"
 

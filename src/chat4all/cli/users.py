@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 import typer
 
 from chat4all.cli import listing, output
-from chat4all.cli.client import DEFAULT_URL, DEMO_PASSWORD, AnswerError, Client
 from chat4all.cli.options import As, Json, Password, Url
+from chat4all.client import DEFAULT_URL, DEMO_PASSWORD, AnswerError, Client
 from chat4all.directory.port import Role
 
 NAME = "users"

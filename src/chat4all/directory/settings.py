@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 import pydantic
 import sqlalchemy as sa
 
-from chat4all.tls import Secured
+from chat4all.drivers.tls import Secured
 
 
 class DirectorySettings(Secured):

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import pydantic
 
-from chat4all.tls import Secured
+from chat4all.drivers.tls import Secured
 
 
 class FilesSettings(Secured):

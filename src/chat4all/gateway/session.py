@@ -18,10 +18,10 @@ from chat4all.gateway.inbox import HeadMoved, Inbox, Item, News, Said
 from chat4all.gateway.ports import Connection, Ports
 from chat4all.gateway.receipts import Receipts
 from chat4all.gateway.shown import Shown
-from chat4all.limits.port import Rate
 from chat4all.model import frames, ids
 from chat4all.model.delivery import Cursor
 from chat4all.model.errors import EngineUnavailableError, Refusal
+from chat4all.model.rates import Rate
 from chat4all.model.rows import iso
 from chat4all.realtime.port import Push
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from chat4all.limits.port import Rate
+from chat4all.model.rates import Rate
 
 _DUST: Final = 1e-6  # tokens: whoever waited as long as he was told is let in, whatever floats make of it
 _BUCKETS: Final = 100_000  # after so many, those that are full again are dropped

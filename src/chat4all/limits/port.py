@@ -1,13 +1,8 @@
 """What the rest of the system may ask of rate limits. Twins: embedded (this process); tests/contract/test_limits.py."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-
-class Rate(NamedTuple):
-    """A token bucket: it holds `burst` tokens, at least one, and gains `per_second`, more than nought."""
-
-    per_second: float
-    burst: int
+from chat4all.model.rates import Rate
 
 
 class Limits(Protocol):

@@ -5,15 +5,14 @@ itself, with its share of the rate.
 """
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Final
 
-from chat4all.limits.embedded import EmbeddedLimits
-from chat4all.limits.port import Rate
+from chat4all.drivers.redis import RedisClient
+from chat4all.drivers.redis_settings import RedisSettings
+from chat4all.limits.port import Limits
 from chat4all.model.errors import EngineUnavailableError
-from chat4all.redis_client import RedisClient
-from chat4all.redis_settings import RedisSettings
+from chat4all.model.rates import Rate
 
 _log = logging.getLogger(__name__)
 
@@ -37,13 +36,18 @@ return string.format('%.17g', wait)
 
 
 class RedisLimits:
-    """`share`: of how many processes this is one, for when Redis is away. `clock`: seconds; None: Redis's own."""
+    """`alone`: counts in this process while Redis is away; `share`: of how many processes this is one then.
 
-    def __init__(self, settings: RedisSettings, *, share: int = 1, clock: Callable[[], float] | None = None) -> None:
+    `clock`: seconds; None: Redis's own.
+    """
+
+    def __init__(
+        self, settings: RedisSettings, alone: Limits, *, share: int = 1, clock: Callable[[], float] | None = None
+    ) -> None:
         self._redis = RedisClient(settings, engine="limits")
         self._share = share
         self._clock = clock
-        self._alone = EmbeddedLimits(clock=clock or time.monotonic)
+        self._alone = alone
 
     async def close(self) -> None:
         """Disconnect."""
@@ -60,6 +64,6 @@ class RedisLimits:
             )
         except EngineUnavailableError as error:
             _log.debug("Counted alone: %s", error)
-            alone = Rate(rate.per_second / self._share, max(tokens, rate.burst // self._share))
-            return await self._alone.take(name, alone, tokens)
+            share = Rate(rate.per_second / self._share, max(tokens, rate.burst // self._share))
+            return await self._alone.take(name, share, tokens)
         return float(wait)

@@ -11,9 +11,9 @@ from typing import Final
 
 import msgspec
 
+from chat4all.drivers.sqlite import Database
 from chat4all.log.groups import Group, Member
 from chat4all.log.port import Appended, Assignment, Batch, Entry, LogRecord, OffsetOutOfRangeError, Topic, traced
-from chat4all.sqlite import Database
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS topics (name TEXT PRIMARY KEY, partitions INTEGER NOT NULL, retention REAL NOT NULL);

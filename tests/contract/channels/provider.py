@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Self
 
-from chat4all.channels.kit.tables import Answered
+from chat4all.channels.testing.tables import Answered
 
 
 class Provider:

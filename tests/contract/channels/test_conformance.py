@@ -15,7 +15,7 @@ from chat4all.channels.kit import errors, registry
 from chat4all.channels.kit.http import Client
 from chat4all.channels.kit.manifest import Manifest
 from chat4all.channels.kit.port import Channel, Post
-from chat4all.channels.kit.tables import Asked, Incoming, Outgoing
+from chat4all.channels.testing.tables import Asked, Incoming, Outgoing
 from chat4all.model.reasons import REASONS
 
 

@@ -12,34 +12,34 @@ from tests.integration.simulator.world import Bot, Phone, Simulator
 from tests.refusing import refusing
 
 from chat4all.channels.kit import errors
-from chat4all.channels.kit.attempts import Attempts
-from chat4all.channels.kit.connector import Connector
-from chat4all.channels.kit.courier import Courier
 from chat4all.channels.kit.http import Client
-from chat4all.channels.kit.inbound import Inbound
 from chat4all.channels.kit.port import Part, Post
 from chat4all.channels.telegram import MANIFEST, Config, Credentials
 from chat4all.channels.telegram.channel import TelegramChannel
+from chat4all.connectors.attempts import Attempts
+from chat4all.connectors.connector import Connector
+from chat4all.connectors.courier import Courier
+from chat4all.connectors.inbound import Inbound
 from chat4all.directory import channels as registered
 from chat4all.directory.channels import Link
-from chat4all.directory.engine import Sql
 from chat4all.directory.port import Conversation, Role, User
-from chat4all.directory.sql import SqlDirectory
-from chat4all.directory.sql_channels import SqlChannels
+from chat4all.directory.sql.channels import SqlChannels
+from chat4all.directory.sql.directory import SqlDirectory
+from chat4all.directory.sql.engine import Sql
 from chat4all.limits.embedded import EmbeddedLimits
-from chat4all.limits.port import Rate
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Entry, Topic, outbound_topic
 from chat4all.model import ids, records
 from chat4all.model.delivery import State
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import contact_name, inbox_id
+from chat4all.model.rates import Rate
 from chat4all.model.rows import Row
 from chat4all.realtime.embedded import EmbeddedRealtime
 from chat4all.routing.dispatch import Dispatch
 from chat4all.routing.router import Router, RoutingSettings
-from chat4all.store.embedded import EmbeddedStore
-from chat4all.store.embedded_ledger import EmbeddedLedger
+from chat4all.store.embedded.ledger import EmbeddedLedger
+from chat4all.store.embedded.store import EmbeddedStore
 from chat4all.telemetry.metrics import Metrics
 
 TG = "local.telegram"

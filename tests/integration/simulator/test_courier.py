@@ -9,24 +9,25 @@ import pytest
 from tests.integration.simulator.world import Bot, Phone
 from tests.refusing import refusing
 
-from chat4all.channels.kit.attempts import Attempts
-from chat4all.channels.kit.courier import Courier
 from chat4all.channels.kit.http import Client
 from chat4all.channels.telegram import MANIFEST, Config, Credentials
 from chat4all.channels.telegram.channel import TelegramChannel
+from chat4all.connectors.attempts import Attempts
+from chat4all.connectors.courier import Courier
 from chat4all.directory.channels import Link, LinkState
-from chat4all.directory.engine import Sql
 from chat4all.directory.port import User
-from chat4all.directory.sql import SqlDirectory
-from chat4all.directory.sql_channels import SqlChannels
+from chat4all.directory.sql.channels import SqlChannels
+from chat4all.directory.sql.directory import SqlDirectory
+from chat4all.directory.sql.engine import Sql
 from chat4all.limits.embedded import EmbeddedLimits
-from chat4all.limits.port import Limits, Rate
+from chat4all.limits.port import Limits
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, Topic
 from chat4all.model import ids, outbound, records
 from chat4all.model.delivery import State
 from chat4all.model.errors import EngineUnavailableError
-from chat4all.store.embedded_ledger import EmbeddedLedger
+from chat4all.model.rates import Rate
+from chat4all.store.embedded.ledger import EmbeddedLedger
 
 TG = "local.telegram"
 wait = asyncio.to_thread

@@ -13,7 +13,7 @@ from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, RetryA
 from telegram.ext import Application, ApplicationBuilder, TypeHandler
 from tests.integration.simulator.world import DEADLINE, Bot, Phone, until
 
-from chat4all.cli.ports import free_port
+from chat4all_devtools.ports import free_port
 
 
 @contextlib.asynccontextmanager

@@ -14,9 +14,9 @@ from tests.forking.processes import COMMAND, finished
 from tests.integration.simulator.receiver import Receiver
 from tests.integration.simulator.world import DEADLINE, Bot, Phone, Simulator, simulating, until
 
-from chat4all.simulator import app as web
-from chat4all.simulator import process
-from chat4all.simulator.settings import SimulatorSettings
+from chat4all_simulator import app as web
+from chat4all_simulator import process
+from chat4all_simulator.settings import SimulatorSettings
 
 
 @pytest.fixture

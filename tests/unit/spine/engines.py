@@ -10,16 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from chat4all.directory.engine import Sql
 from chat4all.directory.port import Conversation, User
-from chat4all.directory.sql import SqlDirectory
-from chat4all.directory.sql_channels import SqlChannels
+from chat4all.directory.sql.channels import SqlChannels
+from chat4all.directory.sql.directory import SqlDirectory
+from chat4all.directory.sql.engine import Sql
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Topic
 from chat4all.realtime.embedded import EmbeddedRealtime
 from chat4all.routing.router import Router, RoutingSettings
-from chat4all.store.embedded import EmbeddedStore
-from chat4all.store.embedded_ledger import EmbeddedLedger
+from chat4all.store.embedded.ledger import EmbeddedLedger
+from chat4all.store.embedded.store import EmbeddedStore
 
 CHATS = ("chat-a", "chat-b", "chat-d")  # two in one partition, the third in the other
 PEOPLE = ("ana", "bruno", "carla")

@@ -8,8 +8,8 @@ from typing import Literal
 import pydantic
 
 from chat4all.channels.kit.port import Channel
-from chat4all.limits.port import Rate
 from chat4all.model.channels import Offered
+from chat4all.model.rates import Rate
 
 Unit = Literal["utf16", "characters", "bytes"]
 

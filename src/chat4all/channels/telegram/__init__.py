@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 import pydantic
 
 from chat4all.channels.kit.manifest import Capabilities, Manifest
-from chat4all.limits.port import Rate
+from chat4all.model.rates import Rate
 
 
 def _formed(pattern: str, words: str) -> Callable[[pydantic.SecretStr], pydantic.SecretStr]:

@@ -5,7 +5,7 @@ from typing import Final
 import pydantic
 
 from chat4all.channels.kit.manifest import Capabilities, Manifest
-from chat4all.limits.port import Rate
+from chat4all.model.rates import Rate
 
 
 class Credentials(pydantic.BaseModel):

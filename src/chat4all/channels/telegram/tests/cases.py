@@ -5,7 +5,7 @@ from typing import Any, Final
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.events import Group, Person, Received, Revised, Standing, Unsupported
 from chat4all.channels.kit.port import Account, Page, Part, Registration
-from chat4all.channels.kit.tables import Answered, Asked, Incoming, Outgoing
+from chat4all.channels.testing.tables import Answered, Asked, Incoming, Outgoing
 
 CREDENTIALS: Final = {
     "botToken": "7000000001:AAF-token-of-the-tests-0123456789abcdef",

@@ -3,7 +3,7 @@
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.events import Person, Progress, Received, Unsupported
 from chat4all.channels.kit.port import Account, Part, Registration
-from chat4all.channels.kit.tables import Answered, Asked, Incoming, Outgoing
+from chat4all.channels.testing.tables import Answered, Asked, Incoming, Outgoing
 from chat4all.model.delivery import State
 
 NOON = 1_800_000_000_000

@@ -1,0 +1,1 @@
+"""The directory on SQLAlchemy: SQLite, PostgreSQL or CockroachDB, with numbered migrations."""

@@ -1,0 +1,204 @@
+"""An SQL database through SQLAlchemy's blocking drivers, behind a bounded pool of threads."""
+
+import asyncio
+import concurrent.futures
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+
+from chat4all.directory.settings import DirectorySettings
+from chat4all.directory.sql import migrations
+from chat4all.drivers.outage import Outage
+from chat4all.futures import seen
+from chat4all.model.errors import EngineUnavailableError
+
+T = TypeVar("T")
+Work = Callable[[sa.Connection], T]
+
+_WAITING: Final = 1000  # requests that may wait for a thread; more are refused
+_ALLOWED: Final = 5.0  # seconds that anyone waits for an answer
+_SCHEMA: Final = 60.0  # seconds that a change of the schema may take
+_SQLITE: Final = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=4000",
+    "case_sensitive_like=ON",
+)
+
+
+# What a serializable transaction may end with through no fault of its own, and a deadlock: it is done again.
+# https://www.cockroachlabs.com/docs/stable/transaction-retry-error-reference, the same codes as PostgreSQL's.
+_AGAIN: Final = {"40001", "40P01"}
+
+
+class Sql:
+    """The database at an SQLAlchemy URL. sqlalchemy.exc.IntegrityError comes out as it is, all else as
+    EngineUnavailableError. Work of a transaction may be done several times, until it has gone through.
+
+    `patience`: seconds that anyone waits for an answer.
+    """
+
+    def __init__(
+        self,
+        url: str | sa.URL,
+        *,
+        threads: int = 4,
+        connects: Mapping[str, Any] | None = None,
+        patience: float = _ALLOWED,
+    ) -> None:
+        self._patience = patience
+        self._engine = sa.create_engine(
+            url,
+            pool_size=threads,
+            max_overflow=0,
+            pool_timeout=patience,
+            isolation_level="SERIALIZABLE",
+            connect_args=dict(connects or {}),
+        )
+        # A statement alone is a transaction by itself, and takes one question to the server instead of three.
+        alone = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
+        self._alone = self._engine.execution_options(**alone)
+        self._threads = concurrent.futures.ThreadPoolExecutor(threads, "directory")
+        self._outage = Outage(f"The directory ({self._engine.dialect.name})")
+        self._closed = False
+        self._waiting = 0
+        if self._engine.dialect.name == "sqlite":
+            _prepare_sqlite(self._engine)
+
+    @classmethod
+    def in_file(cls, path: Path, *, patience: float = _ALLOWED) -> "Sql":
+        """One SQLite file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return cls(f"sqlite:///{path}", patience=patience)
+
+    @classmethod
+    def at(cls, settings: DirectorySettings, *, patience: float = _ALLOWED) -> "Sql":
+        """A database server. Raises StartError for a file that cannot be read."""
+        connects = settings.connects()
+        return cls(settings.url(), threads=settings.connections, connects=connects, patience=patience)
+
+    async def open(self) -> None:
+        """Bring a file's schema up to date; that of a server is `migrate`'s. Raises EngineUnavailableError."""
+        if self._engine.dialect.name == "sqlite":
+            await self.migrate()
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date. Raises EngineUnavailableError."""
+        await self._run(lambda: migrations.upgrade(self._engine), seconds=_SCHEMA)
+
+    async def schema(self) -> tuple[str | None, str]:
+        """The version of the schema that is there, and the one that is wanted."""
+        return await self.read(migrations.revisions)
+
+    async def clock(self) -> float:
+        """What time the server has, in seconds since 1970."""
+        query = "SELECT extract(epoch FROM clock_timestamp())"
+        return float(await self.read(lambda connection: connection.exec_driver_sql(query).scalar_one()))
+
+    async def server(self) -> str:
+        """What the database says it is."""
+        name = self._engine.dialect.name
+        query = "SELECT sqlite_version()" if name == "sqlite" else "SELECT version()"
+        return f"{name} {await self.read(lambda connection: connection.exec_driver_sql(query).scalar_one())}"
+
+    async def close(self) -> None:
+        """Close the connections and stop the threads."""
+        self._closed = True
+        # Elsewhere: a thread may wait for a database that hangs, and this loop has others to end.
+        await asyncio.to_thread(self._threads.shutdown)
+        self._engine.dispose()
+
+    async def all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        """The rows of one query."""
+
+        def run() -> Sequence[sa.Row[Any]]:
+            with self._alone.connect() as connection:
+                return connection.execute(query).all()
+
+        return await self._run(lambda: _until_through(run, self._patience * 0.8))
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` in a transaction that only reads."""
+
+        def run() -> T:
+            with self._engine.connect() as connection:
+                return work(connection)
+
+        return await self._run(lambda: _until_through(run, self._patience * 0.8))
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in a serializable transaction; on return it is on disk."""
+
+        def run() -> T:
+            with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+                return work(connection)
+
+        return await self._run(lambda: _until_through(run, self._patience * 0.8))
+
+    async def _run(self, call: Callable[[], T], *, seconds: float | None = None) -> T:
+        seconds = self._patience if seconds is None else seconds
+        if self._closed:
+            raise EngineUnavailableError("directory", "closed")
+        if self._waiting >= _WAITING:
+            raise EngineUnavailableError("directory", "too many requests wait for it")
+        self._waiting += 1
+        waiting = asyncio.get_running_loop().run_in_executor(self._threads, call)
+        waiting.add_done_callback(self._answered)
+        waiting.add_done_callback(seen)
+        try:
+            async with asyncio.timeout(seconds):
+                done = await waiting  # what has not begun is not to be done later, when nobody waits for it
+        except sa.exc.IntegrityError:
+            raise
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            raise self._away(str(error.__cause__ or error)) from error
+        except TimeoutError as error:
+            raise self._away(f"no answer in {seconds:.0f} s") from error
+        self._outage.answered()
+        return done
+
+    def _away(self, why: str) -> EngineUnavailableError:
+        self._outage.failed(why)
+        return EngineUnavailableError("directory", why)
+
+    def _answered(self, _: object) -> None:
+        self._waiting -= 1
+
+
+def _until_through(run: Callable[[], T], patience: float) -> T:
+    """Again, after a moment that gets longer, as long as the database says that it was in another's way, but not for
+    more than so many seconds."""
+    deadline, pause = time.monotonic() + patience, 0.005
+    while True:
+        try:
+            return run()
+        except sa.exc.DBAPIError as error:
+            if getattr(error.orig, "pgcode", None) not in _AGAIN or time.monotonic() > deadline:
+                raise
+        time.sleep(pause * random.SystemRandom().uniform(0.5, 1.0))  # jitter
+        pause = min(0.2, pause * 2)
+
+
+def _prepare_sqlite(engine: sa.Engine) -> None:
+    """Serializable transactions that are on disk when they end, as the distributed database has them.
+
+    https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#serializable-isolation-savepoints-transactional-ddl
+    """
+
+    @sa.event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        for setting in _SQLITE:
+            connection.execute(f"PRAGMA {setting}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        # A reader that turned writer would fail under another writer; one that says so at once waits.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

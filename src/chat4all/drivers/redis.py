@@ -1,0 +1,105 @@
+"""A connection to Redis that is bounded in time and does not insist.
+
+Whoever asks while Redis is away is told so at once, and not after a time-out each: after a failure nobody asks again
+for a moment.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from redis import asyncio as aioredis
+from redis.asyncio.client import Pipeline
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
+
+from chat4all.drivers.outage import Outage
+from chat4all.drivers.redis_settings import RedisSettings
+from chat4all.model.errors import EngineUnavailableError
+
+_REST: Final = 0.5  # seconds after a failure in which nobody asks
+_TOGETHER: Final = 1000  # commands in one pipeline
+
+
+class RedisClient:
+    """`engine`: which port stands on it, for errors. Raises EngineUnavailableError."""
+
+    def __init__(self, settings: RedisSettings, *, engine: str) -> None:
+        self.settings = settings
+        self._engine = engine
+        self._redis = client(settings)
+        self._rests_until = 0.0
+        self._outage = Outage(f"Redis ({engine})")
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._redis.aclose()
+
+    def key(self, *parts: str) -> str:
+        """One of our keys."""
+        return self.settings.prefix + ":".join(parts)
+
+    async def pipeline(self, commands: Sequence[Callable[[Pipeline], object]]) -> list[Any]:
+        """Send these together, and return their answers in order. They are no transaction."""
+        if time.monotonic() < self._rests_until:
+            raise EngineUnavailableError(self._engine, "it did not answer a moment ago")
+        answers: list[Any] = []
+        try:
+            for start in range(0, len(commands), _TOGETHER):
+                async with patience(self.settings):
+                    answers += await self._send(commands[start : start + _TOGETHER])
+        except (RedisError, OSError, TimeoutError) as error:
+            self._rests_until = time.monotonic() + _REST
+            why = str(error) or type(error).__name__
+            self._outage.failed(why)
+            raise EngineUnavailableError(self._engine, why) from error
+        self._outage.answered()
+        return answers
+
+    async def version(self) -> str:
+        """What it says it is."""
+        [info] = await self.pipeline([lambda pipe: pipe.info("server")])
+        return str(info["redis_version"])
+
+    async def _send(self, commands: Sequence[Callable[[Pipeline], object]]) -> list[Any]:
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for command in commands:
+                command(pipe)
+            return await pipe.execute()
+
+
+def patience(settings: RedisSettings, silence: float = 0.0) -> asyncio.Timeout:
+    """How long to connect and to ask may take together, with so many seconds in which nothing has to come."""
+    return asyncio.timeout(silence + 2 * settings.request_seconds)
+
+
+def client(settings: RedisSettings) -> aioredis.Redis:
+    """The library's client; whoever asks it anything does so with `patience`. Its own time-out for requests is off: it
+    loses cancellations, by wait_for of Python 3.11 (https://github.com/python/cpython/issues/86296). Raises StartError
+    for files that cannot be read."""
+    secured: dict[str, Any] = {}
+    if settings.tls:
+        settings.ssl_context()  # says which file it is
+        files = {"ssl_ca_certs": settings.ca_file, "ssl_certfile": settings.certificate_file}
+        files |= {"ssl_keyfile": settings.key_file}
+        secured = {name: str(file) for name, file in files.items() if file is not None}
+        secured["connection_class"] = aioredis.SSLConnection
+    pool = aioredis.BlockingConnectionPool(
+        host=settings.host,
+        port=settings.port,
+        db=settings.database,
+        username=settings.user or None,
+        password=settings.password() or None,
+        max_connections=settings.connections,
+        timeout=settings.request_seconds,
+        socket_timeout=None,
+        socket_connect_timeout=settings.request_seconds,
+        retry=Retry(NoBackoff(), 0),  # a pipeline that was cut off may have been done
+        # notices of a paid service: by default each new connection asks for them, and may then change its time-outs
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        **secured,
+    )
+    return aioredis.Redis.from_pool(pool)

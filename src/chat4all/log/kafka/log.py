@@ -1,0 +1,230 @@
+"""The log on Kafka.
+
+Nothing here is connected before it is needed, so that a process starts while the broker is away and works once it is
+there. Everything is bounded in time. An append that took too long may still arrive: its outcome is unknown.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError, KafkaError, LeaderNotAvailableError, TopicAlreadyExistsError, for_code
+from aiokafka.structs import RecordMetadata
+
+from chat4all.drivers.outage import Outage
+from chat4all.futures import seen
+from chat4all.log.kafka import connection as kafka_connection
+from chat4all.log.kafka.connection import Starts, bounded
+from chat4all.log.kafka.consumer import KafkaConsumer, log_record, stop
+from chat4all.log.kafka.producer import Producer
+from chat4all.log.kafka.topics import TopicInfo, topic_info
+from chat4all.log.port import Appended, Entry, LogRecord, Topic, traced
+from chat4all.log.settings import KafkaSettings
+from chat4all.model.errors import EngineUnavailableError
+
+_STOPS: Final = 3.0  # seconds in which what is on its way may arrive when the log is closed
+_NEEDED: Final = {"min.insync.replicas": None}  # the one configuration that is asked for
+_MADE: Final = 0.05  # seconds between looks whether a topic that was made can be used
+
+
+class KafkaLog:
+    """Topics, partitions and groups on a Kafka cluster."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._arguments = kafka_connection.arguments(settings)
+        self._outage = Outage("Kafka")
+        self._starts = Starts()
+        self._producer = Producer(self._arguments, self._starts, stops=_STOPS)
+        self._known: dict[str, int] = {}  # partitions by topic, since the last failure
+        self._seen: set[str] = set()  # topics that were there
+        self._consumers: set[KafkaConsumer] = set()
+        self._closed = False
+
+    async def open(self) -> None:
+        """Nothing yet: it connects when it is first used."""
+
+    async def close(self) -> None:
+        """Leave the groups and disconnect."""
+        self._closed = True
+        await asyncio.gather(*(consumer.close() for consumer in self._consumers))
+        await self._producer.close()
+        await self._starts.close(self._settings.request_seconds)
+
+    async def create(self, topics: Sequence[Topic]) -> None:
+        self._check_open()
+        async with bounded(self._settings.request_seconds, self._outage), self._admin() as admin:
+            wanted = {topic.name: self._new(topic) for topic in topics}  # Kafka refuses a name that is there twice
+            answer = await _made(admin, [*wanted.values()])
+            for name, code, message in answer.topic_errors:
+                if code and for_code(code) is not TopicAlreadyExistsError:
+                    raise EngineUnavailableError("log", f"topic {name} cannot be made: {message}")
+            for topic in topics:
+                await self._usable(topic.name)
+
+    async def partitions(self, topic: str) -> int:
+        self._check_open()
+        async with bounded(self._settings.request_seconds, self._outage):
+            found = await self._asked(topic)
+        if found is None:
+            return 0
+        self._seen.add(topic)
+        return found.partitions
+
+    async def identity(self, topic: str) -> str:
+        self._check_open()
+        async with bounded(self._settings.request_seconds, self._outage):
+            found = await self._asked(topic)
+        return found.id if found else ""
+
+    async def kept(self, topic: str) -> tuple[TopicInfo, int] | None:
+        """How a topic is kept, and how many copies an append needs. None: there is no such topic."""
+        self._check_open()
+        async with bounded(self._settings.request_seconds, self._outage), self._admin() as admin:
+            found = await self._asked(topic)
+            [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic, _NEEDED)])
+        entries = answer.resources[0][4]
+        return (found, int(entries[0][1])) if found and entries else None
+
+    async def append(self, entries: Sequence[Entry]) -> list[Appended]:
+        self._check_open()
+        if not entries:
+            return []
+        entries = traced(entries)
+        await self._check_topics({entry.topic for entry in entries})
+        try:
+            async with bounded(self._settings.request_seconds, self._outage):
+                return [_appended(one) for one in await self._send(entries)]
+        except EngineUnavailableError:
+            self._known.clear()  # perhaps it is the topic that is gone
+            raise
+
+    async def read(self, topic: str, partition: int, *, offset: int, limit: int) -> list[LogRecord]:
+        if partition >= await self.partitions(topic):
+            return []
+        place = TopicPartition(topic, partition)
+        consumer = AIOKafkaConsumer(**self._arguments, enable_auto_commit=False, auto_offset_reset="none")
+        consumer.assign([place])
+        ends = partial(stop, consumer, self._settings.request_seconds)
+        async with bounded(self._settings.request_seconds, self._outage):
+            await self._starts.connect(consumer.start(), ends)
+            try:
+                return await _read(consumer, place, offset, limit)
+            finally:
+                await ends()
+
+    def consumer(self, group: str, topic: str) -> KafkaConsumer:
+        self._check_open()
+        made = KafkaConsumer(
+            self._settings,
+            self._arguments,
+            group,
+            topic,
+            asked=self._asked,
+            closed=self._consumers.discard,
+            outage=self._outage,
+        )
+        self._consumers.add(made)
+        return made
+
+    @contextlib.asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        admin = AIOKafkaAdminClient(**self._arguments)
+        await self._starts.connect(admin.start(), admin.close)
+        try:
+            yield admin
+        finally:
+            await admin.close()
+
+    async def _check_topics(self, topics: set[str]) -> None:
+        for topic in topics - self._known.keys():
+            count = await self.partitions(topic)
+            if not count and topic in self._seen:
+                raise EngineUnavailableError("log", f"topic {topic} is not there any more")
+            if not count:
+                raise LookupError(f"there is no topic {topic}")
+            self._known[topic] = count
+
+    async def _send(self, entries: Sequence[Entry]) -> list[RecordMetadata]:
+        producer = await self._producer.ready()
+        waiting: list[asyncio.Future[RecordMetadata]] = []
+        try:
+            for entry in entries:
+                sent = await producer.send(entry.topic, entry.value, entry.key, headers=list(entry.headers))
+                sent.add_done_callback(seen)
+                waiting.append(sent)
+            done = await asyncio.gather(*waiting)
+        except KafkaError as error:
+            self._producer.failed(producer, error)
+            raise
+        finally:
+            for one in waiting:
+                one.cancel()  # nobody asks any more; what is done stays done
+        self._outage.answered()
+        return done
+
+    async def _usable(self, topic: str) -> None:
+        """The cluster makes a topic's partitions after it has said that the topic is made."""
+        while True:
+            with contextlib.suppress(LeaderNotAvailableError):
+                found = await self._asked(topic)
+                if found is not None and found.usable:
+                    return
+            await asyncio.sleep(_MADE)
+
+    async def _asked(self, topic: str) -> TopicInfo | None:
+        found = await topic_info((await self._producer.ready()).client, topic)
+        self._outage.answered()
+        return found
+
+    def _new(self, topic: Topic) -> NewTopic:
+        """What invariant 1 needs of a topic, whatever the broker's defaults are."""
+        return NewTopic(
+            name=topic.name,
+            num_partitions=topic.partitions,
+            replication_factor=self._settings.replication,
+            topic_configs={
+                "retention.ms": str(int(topic.retention_seconds * 1000)),
+                "cleanup.policy": "delete",
+                "min.insync.replicas": str(self._settings.min_insync_replicas),
+                "unclean.leader.election.enable": "false",
+                "message.timestamp.type": "LogAppendTime",
+                "max.message.bytes": str(4 << 20),
+            },
+        )
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineUnavailableError("log", "closed")
+
+
+async def _made(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> Any:
+    """The controller's answer. The library falls over where the cluster has none at the moment, as after a fault:
+    _send_to_controller in https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/admin/client.py"""
+    try:
+        return await admin.create_topics(topics)
+    except AttributeError as error:
+        raise KafkaConnectionError("the cluster has no controller") from error
+
+
+def _appended(one: RecordMetadata) -> Appended:
+    """The broker does not always remember where a batch stands that it got twice."""
+    if one.offset < 0:
+        raise EngineUnavailableError("log", "the broker has it and does not say where")
+    return Appended(one.partition, one.offset)
+
+
+async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int, limit: int) -> list[LogRecord]:
+    start = (await consumer.beginning_offsets([place]))[place]
+    end = (await consumer.end_offsets([place]))[place]
+    found: list[LogRecord] = []
+    consumer.seek(place, max(start, offset))
+    while len(found) < limit and await consumer.position(place) < end:
+        got = await consumer.getmany(place, timeout_ms=500, max_records=limit - len(found))
+        found += [log_record(one) for one in got.get(place, ())]
+    return found

@@ -1,0 +1,1 @@
+"""Pushes between processes over Redis: publish and subscribe, and who is there."""

@@ -1,0 +1,229 @@
+"""A connection to Cassandra: statements prepared once, the driver's futures awaited in this loop, time bounded.
+
+The driver has a thread of its own for all its sockets; an answer comes from there by call_soon_threadsafe. No thread
+waits for a query.
+"""
+
+import asyncio
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from cassandra import ConsistencyLevel, DriverException, InvalidRequest, RequestExecutionException
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
+from cassandra.connection import ConnectionException
+from cassandra.policies import (
+    ConstantReconnectionPolicy,
+    DCAwareRoundRobinPolicy,
+    FallthroughRetryPolicy,
+    TokenAwarePolicy,
+)
+from cassandra.pool import NoConnectionsAvailable
+from cassandra.protocol import ErrorMessage
+from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedStatement, Statement, tuple_factory
+
+from chat4all.drivers.outage import Outage
+from chat4all.futures import seen
+from chat4all.model.errors import EngineUnavailableError
+from chat4all.store.settings import CassandraSettings
+
+_BATCH: Final = 100  # rows of one partition in one request
+_BYTES: Final = 1 << 20  # and so many characters, unless one row alone has more
+_AGAIN: Final = 1.0  # seconds between tries to reach a node that is gone
+# What passes by itself. The driver's exceptions have no class in common.
+AWAY: Final = (
+    DriverException,
+    RequestExecutionException,
+    NoHostAvailable,
+    ConnectionException,
+    NoConnectionsAvailable,
+    ErrorMessage,  # of a node that is overloaded, or only starting
+    OSError,
+)
+
+
+class CassandraSession:
+    """`statements`: CQL by name; `purpose`: what it is for, in the log.
+
+    Every method raises EngineUnavailableError within a bounded time."""
+
+    def __init__(self, settings: CassandraSettings, statements: Mapping[str, str], *, purpose: str) -> None:
+        self._outage = Outage(f"Cassandra ({purpose})")
+        self._settings = settings
+        self._cql = statements
+        self._cluster: Cluster | None = None
+        self._session: Session | None = None
+        self._prepared: dict[str, PreparedStatement] = {}
+        self._connecting: asyncio.Task[None] | None = None
+        self._free = asyncio.Semaphore(settings.at_once)
+        self._closed = False
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self._closed = True
+        if self._connecting is not None:
+            await asyncio.wait({self._connecting})
+        if self._cluster is not None:
+            await asyncio.to_thread(self._cluster.shutdown)
+
+    async def run(self, name: str, *values: object) -> list[tuple[Any, ...]]:
+        """Execute one statement."""
+        await self._ready()
+        return await self._execute(self._bound(name, values))
+
+    async def run_all(self, name: str, many: Iterable[Sequence[object]]) -> list[list[tuple[Any, ...]]]:
+        """The same statement with each of these values, side by side; the answers in that order."""
+        await self._ready()
+        return await _together(self._execute(self._bound(name, values)) for values in many)
+
+    async def write(self, partitions: Iterable[Sequence[tuple[str, Sequence[object]]]]) -> None:
+        """Statements and their values, those of one partition together: each partition is one unlogged batch."""
+        await self._ready()
+        requests = []
+        for writes in partitions:
+            requests += [_batch([self._bound(*write) for write in some]) for some in _cut(writes)]
+        await _together(map(self._execute, requests))
+
+    def _bound(self, name: str, values: Sequence[object]) -> BoundStatement:
+        return self._prepared[name].bind(values)
+
+    async def _execute(self, statement: Statement) -> list[tuple[Any, ...]]:
+        try:
+            async with asyncio.timeout(self._settings.request_seconds + 1), self._free:
+                rows = await self._asked(statement)
+        except InvalidRequest:
+            raise  # a fault in a statement of ours
+        except TimeoutError as error:  # before the others: it is an OSError too
+            raise self._away("no answer in time") from error
+        except AWAY as error:
+            raise self._away(_sentence(error)) from error
+        self._outage.answered()
+        return rows
+
+    def _away(self, why: str) -> EngineUnavailableError:
+        self._outage.failed(why)
+        return EngineUnavailableError("store", why)
+
+    async def _asked(self, statement: Statement) -> list[tuple[Any, ...]]:
+        """All pages of the answer."""
+        if self._session is None:
+            raise EngineUnavailableError("store", "closed")
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[list[tuple[Any, ...]]] = loop.create_future()
+        asked = self._session.execute_async(statement)
+        held: list[tuple[Any, ...]] = []
+
+        def page(rows: Sequence[tuple[Any, ...]] | None) -> None:
+            held.extend(rows or ())
+            if asked.has_more_pages:
+                asked.start_fetching_next_page()
+            else:
+                _tell(loop, answer, held)
+
+        asked.add_callbacks(page, functools.partial(_tell, loop, answer))
+        return await answer
+
+    async def _ready(self) -> None:
+        """Connect and prepare, in a thread, the first time; everybody waits for the one that does."""
+        if self._closed:
+            raise EngineUnavailableError("store", "closed")
+        if self._session is not None:
+            return
+        if self._connecting is None or self._connecting.done():
+            self._connecting = asyncio.create_task(asyncio.to_thread(self._connect))
+            self._connecting.add_done_callback(seen)
+        try:
+            async with asyncio.timeout(self._settings.request_seconds):
+                await asyncio.shield(self._connecting)
+        except TimeoutError as error:
+            raise self._away("cannot connect in time") from error
+        except (*AWAY, InvalidRequest) as error:
+            raise self._away(_sentence(error)) from error
+
+    def _connect(self) -> None:
+        cluster = cluster_of(self._settings)
+        try:
+            session = cluster.connect()
+            self._prepared = {name: session.prepare(self._qualified(cql)) for name, cql in self._cql.items()}
+        except BaseException:
+            cluster.shutdown()
+            raise
+        self._cluster, self._session = cluster, session
+
+    def _qualified(self, cql: str) -> str:
+        """With the keyspace before the table: a session that uses one is ambiguous to statements prepared on a node."""
+        return re.sub(r"\b(FROM|INTO|UPDATE) (?=\w+ |\w+$)", rf"\1 {self._settings.keyspace}.", cql)
+
+
+def cluster_of(settings: CassandraSettings) -> Cluster:
+    """How Cassandra is connected to. Raises StartError for files that cannot be read."""
+    profile = ExecutionProfile(
+        load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(settings.datacenter)),
+        retry_policy=FallthroughRetryPolicy(),  # who asked tries again, with what he knows by then
+        consistency_level=ConsistencyLevel.name_to_value[settings.consistency],
+        serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
+        request_timeout=settings.request_seconds,
+        row_factory=tuple_factory,
+    )
+    login = PlainTextAuthProvider(settings.user, settings.password()) if settings.user else None
+    return Cluster(
+        [host.strip() for host in settings.hosts.split(",")],
+        port=settings.port,
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        auth_provider=login,
+        ssl_context=settings.ssl_context(),
+        connect_timeout=settings.request_seconds,
+        control_connection_timeout=settings.request_seconds,
+        reconnection_policy=ConstantReconnectionPolicy(_AGAIN, max_attempts=None),
+        protocol_version=5,
+    )
+
+
+def _cut(writes: Sequence[tuple[str, Sequence[object]]]) -> Iterator[Sequence[tuple[str, Sequence[object]]]]:
+    """As many as one request may hold: a node refuses one that is larger than half a segment of its commit log."""
+    start, held = 0, 0
+    for i, (_, values) in enumerate(writes):
+        size = sum(len(value) for value in values if isinstance(value, str | bytes))
+        if i > start and (i - start >= _BATCH or held + size > _BYTES):
+            yield writes[start:i]
+            start, held = i, 0
+        held += size
+    yield writes[start:]
+
+
+def _batch(statements: Sequence[BoundStatement]) -> Statement:
+    if len(statements) == 1:
+        return statements[0]
+    batch = BatchStatement(BatchType.UNLOGGED)
+    batch.add_all(statements, [None] * len(statements))
+    return batch
+
+
+async def _together(requests: Iterable[Any]) -> list[Any]:
+    """All of them, and when one fails the others are not left behind unasked for."""
+    done = await asyncio.gather(*requests, return_exceptions=True)
+    for one in done:
+        if isinstance(one, BaseException):
+            raise one
+    return done
+
+
+def _tell(loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any], outcome: object) -> None:
+    """Called in the driver's thread."""
+
+    def settle() -> None:
+        if answer.done():
+            return
+        if isinstance(outcome, Exception):
+            answer.set_exception(outcome)
+        else:
+            answer.set_result(outcome)
+
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(settle)
+
+
+def _sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]

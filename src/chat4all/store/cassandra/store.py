@@ -1,0 +1,211 @@
+"""The store on Cassandra."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from cassandra.query import UNSET_VALUE
+
+from chat4all.model.delivery import Cursor
+from chat4all.model.rows import Answered, Change, CursorWrite, Head, IndexEntry, Reached, Row, TimelineEntry
+from chat4all.store import encoding
+from chat4all.store.cassandra.session import CassandraSession
+from chat4all.store.cassandra.statements import ANSWERED_SECONDS, BUCKET, STORE, values
+from chat4all.store.columns import HEADS, INDEX, MESSAGES, RECEIPTS, TIMELINE
+from chat4all.store.settings import CassandraSettings
+
+_FIRSTS: Final = 200  # receipts from a seq on among which the earliest is looked for: they come nearly in order
+_SAID: Final = 200  # rows of a conversation that are counted at once
+
+Put = tuple[str, Sequence[object]]
+
+
+class CassandraStore:
+    """The tables in a keyspace. `clock`: seconds since 1970, only for how long Idempotency-Keys are remembered."""
+
+    def __init__(self, settings: CassandraSettings, *, clock: Callable[[], float] = time.time) -> None:
+        self._session = CassandraSession(settings, STORE, purpose="store")
+        self._clock = clock
+
+    async def open(self) -> None:
+        """Nothing yet: it connects when it is first used."""
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._session.close()
+
+    async def version(self) -> str:
+        """Of the node that answers."""
+        return str((await self._session.run("version"))[0][0])
+
+    def stamp(self, position: int) -> int:
+        """The timestamp of a router's write: the record's position, never the time of day."""
+        return position
+
+    async def put_rows(
+        self, rows: Sequence[Row], changes: Sequence[Change], entries: Sequence[TimelineEntry] = ()
+    ) -> None:
+        partitions: dict[tuple[str, int], list[Put]] = defaultdict(list)
+        for row in rows:
+            partitions[_partition(row)].append(self._message(row, encoding.row_values(row)))
+        for change in changes:
+            partitions[_partition(change)].append(self._message(change, encoding.change_values(change)))
+        # A message's index entry and timeline have the same key: together they are one write of a node, not two.
+        messages = self._told(entries)
+        for row in rows:
+            messages[row.message_id].append(self._index(row))
+        await self._session.write([*partitions.values(), *messages.values()])
+
+    async def put_heads(self, heads: Sequence[Head]) -> None:
+        def put(head: Head) -> Put:
+            given = encoding.head_values(head)
+            return "put_head", values(HEADS, [head.conversation_id], given, UNSET_VALUE, self.stamp(head.position))
+
+        await self._session.write([put(head)] for head in heads)
+
+    async def put_timeline(self, entries: Sequence[TimelineEntry]) -> None:
+        await self._session.write(self._told(entries).values())
+
+    async def put_cursors(self, writes: Sequence[CursorWrite]) -> None:
+        moved: list[list[Put]] = []
+        cursors: dict[str, list[Put]] = defaultdict(list)
+        for write in writes:
+            for what, seq in (("delivered", write.cursor.delivered_seq), ("read", write.cursor.read_seq)):
+                if seq:
+                    place = (write.conversation_id, write.user_id)
+                    key = (*place, what, seq, write.position)
+                    given = {"moved_at": write.at}
+                    stamp = self.stamp(write.position)
+                    moved.append([("put_receipt", values(RECEIPTS, key, given, UNSET_VALUE, stamp))])
+                    cursors[write.conversation_id].append((f"put_{what}", (seq, seq, *place)))
+        await self._session.write(moved)
+        await self._session.write(cursors.values())
+
+    async def heads(self, conversation_ids: Collection[str]) -> dict[str, Head]:
+        found = await self._session.run_all("head", [(one,) for one in set(conversation_ids)])
+        return {row[0]: encoding.head_of(*row) for rows in found for row in rows}
+
+    async def index(self, message_ids: Collection[str]) -> dict[str, IndexEntry]:
+        found = await self._session.run_all("index", [(one,) for one in set(message_ids)])
+        return {row[0]: IndexEntry(*row) for rows in found for row in rows}
+
+    async def rows(self, keys: Collection[tuple[str, int]]) -> dict[tuple[str, int], Row]:
+        wanted: dict[tuple[str, int], set[int]] = defaultdict(set)
+        for conversation_id, seq in keys:
+            wanted[conversation_id, seq // BUCKET].add(seq)
+        found = await self._session.run_all("rows", [(*place, list(seqs)) for place, seqs in wanted.items()])
+        return {(row.conversation_id, row.seq): row for rows in found for row in _rows(rows)}
+
+    async def history(
+        self,
+        conversation_id: str,
+        *,
+        after_seq: int | None = None,
+        before_seq: int | None = None,
+        limit: int,
+        messages_only: bool = False,
+    ) -> list[Row]:
+        head = (await self.heads([conversation_id])).get(conversation_id)
+        low = 0 if after_seq is None else max(0, after_seq)
+        high = (head.last_seq if head else 0) + 1
+        high = high if before_seq is None else min(high, before_seq)
+        found: list[Row] = []
+        while len(found) < limit and low + 1 < high:
+            rising = after_seq is not None
+            bucket = (low + 1 if rising else high - 1) // BUCKET
+            query = "first_rows" if rising else "last_rows"
+            asked = limit - len(found)
+            read = await self._session.run(query, conversation_id, bucket, low, high, asked)
+            found += [row for row in _rows(read) if not messages_only or row.kind == "message"]
+            # On from the last one read; else from the bucket's end.
+            if rising:
+                low = int(read[-1][1]) if len(read) == asked else min(high - 1, (bucket + 1) * BUCKET - 1)
+            else:
+                high = int(read[-1][1]) if len(read) == asked else max(low + 1, bucket * BUCKET)
+        return found if after_seq is not None else found[::-1]
+
+    async def unread(self, user_id: str, read: Mapping[str, int], *, limit: int) -> dict[str, int]:
+        heads = await self.heads(read)
+        lasts = {one: head.last_seq for one, head in heads.items()}
+        counts = await asyncio.gather(
+            *(self._unread(user_id, one, seq, lasts.get(one, 0), limit) for one, seq in read.items())
+        )
+        return dict(zip(read, counts, strict=True))
+
+    async def cursors(self, conversation_ids: Collection[str]) -> dict[str, dict[str, Cursor]]:
+        found = await self._session.run_all("cursors", [(one,) for one in set(conversation_ids)])
+        cursors: dict[str, dict[str, Cursor]] = {}
+        for conversation_id, user_id, delivered, read in (row for rows in found for row in rows):
+            cursors.setdefault(conversation_id, {})[user_id] = Cursor().advanced(delivered or 0, read or 0)
+        return cursors
+
+    async def reached(self, conversation_id: str, seq: int) -> dict[str, Reached]:
+        users = (await self.cursors([conversation_id])).get(conversation_id, {})
+        places = [(user, what) for user, cursor in users.items() for what in _passed(cursor, seq)]
+        asked = [(conversation_id, user, what, seq, _FIRSTS) for user, what in places]
+        found = await self._session.run_all("receipts", asked)
+        times: dict[str, dict[str, int]] = defaultdict(dict)
+        for (user, what), rows in zip(places, found, strict=True):
+            if rows:
+                times[user][f"{what}_at"] = min(at for (at,) in rows)
+        return {user: Reached(**at) for user, at in times.items()}
+
+    async def timeline(self, message_id: str) -> list[TimelineEntry]:
+        found = await self._session.run("timeline", message_id)
+        entries = [TimelineEntry(message_id, at, what, who, detail, pos) for _, at, _, what, who, detail, pos in found]
+        return sorted(entries, key=lambda entry: (entry.at, entry.position))
+
+    async def answered(self, sender: str, key: str) -> Answered | None:
+        found = await self._session.run("answered", sender, key)
+        return Answered(*found[0][:2]) if found and found[0][2] > self._clock() else None
+
+    async def put_answered(self, sender: str, key: str, answered: Answered) -> None:
+        until = int(self._clock()) + ANSWERED_SECONDS
+        await self._session.run("put_answered", sender, key, answered.request_hash, answered.message_id, until)
+
+    def _message(self, one: Row | Change, given: Mapping[str, object]) -> Put:
+        key = (one.seq // BUCKET, one.conversation_id, one.seq)
+        return "put_message", values(MESSAGES, key, given, UNSET_VALUE, self.stamp(one.position))
+
+    def _told(self, entries: Sequence[TimelineEntry]) -> dict[str, list[Put]]:
+        """By message."""
+        messages: dict[str, list[Put]] = defaultdict(list)
+        for entry in entries:
+            key = (entry.message_id, entry.at, encoding.timeline_id(entry))
+            given = {name: getattr(entry, name) for name in TIMELINE.columns}
+            put = "put_timeline", values(TIMELINE, key, given, UNSET_VALUE, self.stamp(entry.position))
+            messages[entry.message_id].append(put)
+        return messages
+
+    def _index(self, row: Row) -> Put:
+        given = {"conversation_id": row.conversation_id, "seq": row.seq, "position": row.position}
+        return "put_index", values(INDEX, [row.message_id], given, UNSET_VALUE, self.stamp(row.position))
+
+    async def _unread(self, user_id: str, conversation_id: str, seq: int, last: int, limit: int) -> int:
+        count = 0
+        while count < limit and seq < last:
+            bucket = (seq + 1) // BUCKET
+            read = await self._session.run("said", conversation_id, bucket, seq, last + 1, _SAID)
+            count += sum(_by_another(user_id, *one) for _, *one in read)
+            seq = int(read[-1][0]) if len(read) == _SAID else min(last, (bucket + 1) * BUCKET - 1)
+        return min(count, limit)
+
+
+def _partition(one: Row | Change) -> tuple[str, int]:
+    return one.conversation_id, one.seq // BUCKET
+
+
+def _rows(found: Iterable[Sequence[Any]]) -> list[Row]:
+    """Those that are rows: an edit may have come before what it edits."""
+    return [encoding.row_of(*one) for one in found if one[2] is not None]
+
+
+def _by_another(user_id: str, kind: str | None, sender_id: str | None, deleted_at: int | None) -> bool:
+    return kind == "message" and sender_id != user_id and deleted_at is None
+
+
+def _passed(cursor: Cursor, seq: int) -> list[str]:
+    reached = {"delivered": cursor.delivered_seq, "read": cursor.read_seq}
+    return [what for what, at in reached.items() if at >= seq]

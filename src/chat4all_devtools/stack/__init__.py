@@ -1,0 +1,1 @@
+"""Real engines on this machine without containers: `python -m chat4all_devtools.stack up`, `down`, `status`."""

@@ -1,0 +1,47 @@
+"""Reactions, and buttons that nobody can press yet."""
+
+from typing import Any, Final
+
+import msgspec
+
+from chat4all_simulator.telegram.methods import chats
+from chat4all_simulator.telegram.methods.call import Call
+from chat4all_simulator.telegram.refusals import bad
+from chat4all_simulator.telegram.strict import FieldError, text_of
+
+_KINDS: Final = {"emoji", "custom_emoji", "paid"}
+
+
+def react(call: Call) -> bool:
+    """setMessageReaction: checked, and shown nowhere. Raises RefusedError."""
+    given = call.parameters.text("reaction")
+    try:
+        reactions = msgspec.json.decode(given) if given else []
+    except (msgspec.DecodeError, RecursionError):
+        raise bad("can't parse reaction types JSON object") from None
+    if not isinstance(reactions, list):
+        raise bad("expected an Array of ReactionType")
+    for one in reactions:
+        _check(one)
+    chat = chats.writable(call)
+    if call.parameters.integer("message_id") not in call.world.dialog(call.bot.user.id, chat.id).messages:
+        raise bad("message to react not found")
+    chats.check_reachable(call, chat)
+    return True
+
+
+def answer_callback(_: Call) -> bool:
+    """answerCallbackQuery: no phone here can press a button. Raises RefusedError."""
+    raise bad("query is too old and response timeout expired or query ID is invalid")
+
+
+def _check(reaction: Any) -> None:
+    wrong = "can't parse ReactionType"
+    if not isinstance(reaction, dict):
+        raise bad(f"{wrong}: expected an Object")
+    try:
+        kind = text_of(reaction, "type")
+    except FieldError as error:
+        raise bad(f"{wrong}: {error}") from None
+    if kind not in _KINDS:
+        raise bad(f"{wrong}: invalid reaction type specified")
