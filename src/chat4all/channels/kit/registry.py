@@ -12,7 +12,7 @@ from chat4all import channels
 from chat4all.channels.kit.manifest import Manifest, Manifests
 
 GROUP: Final = "chat4all.channels"
-_NO_CHANNEL: Final = {"kit"}
+_NO_CHANNEL: Final = {"kit", "testing"}
 
 
 class RegistryError(Exception):
