@@ -1,6 +1,9 @@
-"""The API's process."""
+"""The API's process: `python -m apps.api` is `chat4all run api`."""
 
-from chat4all.processes import main as role
+import sys
+
+from chat4all.cli.app import main
 
 if __name__ == "__main__":
-    role.main("api")
+    sys.argv[1:1] = ["run", "api"]
+    main()

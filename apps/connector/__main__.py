@@ -1,6 +1,9 @@
-"""The connector's process."""
+"""The connectors' process: `python -m apps.connector` is `chat4all run connector`."""
 
-from chat4all.processes import main as role
+import sys
+
+from chat4all.cli.app import main
 
 if __name__ == "__main__":
-    role.main("connector")
+    sys.argv[1:1] = ["run", "connector"]
+    main()

@@ -1,6 +1,9 @@
-"""The gateway's process."""
+"""The gateway's process: `python -m apps.gateway` is `chat4all run gateway`."""
 
-from chat4all.processes import main as role
+import sys
+
+from chat4all.cli.app import main
 
 if __name__ == "__main__":
-    role.main("gateway")
+    sys.argv[1:1] = ["run", "gateway"]
+    main()

@@ -1,6 +1,9 @@
-"""The router's process."""
+"""The router's process: `python -m apps.router` is `chat4all run router`."""
 
-from chat4all.processes import main as role
+import sys
+
+from chat4all.cli.app import main
 
 if __name__ == "__main__":
-    role.main("router")
+    sys.argv[1:1] = ["run", "router"]
+    main()

@@ -29,7 +29,7 @@ from chat4all.log.port import Entry, Topic, outbound_topic
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import new_id
-from chat4all.processes import schema
+from chat4all.processes import installation
 from chat4all.processes.config import Settings
 from chat4all.store.cassandra import schema as cassandra_schema
 from chat4all.store.cassandra.ledger import CassandraLedger
@@ -114,7 +114,7 @@ HELD: Final = {
 async def test_every_topic_is_kept_as_long_and_as_safely_as_it_has_to_be(
     log: KafkaLog, admin: AIOKafkaAdminClient
 ) -> None:
-    made = {one.name: topic(one.name, one.retention_seconds) for one in schema.topics(Settings())}
+    made = {one.name: topic(one.name, one.retention_seconds) for one in installation.topics(Settings())}
     made["chat4all.outbound.local.x"] = topic("outbound", outbound_topic("local.x").retention_seconds)
     await log.create([*made.values()])
     found: dict[str, dict[str, str]] = {}

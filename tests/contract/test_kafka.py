@@ -233,7 +233,7 @@ async def test_a_member_that_is_busy_finishes_and_commits_before_its_partitions_
 GIVEN_UP: Final[Mapping[str, Callable[[KafkaLog, str], Awaitable[object]]]] = {
     "append": lambda log, topic: log.append([Entry(topic, b"key", b"value")]),
     "create": lambda log, topic: log.create([Topic(topic, 1, 3600.0)]),
-    "kept": lambda log, topic: log.kept(topic),
+    "describe": lambda log, _: log.describe(),
     "read": lambda log, topic: log.read(topic, 0, offset=0, limit=1),
 }
 
@@ -244,7 +244,7 @@ async def test_who_gives_up_while_it_connects_leaves_nothing_open(
     settings: KafkaSettings, topic: str, what: str, question: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it has left is found by the fixture."""
-    log = KafkaLog(settings.model_copy(update={"request_seconds": 30.0}))
+    log = KafkaLog(settings.model_copy(update={"request_seconds": 30.0}), [Topic(topic, 2, 3600.0)])
     asked, is_asked, send = itertools.count(1), asyncio.Event(), AIOKafkaConnection.send
     if what == "read":
         assert await log.partitions(topic) == 2  # by the producer, which is connected then

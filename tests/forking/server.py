@@ -25,7 +25,7 @@ from typing import Final, NamedTuple, TextIO
 LOADED: Final = (
     "chat4all.cli.app",
     "chat4all.processes.dev",
-    "chat4all.processes.migration",
+    "chat4all.processes.maintenance",
     "chat4all_simulator.process",
     "anyio._backends._asyncio",
     "httpcore",

@@ -8,28 +8,27 @@ keep out of each other's way by conversations and users of their own. A test tha
 import asyncio
 import contextlib
 import gc
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-import uvicorn
 from tests.integration.commands import serving
 from tests.integration.people import DEADLINE, Person, System
 from tests.integration.simulator.world import Bot, Simulator, simulating
 from tests.integration.wires import Phone
 
 from chat4all.accounts.passwords import Passwords
-from chat4all.processes import config, runtime
-from chat4all.processes.embedded import Embedded
+from chat4all.processes import addresses, config, embedded, roles
+from chat4all.processes.process import Process
 from chat4all_devtools.server import Server
 
 Start = Callable[..., Awaitable[System]]
 
 _GENEROUS: dict[str, dict[str, Any]] = {
     "server": {"port": 0, "drain_seconds": 1},
+    "internal": {"port": 0},
     "log": {"partitions": 4},
     "accounts": {"logins_per_minute": 10_000.0, "login_burst": 10_000},
     "api": {"posts_per_second": 10_000.0, "post_burst": 10_000},
@@ -38,14 +37,6 @@ _GENEROUS: dict[str, dict[str, Any]] = {
     "channels": {"folder": "no-connectors"},
     "tracing": {},
 }
-
-
-class _Server(uvicorn.Server):
-    """uvicorn as `runtime.serve` runs it, but signals stay pytest's."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,25 +51,20 @@ def lasting() -> Iterator[None]:
 async def running(data: Path, **overrides: dict[str, Any]) -> AsyncIterator[System]:
     """Run a system on this folder. `overrides`: settings by section, as `accounts={"registration": "admins"}`."""
     sections = {name: {**given, **overrides.get(name, {})} for name, given in _GENEROUS.items()}
-    settings = config.Settings.model_validate({**sections, "embedded": {"data": data}})
-    embedded = Embedded(settings, passwords=Passwords.cheap())
-    async with embedded.running() as app:
-        listening = runtime.listen(settings.server.host, settings.server.port, "CHAT4ALL_SERVER__PORT")
-        server = _Server(runtime.server_config(app, embedded.websockets, settings.server))
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        system = System(settings, embedded, app, _port(listening))
+    settings = embedded.settings_of(config.Settings.model_validate({**sections, "embedded": {"data": data}}))
+    bound = addresses.bind(settings, roles.ALL, operations=False)
+    process = Process(embedded.engines(settings), settings, roles.ALL, bound, passwords=Passwords.cheap())
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(process.running())
+        system = System(process, bound[addresses.PUBLIC].getsockname()[1])
         try:
-            while not server.started:
-                assert not serving.done(), "uvicorn ended"
-                await asyncio.sleep(0.001)
             yield system
-            broken = {name: fault for name, fault in embedded.loops.live().items() if fault}
+            broken = {name: fault for name, fault in process.loops.live().items() if fault}
             assert not broken, f"loops that must turn ended: {broken}"
         finally:
             await system.close()
-            server.should_exit = True
             async with asyncio.timeout(DEADLINE):
-                await serving
+                await stack.aclose()
             gc.collect()  # what was left open is blamed on who did it
 
 
@@ -136,8 +122,3 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The process of `chat4all dev` that a module's commands share."""
     with serving(tmp_path_factory.mktemp("server")) as running:
         yield running
-
-
-def _port(listening: socket.socket) -> int:
-    port: int = listening.getsockname()[1]
-    return port

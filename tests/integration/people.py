@@ -10,9 +10,15 @@ from typing import Any, Final
 import httpx
 from fastapi import FastAPI
 
+from chat4all.connectors.supervisor import Connecting
 from chat4all.directory.port import Role
-from chat4all.processes import config
-from chat4all.processes.embedded import Embedded
+from chat4all.directory.sql.engine import Sql
+from chat4all.log.embedded import EmbeddedLog
+from chat4all.processes.process import Process
+from chat4all.processes.roles.api import Api
+from chat4all.processes.roles.connector import Connector
+from chat4all.processes.roles.gateway import Gateway
+from chat4all.realtime.embedded import EmbeddedRealtime
 
 DEADLINE: Final = 60.0  # seconds until something that must happen has happened
 PASSWORD: Final = "correct horse battery"  # of everyone whom a test registers
@@ -135,21 +141,61 @@ class Person:
 
 
 class System:
-    """A running system. `embedded` is the thing itself, `url` and `ws_url` are where it listens.
+    """A running system. `process` is the thing itself, `url` and `ws_url` are where it listens.
 
     `stop` ends it before the test does, to start it again on the same data.
     """
 
-    def __init__(self, settings: config.Settings, embedded: Embedded, app: FastAPI, port: int) -> None:
-        self.settings = settings
-        self.embedded = embedded
-        self.app = app
+    def __init__(self, process: Process, port: int) -> None:
+        self.process = process
+        self.settings = process.settings
+        self.engines = process.engines
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.ws_url = f"ws://127.0.0.1:{port}/ws"
         self._http = httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=DEADLINE)
         self._people: dict[str, Person] = {}
         self.stop: Callable[[], Awaitable[None]] = self.close
+
+    @property
+    def sql(self) -> Sql:
+        """The directory's database."""
+        found = self.engines.parts["directory"].engine
+        assert isinstance(found, Sql)
+        return found
+
+    @property
+    def log(self) -> EmbeddedLog:
+        """Its log."""
+        assert isinstance(self.engines.log, EmbeddedLog)
+        return self.engines.log
+
+    @property
+    def realtime(self) -> EmbeddedRealtime:
+        """Who is there, and what is pushed to them."""
+        assert isinstance(self.engines.realtime, EmbeddedRealtime)
+        return self.engines.realtime
+
+    @property
+    def gateway(self) -> Gateway:
+        """Its role."""
+        found = self.process.roles["gateway"]
+        assert isinstance(found, Gateway)
+        return found
+
+    @property
+    def connectors(self) -> Connecting:
+        """The supervisor of its connectors."""
+        found = self.process.roles["connector"]
+        assert isinstance(found, Connector)
+        return found.supervisor
+
+    @property
+    def internal(self) -> FastAPI:
+        """The internal API."""
+        found = self.process.roles["api"]
+        assert isinstance(found, Api)
+        return found.internal
 
     async def close(self) -> None:
         """Let go of the HTTP connections."""
@@ -178,7 +224,7 @@ class System:
         """
         body = {"username": username or unused(), "password": PASSWORD, **more}
         made = expected(await self.stranger().call("POST", "/v1/users", json=body), 201).json()
-        token = self.embedded.parts.tokens.issue(made["username"], Role(made["role"]))
+        token = self.process.services.tokens.issue(made["username"], Role(made["role"]))
         self._people[made["username"]] = Person(self._http, made["username"], token)
         return self._people[made["username"]]
 

@@ -122,7 +122,7 @@ async def conversation(system: System, loft: Loft, sender: str) -> tuple[Person,
     async with asyncio.timeout(DEADLINE):
         while not loft.home:
             await asyncio.sleep(0.01)
-    async with refusing(system.embedded.log._database):
+    async with refusing(system.log._database):
         assert await loft.post({**letter, "text": "hello"}) == 503, "it is not in the log, and is to be told again"
     for _ in range(50):
         assert await loft.post({**letter, "text": "hello"}) == 200

@@ -174,7 +174,7 @@ async def test_a_client_that_answers_no_ping_is_let_go_and_one_that_does_stays(
     silent_one, lively_one = await system.register(), await system.register()
     async with raw(system, silent_one) as silent, raw(system, lively_one) as lively:
         for _ in range(3):
-            for connection in list(system.embedded.websockets._open):
+            for connection in list(system.gateway.websockets._open):
                 connection.check()
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
                 lively.send(PONG, await lively.until(PING))
@@ -190,14 +190,14 @@ async def test_a_client_that_answers_no_ping_is_let_go_and_one_that_does_stays(
 async def test_who_asks_and_reads_no_answer_is_held_and_then_let_go(system: System) -> None:
     """Answers to pings of the protocol pile up for a client that does not read: it is not heard any more either."""
     who = await system.register()
-    before = set(system.embedded.websockets._open)
+    before = set(system.gateway.websockets._open)
     connection, _ = await Raw.to(system, protocols=f"chat4all, bearer.{who.token}")
-    (ours,) = set(system.embedded.websockets._open) - before
+    (ours,) = set(system.gateway.websockets._open) - before
     sent = await connection.flood(lambda: "it does not read" in ours._holds)
     assert sent < FLOOD, "it goes on taking what it cannot answer"
     connection.end_writing()
     end = asyncio.get_running_loop().time() + DEADLINE
-    while ours in system.embedded.websockets._open:
+    while ours in system.gateway.websockets._open:
         assert asyncio.get_running_loop().time() < end, "it is still there"
         ours.check()
         await asyncio.sleep(0.01)
@@ -206,9 +206,9 @@ async def test_who_asks_and_reads_no_answer_is_held_and_then_let_go(system: Syst
 
 
 async def test_empty_pieces_take_no_room(system: System) -> None:
-    before = set(system.embedded.websockets._open)
+    before = set(system.gateway.websockets._open)
     async with raw(system, await system.login("ana")) as ana:
-        (ours,) = set(system.embedded.websockets._open) - before
+        (ours,) = set(system.gateway.websockets._open) - before
         ana.send(TEXT, b'{"type":', first=0)
         for _ in range(1000):
             ana.send(0, b"", first=0)
@@ -221,9 +221,9 @@ async def test_empty_pieces_take_no_room(system: System) -> None:
 
 async def test_one_who_goes_while_much_waits_for_him_harms_nobody(system: System) -> None:
     """The protocol is closed, the transport is not yet: a look at the connection in between raises nothing."""
-    before = set(system.embedded.websockets._open)
+    before = set(system.gateway.websockets._open)
     async with raw(system, await system.login("ana")) as ana:
-        (ours,) = set(system.embedded.websockets._open) - before
+        (ours,) = set(system.gateway.websockets._open) - before
         ours._protocol.receive_eof()
         ours.check()
         ours._end()

@@ -106,7 +106,7 @@ async def test_from_a_file_by_webhook(start, simulator, bot, tmp_path):
 async def test_registering_again_after_an_engine_was_away_changes_nothing(start, simulator, tmp_path):
     system = await start(channels={"folder": tmp_path, "simulator": simulator.url})
     before = await asked(system, "/v1/connectors")
-    await system.embedded.connecting.register()
+    await system.connectors.register()
     assert len(await asked(system, "/v1/connectors")) == len(before) == 1
 
 

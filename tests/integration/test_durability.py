@@ -27,7 +27,7 @@ async def test_every_commit_of_a_file_is_synced(system: System, engine: str) -> 
     def asked(connection: sqlite3.Connection) -> list[Any]:
         return [connection.execute(f"PRAGMA {one}").fetchone()[0] for one in ("journal_mode", "synchronous")]
 
-    assert await getattr(system.embedded, engine)._database.write(asked) == ["wal", 2], "2 is FULL"
+    assert await getattr(system.engines, engine)._database.write(asked) == ["wal", 2], "2 is FULL"
 
 
 async def test_every_commit_of_the_directory_is_synced_and_its_keys_are_checked(system: System) -> None:
@@ -35,7 +35,7 @@ async def test_every_commit_of_the_directory_is_synced_and_its_keys_are_checked(
         names = ("journal_mode", "synchronous", "foreign_keys")
         return [connection.exec_driver_sql(f"PRAGMA {one}").scalar_one() for one in names]
 
-    assert await system.embedded.sql.write(asked) == ["wal", 2, 1]
+    assert await system.sql.write(asked) == ["wal", 2, 1]
 
 
 class Scene(NamedTuple):
@@ -59,7 +59,7 @@ async def connector(system: System) -> None:
     spec = {"channel": "telegram", "credentialsSecretRef": {"name": "keys"}, "inbox": {"members": ["ana"]}}
     metadata = {"name": "support", "namespace": "local"}
     resource = {"apiVersion": "chat4all.io/v1alpha1", "kind": "ChannelConnector", "metadata": metadata, "spec": spec}
-    await system.embedded.connecting.registration.put_raw(new_id(), resource, managed_by="test")
+    await system.connectors.registration.put_raw(new_id(), resource, managed_by="test")
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -67,7 +67,7 @@ async def scene(system: System, connector: None) -> Scene:
     ana, bruno, chat = await system.pair()
     record = records.encode(records.Message(id=new_id(), conversation_id=chat, sender_id="ana", content="late"))
     letter = dead_letter(Assignment(CONVERSATIONS, 0), LogRecord(0, 1, chat.encode(), record), "it was odd")
-    [place] = await system.embedded.log.append([letter])
+    [place] = await system.engines.log.append([letter])
     claim = {"channel_type": "telegram", "identifier": str(next(_persons))}
     return Scene(
         ana=ana,
@@ -113,10 +113,10 @@ CALLS: Final[Mapping[tuple[str, str], Call]] = {
 async def refuses(system: System, engine: str) -> AsyncIterator[None]:
     """This engine can be read meanwhile, and not written."""
     if engine == "directory":
-        with refusing_sql(system.embedded.sql):
+        with refusing_sql(system.sql):
             yield
     else:
-        async with refusing(system.embedded.log._database):
+        async with refusing(system.log._database):
             yield
 
 

@@ -126,7 +126,7 @@ async def test_a_repeated_change_is_accepted_again_even_where_its_key_was_not_re
     ana, _, chat = await system.pair()
     message = (await ana.said(chat, "gone"))["message_id"]
     with monkeypatch.context() as patch:
-        patch.setattr(system.embedded.store, "put_answered", away)
+        patch.setattr(system.engines.store, "put_answered", away)
         edited = await ana.edit(message, "nearly gone", key=f"late-edit-{chat}")
         deleted = await ana.delete(message, key=f"late-delete-{chat}")
     assert (await ana.said(chat, "next"))["seq"] == 4

@@ -68,7 +68,7 @@ async def test_what_goes_wrong_is_a_problem(
     async def fails(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(system.embedded.parts.acceptance, "post", fails)
+    monkeypatch.setattr(system.process.services.acceptance, "post", fails)
     answer = await ana.call("POST", posting.PATH, json={"chat_id": chat, "content": "x"}, headers=WAYS[way])
     assert expected(answer, status).headers["Content-Type"] == "application/problem+json"
     assert ("Retry-After" in answer.headers) is (status == 503)
@@ -81,7 +81,7 @@ async def test_it_is_observed_by_its_route(system: System) -> None:
     def posts() -> float:
         return sum(
             sample.value
-            for family in system.embedded.metrics.registry.collect()
+            for family in system.engines.metrics.registry.collect()
             for sample in family.samples
             if sample.name == "chat4all_http_seconds_count" and sample.labels["route"] == posting.PATH
         )

@@ -252,7 +252,7 @@ async def test_no_token_is_in_any_answer(hooked: Hooked) -> None:
     ]
     paths += [f"/v1/messages/{one}{what}" for one in messages for what in ("", "/timeline")]
     told = [(await (ana if "/messages/" in path else admin).call("GET", path)).text for path in paths]
-    internal = httpx.ASGITransport(hooked.system.embedded.internal())
+    internal = httpx.ASGITransport(hooked.system.internal)
     token = (hooked.system.settings.embedded.data / "internal-token").read_text().strip()
     async with httpx.AsyncClient(transport=internal, base_url="http://internal") as client:
         told.append((await client.get("/internal/v1/connectors", headers={"Authorization": f"Bearer {token}"})).text)

@@ -19,7 +19,7 @@ class Realtime:
     """Loses pushes of a running system while `lost` is entered; `unavailable`: and says so."""
 
     def __init__(self, system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._realtime = system.embedded.realtime
+        self._realtime = system.engines.realtime
         self._monkeypatch = monkeypatch
 
     @contextlib.contextmanager
@@ -95,7 +95,7 @@ async def test_a_sweep_on_request_brings_what_was_lost(
     wire = await phone.live(system, bruno)
     with Realtime(system, monkeypatch).lost():
         await chatter(ana, chat, 3)
-    await system.embedded.realtime.sweep()
+    await system.engines.realtime.sweep()
     await wire.up_to(chat, 3)
     assert wire.seqs(chat) == [1, 2, 3]
 
@@ -121,7 +121,7 @@ async def test_order_holds_while_pushes_are_lost_at_random(
     dice = random.Random(seed)
     sweeping = await start(gateway={"sweep_seconds": 0.2})
     ana, bruno, chat = await sweeping.pair()
-    realtime = sweeping.embedded.realtime
+    realtime = sweeping.engines.realtime
     publish = realtime.publish
 
     async def leaky(pushes: Sequence[Push]) -> None:
@@ -140,7 +140,7 @@ async def test_order_holds_while_pushes_are_lost_at_random(
 async def test_a_repeated_push_is_shown_once(system: System, phone: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
     """A replay of the router pushes again, late and in any order."""
     ana, bruno, chat = await system.pair()
-    realtime = system.embedded.realtime
+    realtime = system.engines.realtime
     publish = realtime.publish
     sent: list[Push] = []
 

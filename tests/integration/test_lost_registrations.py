@@ -40,8 +40,8 @@ class Scene:
 
     def __init__(self, system: System, ana: Person, chat: str, wire: Wire) -> None:
         self.looks = asyncio.Event()
-        self.gateway, self.realtime = system.embedded.gateway, system.embedded.realtime
-        self.directory = system.embedded.directory
+        self.gateway, self.realtime = system.gateway.hub, system.realtime
+        self.directory = system.engines.directory
         self._registered = self.realtime.registered
         self._ana, self._chat, self._wire = ana, chat, wire
         self._said = 0

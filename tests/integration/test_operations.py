@@ -73,7 +73,7 @@ async def test_it_is_not_ready_while_a_partition_waits_for_an_operator(start: St
     """A record of a later release: whoever runs this has to be told, and restarting it would not help."""
     system = await start()
     record = b'{"v":99,"kind":"message","id":"x","conversation_id":"c","sender_id":"ana","content":"?"}'
-    await system.embedded.log.append([Entry(CONVERSATIONS, b"c", record)])
+    await system.engines.log.append([Entry(CONVERSATIONS, b"c", record)])
     end = time.monotonic() + DEADLINE
     while (answer := await system.stranger().call("GET", "/readyz")).is_success:
         assert time.monotonic() < end, "it is ready"

@@ -21,7 +21,7 @@ PATH = "/internal/v1/connectors"
 @pytest_asyncio.fixture(loop_scope="module")
 async def operator(system: System) -> AsyncIterator[httpx.AsyncClient]:
     """Whoever has the token."""
-    app = system.embedded.internal()
+    app = system.internal
     token = token_file(system).read_text().strip()
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {token}"}
@@ -52,7 +52,7 @@ async def test_a_connector_is_put_changed_and_removed(operator: httpx.AsyncClien
     put = expected(await operator.put(f"{PATH}/{uid}", json=body()), 200).json()
     assert (put["uid"], put["id"], put["channel"], put["managedBy"]) == (uid, "team.support", "telegram", "operator")
     assert expected(await operator.put(f"{PATH}/{uid}", json=body()), 200).json() == put
-    assert await system.embedded.log.partitions("chat4all.outbound.team.support") == 6
+    assert await system.engines.log.partitions("chat4all.outbound.team.support") == 6
     changed = expected(await operator.put(f"{PATH}/{uid}", json=body(state="Paused")), 200).json()
     assert changed["spec"]["state"] == "Paused"
     assert expected(await operator.get(f"{PATH}/{uid}"), 200).json() == changed
@@ -115,7 +115,7 @@ async def test_only_who_has_the_token_is_heard(operator: httpx.AsyncClient, syst
 
 
 async def listed(system: System, headers: dict[str, str]) -> httpx.Response:
-    transport = httpx.ASGITransport(system.embedded.internal(), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(system.internal, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://internal", headers=headers) as client:
         return await client.get(PATH)
 
@@ -141,7 +141,7 @@ async def test_what_a_connector_had_not_sent_is_failed_when_it_goes(
         external_id="7",
         chat="7",
     )
-    await system.embedded.channels.add_link(link)
+    await system.engines.channels.add_link(link)
     chat = await ana.conversation(user.username)
     message = await ana.post(chat, "x" * 5000)
 

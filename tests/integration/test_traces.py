@@ -33,7 +33,7 @@ async def posted(system: System, **headers: str) -> httpx.Response:
 
 
 async def headers_in_the_log(system: System) -> list[tuple[tuple[str, bytes], ...]]:
-    log = system.embedded.log
+    log = system.engines.log
     async with asyncio.timeout(DEADLINE):
         while True:
             pages = [await log.read(CONVERSATIONS, partition, offset=0, limit=10) for partition in range(4)]
@@ -45,7 +45,7 @@ async def headers_in_the_log(system: System) -> list[tuple[tuple[str, bytes], ..
 async def routed(system: System) -> None:
     """Wait until a message has been, to the end of the router's round."""
     async with asyncio.timeout(DEADLINE):  # not asked for by HTTP, which would be a trace of its own
-        while b'chat4all_routed_total{kind="message"}' not in system.embedded.metrics.exposition():
+        while b'chat4all_routed_total{kind="message"}' not in system.engines.metrics.exposition():
             await asyncio.sleep(0.02)
 
 

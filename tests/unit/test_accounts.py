@@ -15,7 +15,7 @@ from chat4all.accounts.settings import AccountsSettings
 from chat4all.accounts.tokens import Tokens
 from chat4all.directory.port import Role
 from chat4all.model.errors import Refusal, StartError
-from chat4all.processes.parts import demo_hash
+from chat4all.processes.installation import demo_hash
 
 SETTINGS = AccountsSettings()
 

@@ -3,8 +3,8 @@
 import pytest
 
 from chat4all.model.errors import StartError
+from chat4all.processes.data_folder import claimed
 from chat4all.processes.dev import advice
-from chat4all.processes.embedded import claimed
 
 
 def test_a_folder_on_a_full_disk_is_refused_with_a_sentence(tmp_path):

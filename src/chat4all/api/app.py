@@ -23,13 +23,13 @@ from chat4all.api import (
     users,
 )
 from chat4all.api.middleware import BodyLimit, Timing
-from chat4all.api.services import Services
+from chat4all.api.services import EndpointServices
 from chat4all.telemetry.traces import Traces
 
 _DESCRIPTION = "A messaging hub: no accepted message is lost, doubled or reordered. Errors are problem+json (RFC 9457)."
 
 
-def create(services: Services, traces: Traces | None = None) -> FastAPI:
+def create(services: EndpointServices, traces: Traces | None = None) -> FastAPI:
     """The application over these services. `traces`: where each request is a part of one, or begins one."""
     app = FastAPIOffline(title="Chat4All", version=__version__, description=_DESCRIPTION)  # /docs without another host
     app.state.services = services
@@ -53,7 +53,7 @@ def create(services: Services, traces: Traces | None = None) -> FastAPI:
     return app
 
 
-def _complete_document(app: FastAPI, services: Services) -> None:
+def _complete_document(app: FastAPI, services: EndpointServices) -> None:
     """Add to the OpenAPI document what FastAPI does not know of itself: the plain routes, and the form of errors."""
     generate = app.openapi
 

@@ -13,7 +13,7 @@ from chat4all.api.forms import NO_NUL, ConversationId, IdempotencyKey, Limit, Us
 from chat4all.api.messages import MessageAnswer, RowAnswer, message_answer, row_answer
 from chat4all.api.posting import admit
 from chat4all.api.problems import documented
-from chat4all.api.services import Services, Uses, Who
+from chat4all.api.services import EndpointServices, Uses, Who
 from chat4all.directory.port import Conversation
 from chat4all.model.delivery import Cursor
 from chat4all.model.errors import Refusal
@@ -190,11 +190,11 @@ async def remove_member(
     return await _named(uses, await uses.members.remove(conversation_id, who.username, who.role, username))
 
 
-async def _named(uses: Services, conversation: Conversation) -> ConversationAnswer:
+async def _named(uses: EndpointServices, conversation: Conversation) -> ConversationAnswer:
     return conversation_answer(conversation, await _names(uses, conversation.members))
 
 
-async def _names(uses: Services, usernames: Collection[str]) -> dict[str, str]:
+async def _names(uses: EndpointServices, usernames: Collection[str]) -> dict[str, str]:
     """What contacts are called; nobody else has another name."""
     contacts = [name for name in usernames if is_contact(name)]
     users = await uses.directory.users(contacts) if contacts else {}

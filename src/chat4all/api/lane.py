@@ -18,7 +18,7 @@ from chat4all.api.middleware import BodyLimit, Timing
 from chat4all.model.errors import EngineUnavailableError, Refusal
 
 if TYPE_CHECKING:
-    from chat4all.api.services import Services
+    from chat4all.api.services import EndpointServices
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Lane:
     """
 
     def __init__(self, app: FastAPI) -> None:
-        uses: Services = app.state.services
+        uses: EndpointServices = app.state.services
         self.app = app
         self._post: ASGIApp = Timing(BodyLimit(_serve, uses.settings.body_bytes), uses.metrics)
 

@@ -9,7 +9,7 @@ from chat4all.api.bodies import StrictRoute
 from chat4all.api.forms import NO_NUL, VISIBLE, Username
 from chat4all.api.posting import admit
 from chat4all.api.problems import documented
-from chat4all.api.services import Services, Uses, Who
+from chat4all.api.services import EndpointServices, Uses, Who
 from chat4all.directory.channels import Link, LinkState
 from chat4all.model.reasons import REASONS
 from chat4all.model.rows import iso
@@ -81,13 +81,13 @@ async def remove(uses: Uses, who: Who, link_id: _LinkId) -> Removed:
     return Removed()
 
 
-async def _answers(uses: Services, links: list[Link]) -> list[LinkAnswer]:
+async def _answers(uses: EndpointServices, links: list[Link]) -> list[LinkAnswer]:
     known = await uses.links.by_id([one.connector for one in links])
     accounts = {name: str(connector.status.get("account", "")) for name, connector in known.items()}
     return [_answer(uses, one, accounts.get(one.connector, "")) for one in links]
 
 
-def _answer(uses: Services, link: Link, account: str) -> LinkAnswer:
+def _answer(uses: EndpointServices, link: Link, account: str) -> LinkAnswer:
     offered = uses.channels.get(link.channel)
     title = offered.title if offered else link.channel
     pending = link.state is LinkState.PENDING

@@ -14,7 +14,7 @@ from chat4all.accounts.tokens import Identity
 from chat4all.api.bodies import JSON, MALFORMED, asked, check_type, malformed
 from chat4all.api.plain import PlainRoute
 from chat4all.api.problems import documented
-from chat4all.api.services import Services, identify, services
+from chat4all.api.services import EndpointServices, identify, services
 from chat4all.conversations.acceptance import NewMessage
 from chat4all.model.channels import ALL, APP
 from chat4all.model.errors import EngineUnavailableError, FieldError, Refusal, invalid
@@ -73,7 +73,7 @@ async def post(request: Request) -> Response:
     return Response(answer, 202, headers, "application/json")
 
 
-async def admit(uses: Services, who: Identity, what: str = "post") -> None:
+async def admit(uses: EndpointServices, who: Identity, what: str = "post") -> None:
     """Raises Refusal too-many for a user who does this too fast. Without the limits' engine, nobody is held back."""
     rate = Rate(uses.settings.posts_per_second, uses.settings.post_burst)
     try:
@@ -92,7 +92,7 @@ def check_content(content: str) -> None:
         raise invalid("content", "There is nothing in it.")
 
 
-def _check_channels(uses: Services, channels: Sequence[str]) -> None:
+def _check_channels(uses: EndpointServices, channels: Sequence[str]) -> None:
     for i, channel in enumerate(channels):
         if channel not in (ALL, APP) and channel not in uses.channels:
             there = ", ".join((ALL, APP, *sorted(uses.channels)))

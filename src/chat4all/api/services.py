@@ -30,7 +30,7 @@ Hooks = Callable[[str, str, Mapping[str, str], bytes], Awaitable[None]]  # chann
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Services:
+class EndpointServices:
     """`operations`: what whoever runs the process may ask.
     `hooks`: takes what providers post; raises Refusal. `channels`: those that are installed.
     `welcome`: what the console says to whoever has not logged in: {"registration", "demo": [{"username", "password"}]}.
@@ -56,9 +56,9 @@ class Services:
     channels: Channels
 
 
-def services(connection: HTTPConnection) -> Services:
+def services(connection: HTTPConnection) -> EndpointServices:
     """The services of the application that serves this request."""
-    found: Services = connection.app.state.services
+    found: EndpointServices = connection.app.state.services
     return found
 
 
@@ -87,6 +87,6 @@ def _perhaps(connection: HTTPConnection, _: Annotated[str | None, Depends(_beare
     return None if bearer(connection) is None else identify(connection)
 
 
-Uses = Annotated[Services, Depends(services)]
+Uses = Annotated[EndpointServices, Depends(services)]
 Who = Annotated[Identity, Depends(_identity)]
 MaybeWho = Annotated[Identity | None, Depends(_perhaps)]

@@ -25,6 +25,7 @@ from chat4all.cli import (
     history,
     links,
     migrate,
+    run,
     send,
     tail,
     token,
@@ -53,6 +54,7 @@ for command in (
     connectors,
     config,
     migrate,
+    run,
     doctor,
     completion,
 ):

@@ -52,9 +52,9 @@ def run(
     Example: chat4all dev --fresh
     """
     # Imported only here: the client commands start much quicker without the server.
-    from chat4all.processes import dev as embedded  # noqa: PLC0415 - see above
+    from chat4all.processes import dev  # noqa: PLC0415 - see above
 
-    embedded.run(port, data, fresh=fresh, phones=phones, welcome=_emitted if as_json else _printed)
+    dev.run(port, data, fresh=fresh, phones=phones, welcome=_emitted if as_json else _printed)
 
 
 def _printed(where: "Addresses", data: Path) -> None:
@@ -66,7 +66,7 @@ def _printed(where: "Addresses", data: Path) -> None:
 
 
 def _emitted(where: "Addresses", data: Path) -> None:
-    from chat4all.processes.parts import DEMO_PASSWORD, DEMO_USERS  # noqa: PLC0415 - as above
+    from chat4all.processes.installation import DEMO_PASSWORD, DEMO_USERS  # noqa: PLC0415 - as above
 
     users = [{"username": name, "password": DEMO_PASSWORD} for name in DEMO_USERS]
     told = {"url": where.public, "docs": f"{where.public}/docs", "internal": where.internal}

@@ -17,10 +17,10 @@ def run(as_json: Json = False) -> None:
     Example: chat4all doctor
     """
     # Imported only here: the client commands start much quicker without the engines.
-    from chat4all.processes import migration  # noqa: PLC0415 - see above
+    from chat4all.processes import maintenance  # noqa: PLC0415 - see above
 
     found = []
-    for one in migration.examine():
+    for one in maintenance.examine():
         found.append(one)
         if not as_json:
             typer.echo(plain(f"{one.part:10} {'WRONG: ' + one.wrong if one.wrong else 'well, ' + one.well}"))

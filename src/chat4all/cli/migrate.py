@@ -24,10 +24,10 @@ def run(
     Example: chat4all migrate --admin admin --admin-password-file /run/secrets/admin
     """
     # Imported only here: the client commands start much quicker without the engines.
-    from chat4all.processes import migration  # noqa: PLC0415 - see above
+    from chat4all.processes import maintenance  # noqa: PLC0415 - see above
 
     done = []
-    for line in migration.run(admin, admin_password_file):
+    for line in maintenance.migrate(admin, admin_password_file):
         done.append(line)
         if not as_json:
             typer.echo(plain(line))

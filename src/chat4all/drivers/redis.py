@@ -18,6 +18,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from chat4all.drivers.outage import Outage
 from chat4all.drivers.redis_settings import RedisSettings
+from chat4all.model.engines import Description
 from chat4all.model.errors import EngineUnavailableError
 
 _REST: Final = 0.5  # seconds after a failure in which nobody asks
@@ -59,10 +60,12 @@ class RedisClient:
         self._outage.answered()
         return answers
 
-    async def version(self) -> str:
-        """What it says it is."""
-        [info] = await self.pipeline([lambda pipe: pipe.info("server")])
-        return str(info["redis_version"])
+    async def describe(self) -> Description:
+        """Which Redis it is, and its clock."""
+        info, (seconds, microseconds) = await self.pipeline(
+            [lambda pipe: pipe.info("server"), lambda pipe: pipe.time()]
+        )
+        return Description(f"Redis {info['redis_version']}", seconds + microseconds / 1_000_000)
 
     async def _send(self, commands: Sequence[Callable[[Pipeline], object]]) -> list[Any]:
         async with self._redis.pipeline(transaction=False) as pipe:

@@ -58,7 +58,7 @@ class Database:
     """
 
     def __init__(self, path: Path, schema: str, *, engine: str, synchronous: str = "FULL") -> None:
-        self._path = path
+        self.path = path
         self._engine = engine
         self._synchronous = synchronous
         self._schema = schema
@@ -72,12 +72,12 @@ class Database:
     def open(self) -> None:
         """Make the file where there is none, and start the threads. Raises EngineUnavailableError."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             writing = self._connect()
             writing.executescript(self._schema)
             self._reading = self._connect()
         except (sqlite3.Error, OSError) as error:
-            raise EngineUnavailableError(self._engine, f"{self._path.name}: {error}") from error
+            raise EngineUnavailableError(self._engine, f"{self.path.name}: {error}") from error
         self._reader = concurrent.futures.ThreadPoolExecutor(1, f"{self._engine}-read")
         self._writer = threading.Thread(target=self._write, args=(writing,), name=f"{self._engine}-write", daemon=True)
         self._writer.start()
@@ -140,7 +140,7 @@ class Database:
         self._reads -= 1
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=512)
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=512)
         for setting in ("journal_mode=WAL", f"synchronous={self._synchronous}", "busy_timeout=2000"):
             connection.execute(f"PRAGMA {setting}")
         return connection

@@ -1,7 +1,9 @@
-"""The bucket, through the S3 library's blocking client: it is only asked for at the start."""
+"""The bucket of all files, through the S3 library's blocking client: it is only asked for at the start."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
+from typing import Final
 
 import minio
 import urllib3
@@ -9,43 +11,64 @@ from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
 
 from chat4all.files.settings import FilesSettings
-from chat4all.model.errors import EngineUnavailableError
+from chat4all.model.engines import Description
+from chat4all.model.errors import EngineUnavailableError, StartError
 
-_SECONDS = 4.0
+_TIMEOUT_SECONDS: Final = 4.0
 
 
-def make(settings: FilesSettings) -> bool:
-    """Make the bucket where it is not there; whether it was. Raises EngineUnavailableError, StartError."""
-    try:
-        with _client(settings) as client:
-            if client.bucket_exists(settings.bucket):
+class Bucket:
+    """The bucket that the settings name. No role needs it yet: uploads come with their own part of the product."""
+
+    def __init__(self, settings: FilesSettings) -> None:
+        self._settings = settings
+
+    async def open(self) -> None:
+        """Nothing: every question has a connection of its own."""
+
+    async def migrate(self) -> str:
+        made = await asyncio.to_thread(self._make)
+        return f"bucket {self._settings.bucket} {'made' if made else 'is there'}"
+
+    async def check(self) -> None:
+        """Nothing: roles work without it."""
+
+    async def describe(self) -> Description:
+        if not await asyncio.to_thread(self._is_there):
+            raise StartError(f"there is no bucket {self._settings.bucket}: run chat4all migrate")
+        return Description(f"bucket {self._settings.bucket} is there")
+
+    async def close(self) -> None:
+        """Nothing: see `open`."""
+
+    def _make(self) -> bool:
+        """Make the bucket where it is not there; whether it was made now."""
+        bucket = self._settings.bucket
+        with self._client() as client:
+            if client.bucket_exists(bucket):
                 return False
             with contextlib.suppress(S3Error):  # another process was quicker
-                client.make_bucket(settings.bucket)
-            return client.bucket_exists(settings.bucket)
-    except (MinioException, HTTPError, OSError) as error:
-        raise EngineUnavailableError("files", str(error)[:300]) from error
+                client.make_bucket(bucket)
+            return client.bucket_exists(bucket)
 
+    def _is_there(self) -> bool:
+        with self._client() as client:
+            return client.bucket_exists(self._settings.bucket)
 
-def is_there(settings: FilesSettings) -> bool:
-    """Whether the bucket is there and may be used. Raises EngineUnavailableError, StartError."""
-    try:
-        with _client(settings) as client:
-            return client.bucket_exists(settings.bucket)
-    except (MinioException, HTTPError, OSError) as error:
-        raise EngineUnavailableError("files", str(error)[:300]) from error
-
-
-@contextlib.contextmanager
-def _client(settings: FilesSettings) -> Iterator[minio.Minio]:
-    """Its connections are closed at the end."""
-    context = settings.ssl_context()
-    with urllib3.PoolManager(timeout=_SECONDS, retries=False, ssl_context=context) as pool:
-        yield minio.Minio(
-            settings.endpoint,
-            access_key=settings.user,
-            secret_key=settings.password(),
-            secure=settings.tls,
-            region=settings.region,
-            http_client=pool,
-        )
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[minio.Minio]:
+        """Its connections are closed at the end. Raises EngineUnavailableError, StartError."""
+        settings = self._settings
+        context = settings.ssl_context()
+        try:
+            with urllib3.PoolManager(timeout=_TIMEOUT_SECONDS, retries=False, ssl_context=context) as pool:
+                yield minio.Minio(
+                    settings.endpoint,
+                    access_key=settings.user,
+                    secret_key=settings.password(),
+                    secure=settings.tls,
+                    region=settings.region,
+                    http_client=pool,
+                )
+        except (MinioException, HTTPError, OSError) as error:
+            raise EngineUnavailableError("files", str(error)[:300]) from error

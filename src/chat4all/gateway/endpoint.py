@@ -35,6 +35,10 @@ class Endpoint:
         _ = config, app_state
         return Connection(self._serve, server_state.connections, server_state.tasks)
 
+    def drain(self) -> None:
+        """Send all clients elsewhere: this process is about to end."""
+        self._gateway.drain()
+
     async def run(self) -> None:
         """Find clients that went without a word; for ever."""
         while True:

@@ -11,7 +11,7 @@ from typing import Final
 from chat4all.accounts.tokens import Identity
 from chat4all.gateway.connection import wire
 from chat4all.gateway.inbox import HeadMoved
-from chat4all.gateway.ports import Connection, Ports
+from chat4all.gateway.services import Connection, SessionServices
 from chat4all.gateway.session import Session
 from chat4all.model import frames, ids
 from chat4all.model.errors import EngineUnavailableError
@@ -28,10 +28,10 @@ _UNKNOWN_PAUSE: Final = 5.0  # the same, while sessions cannot be made known
 class Gateway:
     """One start of a gateway. Sessions may come once `run` has subscribed to its pushes."""
 
-    def __init__(self, realtime: Realtime, ports: Ports) -> None:
+    def __init__(self, realtime: Realtime, services: SessionServices) -> None:
         self.id = ids.new_id()
         self._realtime = realtime
-        self._ports = ports
+        self._services = services
         self._sessions: dict[str, set[Session]] = defaultdict(set)
         self._subscribed = asyncio.Event()
         self._sweep_wanted = asyncio.Event()
@@ -54,14 +54,14 @@ class Gateway:
 
     async def _take_in(self, identity: Identity, connection: Connection, *, resumes: bool) -> Session:
         await self._subscribed.wait()
-        if sum(map(len, self._sessions.values())) >= self._ports.settings.sessions:
+        if sum(map(len, self._sessions.values())) >= self._services.settings.sessions:
             raise EngineUnavailableError("gateway", "it has as many sessions as it may")
-        session = Session(identity, connection, self._ports, resumes=resumes)
+        session = Session(identity, connection, self._services, resumes=resumes)
         self._sessions[session.username].add(session)
-        self._ports.metrics.sessions.inc()
+        self._services.metrics.sessions.inc()
         try:
-            async with self._ports.reads:
-                await self._ports.presence.arrived(session.username, self.id, session.id)
+            async with self._services.reads:
+                await self._services.presence.arrived(session.username, self.id, session.id)
         except BaseException:
             self._drop(session)
             raise
@@ -71,8 +71,8 @@ class Gateway:
         """The session has ended."""
         self._drop(session)
         await session.finish()
-        async with self._ports.reads:
-            await self._ports.presence.left(session.username, self.id, session.id)
+        async with self._services.reads:
+            await self._services.presence.left(session.username, self.id, session.id)
 
     def drain(self) -> None:
         """Ask every client to go elsewhere."""
@@ -81,8 +81,8 @@ class Gateway:
 
     async def sweep(self) -> None:
         """Compare what every session was shown with the heads of its conversations; each reads what it lacks."""
-        mine = await self._ports.directory.conversations_of(list(self._sessions))
-        heads = await self._ports.store.heads({id_ for held in mine.values() for id_ in held})
+        mine = await self._services.directory.conversations_of(list(self._sessions))
+        heads = await self._services.store.heads({id_ for held in mine.values() for id_ in held})
         for session in self._all():
             for conversation_id in mine.get(session.username, ()):
                 head = heads.get(conversation_id)
@@ -94,7 +94,7 @@ class Gateway:
         held.discard(session)
         if not held:
             del self._sessions[session.username]
-        self._ports.metrics.sessions.dec()
+        self._services.metrics.sessions.dec()
 
     def _here(self) -> dict[str, str]:
         return {session.id: session.username for session in self._all()}
@@ -121,10 +121,10 @@ class Gateway:
             for session in tuple(sessions):
                 turn += session.push(push, data)
                 if turn >= _IN_A_ROW:
-                    self._ports.metrics.pushes.inc(turn)
+                    self._services.metrics.pushes.inc(turn)
                     turn = 0
                     await asyncio.sleep(0)
-        self._ports.metrics.pushes.inc(turn)
+        self._services.metrics.pushes.inc(turn)
 
     async def _refresh(self) -> None:
         """Keep registrations alive; one that has gone missing means that pushes were missed too."""
@@ -139,7 +139,7 @@ class Gateway:
                 self._sweep_wanted.set()
 
     async def _sweep(self) -> None:
-        every = self._ports.settings.sweep_seconds
+        every = self._services.settings.sweep_seconds
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(every * random.SystemRandom().uniform(0.8, 1.0)):  # jitter

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from chat4all.gateway import speech
-from chat4all.gateway.ports import Connection
+from chat4all.gateway.services import Connection
 from chat4all.realtime.port import Push
 
 _UNHEARD: Final = 64  # frames of the client's that may wait; then no more are read from it

@@ -15,8 +15,8 @@ import msgspec
 from chat4all.accounts.tokens import Identity
 from chat4all.gateway import speech
 from chat4all.gateway.inbox import HeadMoved, Inbox, Item, News, Said
-from chat4all.gateway.ports import Connection, Ports
 from chat4all.gateway.receipts import Receipts
+from chat4all.gateway.services import Connection, SessionServices
 from chat4all.gateway.shown import Shown
 from chat4all.model import frames, ids
 from chat4all.model.delivery import Cursor
@@ -48,24 +48,26 @@ class Session:
     """From the handshake to the close. It is answered once it is known what has been said before: what comes from then
     on, the client is shown."""
 
-    def __init__(self, identity: Identity, connection: Connection, ports: Ports, *, resumes: bool = False) -> None:
+    def __init__(
+        self, identity: Identity, connection: Connection, services: SessionServices, *, resumes: bool = False
+    ) -> None:
         """`resumes`: the client has said that it will; then nothing is shown before, however long that takes."""
         self.id = ids.new_id()
         self.identity = identity
         self._resumes = resumes
-        self._grace = _RESUME_WAIT if resumes else ports.settings.resume_grace_seconds
+        self._grace = _RESUME_WAIT if resumes else services.settings.resume_grace_seconds
         self._connection = connection
-        self._ports = ports
-        self._inbox = Inbox(connection, ports.settings.queue)
-        self._shown = Shown(identity.username, connection, ports)
+        self._services = services
+        self._inbox = Inbox(connection, services.settings.queue)
+        self._shown = Shown(identity.username, connection, services)
         self._opened = asyncio.Event()
         self._opening: Said | None = None
         self._at_hand: Item | None = None
         self._task: asyncio.Task[None] | None = None
         self._close: Exception | None = None
         self._expires_at = time.monotonic() + identity.expires - time.time()
-        self._warn_at = self._expires_at - ports.settings.warn_seconds
-        self._receipts = Receipts(self._send_receipts, ports.settings.receipt_seconds)
+        self._warn_at = self._expires_at - services.settings.warn_seconds
+        self._receipts = Receipts(self._send_receipts, services.settings.receipt_seconds)
 
     @property
     def username(self) -> str:
@@ -92,7 +94,7 @@ class Session:
     def offer(self, news: News) -> None:
         """Something for this client, in its turn. A session that is too far behind is closed and may resume."""
         if self._close is None and not self._inbox.tell(news):
-            self._ports.metrics.cut_off.inc()
+            self._services.metrics.cut_off.inc()
             self.end(TRY_AGAIN, "you read too slowly: reconnect and resume")
 
     def hear(self, frame: str) -> None:
@@ -218,14 +220,14 @@ class Session:
     async def _on_push(self, push: Push, data: bytes) -> None:
         follows = True if push.seq is None else self._shown.next(push.conversation_id, push.seq)
         if follows is None:
-            self._ports.metrics.refetches.labels("gap").inc()
+            self._services.metrics.refetches.labels("gap").inc()
             await self._shown.catch_up(push.conversation_id)
         elif follows:
             await self._shown.send(data)
 
     async def _on_head(self, moved: HeadMoved) -> None:
         if moved.last_seq > self.shown(moved.conversation_id):
-            self._ports.metrics.refetches.labels("sweep").inc()
+            self._services.metrics.refetches.labels("sweep").inc()
             await self._shown.catch_up(moved.conversation_id)
 
     async def _on_said(self, said: Said) -> None:
@@ -256,25 +258,25 @@ class Session:
                 await self._shown.say({"type": "pong"})
 
     async def _on_cursor(self, conversation_id: str, seq: int, *, delivered_seq: int = 0, read_seq: int = 0) -> None:
-        await self._ports.membership.check(conversation_id, self.username)
+        await self._services.membership.check(conversation_id, self.username)
         if seq > self.shown(conversation_id):
-            head = (await self._ports.store.heads([conversation_id])).get(conversation_id)
+            head = (await self._services.store.heads([conversation_id])).get(conversation_id)
             if head is None or seq > head.last_seq:
                 raise Refusal("invalid", f"There is no seq {seq} in this conversation.")
         self._receipts.note(conversation_id, delivered_seq=delivered_seq, read_seq=read_seq)
 
     async def _on_typing(self, conversation_id: str) -> None:
-        await self._ports.membership.check(conversation_id, self.username)
-        if await self._ports.limits.take(f"typing:{self.id}:{conversation_id}", _TYPING):
+        await self._services.membership.check(conversation_id, self.username)
+        if await self._services.limits.take(f"typing:{self.id}:{conversation_id}", _TYPING):
             return
-        members = (await self._ports.directory.members([conversation_id]))[conversation_id]
+        members = (await self._services.directory.members([conversation_id]))[conversation_id]
         others = [member for member in members if member != self.username]
         frame = {"type": "typing", "conversation_id": conversation_id, "user_id": self.username}
-        await self._ports.presence.tell(others, frame)
+        await self._services.presence.tell(others, frame)
 
     async def _check(self, name: str, rate: Rate) -> None:
-        if wait := await self._ports.limits.take(name, rate):
+        if wait := await self._services.limits.take(name, rate):
             raise Refusal("too-many", "Too many of these.", retry_after=wait)
 
     async def _send_receipts(self, cursors: Mapping[str, Cursor]) -> None:
-        await self._ports.acceptance.receive(self.username, cursors)
+        await self._services.acceptance.receive(self.username, cursors)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from chat4all.conversations import history
 from chat4all.conversations.history import Seen
 from chat4all.gateway.connection import wire
-from chat4all.gateway.ports import Connection, Ports
+from chat4all.gateway.services import Connection, SessionServices
 from chat4all.model import frames
 from chat4all.model.errors import EngineUnavailableError, Refusal
 
@@ -20,11 +20,11 @@ class Shown:
     `live`: pushes are shown as they come, from where the conversations stood then.
     """
 
-    def __init__(self, username: str, connection: Connection, ports: Ports) -> None:
+    def __init__(self, username: str, connection: Connection, services: SessionServices) -> None:
         self.live = False
         self._username = username
         self._connection = connection
-        self._ports = ports
+        self._services = services
         self._seqs: dict[str, int] = {}
         self._baseline: dict[str, int] = {}
 
@@ -48,20 +48,20 @@ class Shown:
         """Send so many frames, made by `wire`; waits while the client reads too slowly."""
         if not self._connection.writable:
             await self._connection.drain()
-        self._ports.metrics.pushes.inc(count)
+        self._services.metrics.pushes.inc(count)
         self._connection.write(data)
 
     async def begin(self) -> None:
         """Where everything stands now is where live pushes start."""
-        async with self._ports.reads:
+        async with self._services.reads:
             self._seqs = await self._heads()
         self._baseline = dict(self._seqs)
 
     async def catch_up(self, conversation_id: str) -> None:
         """Show everything after what was shown, up to the head."""
-        head = (await self._ports.store.heads([conversation_id])).get(conversation_id)
+        head = (await self._services.store.heads([conversation_id])).get(conversation_id)
         try:
-            await self._ports.membership.check(conversation_id, self._username)
+            await self._services.membership.check(conversation_id, self._username)
         except Refusal:
             return
         await self._show(conversation_id, head.last_seq if head else 0)
@@ -71,19 +71,19 @@ class Shown:
 
         A resume that comes after the session went live is given what lies before that: late, but once.
         """
-        async with self._ports.reads:
+        async with self._services.reads:
             heads = await self._heads()
         result = {id_: await self._replay(id_, head, cursors.get(id_, 0)) for id_, head in heads.items()}
         self._baseline = {}
-        async with self._ports.reads:
-            receipts = await self._ports.store.cursors(list(heads))
+        async with self._services.reads:
+            receipts = await self._services.store.cursors(list(heads))
         recovered = all(one["recovered"] for one in result.values())
         await self.say({"type": "resume", "recovered": recovered, "conversations": result, "cursors": receipts})
 
     async def _heads(self) -> dict[str, int]:
         """Every conversation of this user, with its last seq."""
-        mine = (await self._ports.directory.conversations_of([self._username]))[self._username]
-        heads = await self._ports.store.heads(mine)
+        mine = (await self._services.directory.conversations_of([self._username]))[self._username]
+        heads = await self._services.store.heads(mine)
         return {id_: heads[id_].last_seq if id_ in heads else 0 for id_ in mine}
 
     async def _replay(self, conversation_id: str, head: int, cursor: int) -> dict[str, Any]:
@@ -93,13 +93,13 @@ class Shown:
         self._seqs[conversation_id] = start
         recovered = await self._show(conversation_id, end)
         self._seqs[conversation_id] = max(now_at if self.live else 0, self.up_to(conversation_id))
-        self._ports.metrics.resumes.labels(str(recovered).lower()).inc()
+        self._services.metrics.resumes.labels(str(recovered).lower()).inc()
         return {"recovered": recovered, "from": start, "to": end}
 
     async def _show(self, conversation_id: str, last: int) -> bool:
         """Show everything after what was shown, up to this seq; False where that is too much to be pushed."""
         first = self.up_to(conversation_id)
-        if last - first > self._ports.settings.replay_limit:
+        if last - first > self._services.settings.replay_limit:
             self._seqs[conversation_id] = last
             await self.say({"type": "resync", "conversation_id": conversation_id, "from": first, "to": last})
             return False
@@ -113,11 +113,11 @@ class Shown:
     async def _page(self, conversation_id: str, last: int) -> list[Seen]:
         after = self.up_to(conversation_id)
         limit = min(_PAGE, last - after)
-        async with self._ports.reads:
-            rows = await self._ports.store.history(conversation_id, after_seq=after, limit=limit)
+        async with self._services.reads:
+            rows = await self._services.store.history(conversation_id, after_seq=after, limit=limit)
             if not rows:
                 raise EngineUnavailableError("store", "it lost rows below a head")
-            return await history.seen(self._ports.store, rows)
+            return await history.seen(self._services.store, rows)
 
     def _wired(self, frame: frames.Frame) -> bytes:
         return wire(frames.addressed(frames.encode(frame), self._username))

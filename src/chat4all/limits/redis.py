@@ -11,6 +11,7 @@ from typing import Final
 from chat4all.drivers.redis import RedisClient
 from chat4all.drivers.redis_settings import RedisSettings
 from chat4all.limits.port import Limits
+from chat4all.model.engines import Description
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.rates import Rate
 
@@ -48,6 +49,19 @@ class RedisLimits:
         self._share = share
         self._clock = clock
         self._alone = alone
+
+    async def open(self) -> None:
+        """Nothing yet: it connects when it is first used."""
+
+    async def migrate(self) -> str:
+        """Nothing: what is kept there is made when it is needed."""
+        return "nothing to make"
+
+    async def check(self) -> None:
+        """Nothing: each process counts for itself while Redis is away."""
+
+    async def describe(self) -> Description:
+        return await self._redis.describe()
 
     async def close(self) -> None:
         """Disconnect."""

@@ -14,6 +14,7 @@ import msgspec
 from chat4all.drivers.sqlite import Database
 from chat4all.log.groups import Group, Member
 from chat4all.log.port import Appended, Assignment, Batch, Entry, LogRecord, OffsetOutOfRangeError, Topic, traced
+from chat4all.model.engines import Description
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS topics (name TEXT PRIMARY KEY, partitions INTEGER NOT NULL, retention REAL NOT NULL);
@@ -50,10 +51,19 @@ _SESSION: Final = 6.0  # seconds without a poll after which another consumer may
 
 
 class EmbeddedLog:
-    """Topics, partitions, offsets and groups in one file. `clock`: seconds that never go back, for group sessions."""
+    """Topics, partitions, offsets and groups in one file. `topics`: those that every installation has; `clock`: seconds
+    that never go back, for group sessions."""
 
-    def __init__(self, path: Path, *, synchronous: str = "FULL", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: Path,
+        topics: Sequence[Topic] = (),
+        *,
+        synchronous: str = "FULL",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = Database(path, _SCHEMA, engine="log", synchronous=synchronous)
+        self._wanted = topics
         self._clock = clock
         self._topics: dict[str, int] = {}
         self._ends: dict[tuple[str, int], int] = {}
@@ -66,9 +76,24 @@ class EmbeddedLog:
         self._topics = dict(await self._database.read(_topics))
         self._ends = await self._database.read(_ends)
 
+    async def migrate(self) -> str:
+        await self.create(self._wanted)
+        return f"topics {', '.join(topic.name for topic in self._wanted)}"
+
+    async def check(self) -> None:
+        self._database.check_open()
+
+    async def describe(self) -> Description:
+        return Description(f"SQLite {sqlite3.sqlite_version}, {self._database.path}")
+
     async def close(self) -> None:
         """Finish what is being written and let go of the file."""
         self._database.close()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was ever appended."""
+        return not any(self._ends.values())
 
     @property
     def syncs(self) -> int:

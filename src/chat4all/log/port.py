@@ -173,6 +173,10 @@ class Log(Protocol):
         """
         ...
 
+    async def trim(self) -> int:
+        """Let go of records that are older than their topic's retention and needed by no group; how many went."""
+        ...
+
     def consumer(self, group: str, topic: str) -> Consumer:
         """Join a group; partitions are given to it from its first poll on."""
         ...

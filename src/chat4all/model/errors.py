@@ -84,3 +84,7 @@ class EngineUnavailableError(Exception):
 
 class StartError(Exception):
     """The process cannot start. The message names the setting or file and says what to do."""
+
+
+class NotMigratedError(Exception):
+    """Something is missing on an engine that `chat4all migrate` makes. The message says what."""

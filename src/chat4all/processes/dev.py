@@ -2,19 +2,19 @@
 
 import contextlib
 import os
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from chat4all.connectors import supervisor as connecting
+from chat4all.connectors import supervisor
 from chat4all.model.errors import EngineUnavailableError, StartError
-from chat4all.processes import config, embedded, runtime
-from chat4all.processes import simulator as simulator_process
+from chat4all.processes import addresses, config, data_folder, embedded, main, roles, simulator
+from chat4all.processes.addresses import Bound
+from chat4all.processes.config import Settings
+from chat4all.processes.process import Process
 from chat4all.telemetry import logs
 
-_PUBLIC: Final = 8000
-_INTERNAL: Final = 8002
+_PUBLIC_PORT: Final = 8000
 _DAMAGED: Final = ("not a database", "malformed")  # as SQLite says it
 
 
@@ -42,16 +42,18 @@ def run(
     logs.configure(settings.server.log_level)
     for section, host in (("SERVER", settings.server.host), ("INTERNAL", settings.internal.host)):
         embedded.check_loopback(host, f"CHAT4ALL_{section}__HOST")
-    with embedded.claimed(settings.embedded.data):
+    if settings.internal.port is None:
+        settings.internal.port = addresses.INTERNAL_PORT if settings.server.port == _PUBLIC_PORT else 0
+    with data_folder.claimed(settings.embedded.data):
         if fresh:
-            embedded.clear(settings.embedded.data)
-        listening = runtime.listen(settings.server.host, settings.server.port, "CHAT4ALL_SERVER__PORT")
-        beside = runtime.listen(settings.internal.host, _internal_port(settings), "CHAT4ALL_INTERNAL__PORT")
+            data_folder.clear(settings.embedded.data)
+        bound = addresses.bind(settings, roles.ALL, operations=False)
         try:
             with _phones(settings, wanted=phones, fresh=fresh) as settings.channels.simulator:
-                told = Addresses(_address(listening), _address(beside), settings.channels.simulator)
-                welcome(told, settings.embedded.data)
-                runtime.run(_serve(settings, listening, beside))
+                public, internal = bound[addresses.PUBLIC], bound[addresses.INTERNAL]
+                where = Addresses(addresses.url(public), addresses.url(internal), settings.channels.simulator)
+                welcome(where, settings.embedded.data)
+                main.until_end(_embedded(embedded.settings_of(settings), bound))
         except EngineUnavailableError as error:
             raise StartError(f"{error} (in {settings.embedded.data}). {advice(str(error))}") from error
 
@@ -64,30 +66,18 @@ def advice(fault: str) -> str:
 
 
 @contextlib.contextmanager
-def _phones(settings: config.Settings, *, wanted: bool, fresh: bool) -> Iterator[str]:
+def _phones(settings: Settings, *, wanted: bool, fresh: bool) -> Iterator[str]:
     """The address of a simulator: the one that is set, else one of our own, or nothing."""
-    if settings.channels.simulator or not wanted or os.environ.get(connecting.TELEGRAM):
+    if settings.channels.simulator or not wanted or os.environ.get(supervisor.TELEGRAM):
         yield settings.channels.simulator
         return
     data = settings.embedded.data / "simulator"
     port = settings.simulator.port if settings.server.port else 0
     log = settings.embedded.data / "simulator.log"
-    with simulator_process.simulating(port, data, log, fresh=fresh) as url:
+    with simulator.simulating(port, data, log, fresh=fresh) as url:
         yield url
 
 
-def _internal_port(settings: config.Settings) -> int:
-    if settings.internal.port is not None:
-        return settings.internal.port
-    return _INTERNAL if settings.server.port == _PUBLIC else 0
-
-
-async def _serve(settings: config.Settings, listening: socket.socket, beside: socket.socket) -> None:
-    system = embedded.Embedded(settings)
-    async with system.running() as app, runtime.Server(runtime.plain_config(system.internal())).serving(beside):
-        await runtime.serve(app, system.websockets, listening, system.loops, settings.server)
-
-
-def _address(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://{'localhost' if host == '127.0.0.1' else host}:{port}"
+async def _embedded(settings: Settings, bound: Bound) -> None:
+    """Engines are made in the loop that they are used in."""
+    await Process(embedded.engines(settings), settings, roles.ALL, bound).run(lambda: None)

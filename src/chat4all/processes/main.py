@@ -1,44 +1,66 @@
-"""A role's process, as apps/ starts it: settings from the environment, what is wrong in one sentence."""
+"""`chat4all run ROLE ...`: one process of distributed mode, from the environment to its exit code."""
 
+import asyncio
 import os
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
+import uvloop
+
 from chat4all.model.errors import StartError
-from chat4all.processes import config, roles, runtime
+from chat4all.processes import addresses, config, distributed, embedded
+from chat4all.processes.config import Settings
+from chat4all.processes.process import Process
+from chat4all.processes.roles import ALL
 from chat4all.telemetry import logs
 
-_STUCK: Final = 3.0  # seconds
+_STUCK_SECONDS: Final = 3.0
 # A thread of a driver that computes gives way to the loop after so many seconds; the usual 5 ms is the greater part of
 # what a round takes. https://docs.python.org/3/library/sys.html#sys.setswitchinterval
-_GIVES_WAY: Final = 0.0005
+_SWITCH_SECONDS: Final = 0.0005
 
 
-def main(name: str) -> None:
-    """Run until SIGINT or SIGTERM; a second one ends it at once."""
+def run(roles: Sequence[str], on_ready: Callable[[int], None]) -> None:
+    """Run until SIGINT or SIGTERM; a second one ends it at once. `on_ready` is told the port of health and metrics.
+
+    Raises StartError.
+    """
     os.umask(0o077)
-    sys.setswitchinterval(_GIVES_WAY)
-    code = 0
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    settings = config.load()
+    logs.configure(settings.server.log_level)
+    if settings.accounts.demo:
+        variable = "CHAT4ALL_ACCOUNTS__DEMO is set and CHAT4ALL_SERVER__HOST"
+        embedded.check_loopback(settings.server.host, variable)
+    until_end(_distributed([name for name in ALL if name in roles], settings, on_ready))
+
+
+def until_end(process: Coroutine[Any, Any, None]) -> None:
+    """Run a process's coroutine. Raises StartError for what it raises, also where a loop ended."""
     try:
-        settings = config.load()
-        logs.configure(settings.server.log_level)
-        runtime.run(_ending(roles.run(name, settings)))
-    except (StartError, RuntimeError) as error:
-        print(f"{name}: {error}", file=sys.stderr, flush=True)
-        code = 1
-    sys.exit(code)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_ending(process))
+    except RuntimeError as error:
+        raise StartError(str(error)) from error
 
 
-async def _ending(role: Coroutine[Any, Any, None]) -> None:
+async def _distributed(roles: Sequence[str], settings: Settings, on_ready: Callable[[int], None]) -> None:
+    """Engines are made in the loop that they are used in."""
+    bound = addresses.bind(settings, roles, operations=True)
+    process = Process(distributed.engines(settings, "+".join(roles)), settings, roles, bound)
+    await process.run(lambda: on_ready(bound[addresses.OPERATIONS].getsockname()[1]))
+
+
+async def _ending(process: Coroutine[Any, Any, None]) -> None:
     """All of ours is closed after it. Then the loop and the interpreter wait for threads, of which one may wait for a
     database that hangs: not for long."""
     code = 1
     try:
-        await role
+        await process
         code = 0
     finally:
-        late = threading.Timer(_STUCK, os._exit, [code])
+        late = threading.Timer(_STUCK_SECONDS, os._exit, [code])
         late.daemon = True
         late.start()

@@ -15,7 +15,8 @@ from chat4all.directory.settings import DirectorySettings
 from chat4all.directory.sql import migrations
 from chat4all.drivers.outage import Outage
 from chat4all.futures import seen
-from chat4all.model.errors import EngineUnavailableError
+from chat4all.model.engines import Description
+from chat4all.model.errors import EngineUnavailableError, NotMigratedError
 
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
@@ -88,24 +89,23 @@ class Sql:
         if self._engine.dialect.name == "sqlite":
             await self.migrate()
 
-    async def migrate(self) -> None:
-        """Bring the schema up to date. Raises EngineUnavailableError."""
+    async def migrate(self) -> str:
+        before, newest = await self.read(migrations.revisions)
         await self._run(lambda: migrations.upgrade(self._engine), seconds=_SCHEMA)
+        return f"schema {newest}" + ("" if before == newest else f", was {before or 'empty'}")
 
-    async def schema(self) -> tuple[str | None, str]:
-        """The version of the schema that is there, and the one that is wanted."""
-        return await self.read(migrations.revisions)
+    async def check(self) -> None:
+        there, newest = await self.read(migrations.revisions)
+        if there != newest:
+            raise NotMigratedError(f"The directory's schema is {there or 'empty'}, and {newest} is wanted")
 
-    async def clock(self) -> float:
-        """What time the server has, in seconds since 1970."""
-        query = "SELECT extract(epoch FROM clock_timestamp())"
-        return float(await self.read(lambda connection: connection.exec_driver_sql(query).scalar_one()))
-
-    async def server(self) -> str:
-        """What the database says it is."""
+    async def describe(self) -> Description:
         name = self._engine.dialect.name
-        query = "SELECT sqlite_version()" if name == "sqlite" else "SELECT version()"
-        return f"{name} {await self.read(lambda connection: connection.exec_driver_sql(query).scalar_one())}"
+        if name == "sqlite":
+            return Description(f"SQLite {sqlite3.sqlite_version}, {self._engine.url.database}")
+        query = "SELECT version(), extract(epoch FROM clock_timestamp())"
+        version, clock = await self.read(lambda connection: tuple(connection.exec_driver_sql(query).one()))
+        return Description(f"{name} {version}", float(clock))
 
     async def close(self) -> None:
         """Close the connections and stop the threads."""

@@ -22,10 +22,11 @@ from chat4all.log.kafka import connection as kafka_connection
 from chat4all.log.kafka.connection import Starts, bounded
 from chat4all.log.kafka.consumer import KafkaConsumer, log_record, stop
 from chat4all.log.kafka.producer import Producer
-from chat4all.log.kafka.topics import TopicInfo, topic_info
+from chat4all.log.kafka.topics import TopicInfo, copies, topic_info
 from chat4all.log.port import Appended, Entry, LogRecord, Topic, traced
 from chat4all.log.settings import KafkaSettings
-from chat4all.model.errors import EngineUnavailableError
+from chat4all.model.engines import Description
+from chat4all.model.errors import EngineUnavailableError, NotMigratedError
 
 _STOPS: Final = 3.0  # seconds in which what is on its way may arrive when the log is closed
 _NEEDED: Final = {"min.insync.replicas": None}  # the one configuration that is asked for
@@ -33,10 +34,11 @@ _MADE: Final = 0.05  # seconds between looks whether a topic that was made can b
 
 
 class KafkaLog:
-    """Topics, partitions and groups on a Kafka cluster."""
+    """Topics, partitions and groups on a Kafka cluster. `topics`: those that every installation has."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, topics: Sequence[Topic] = ()) -> None:
         self._settings = settings
+        self._topics = topics
         self._arguments = kafka_connection.arguments(settings)
         self._outage = Outage("Kafka")
         self._starts = Starts()
@@ -48,6 +50,27 @@ class KafkaLog:
 
     async def open(self) -> None:
         """Nothing yet: it connects when it is first used."""
+
+    async def migrate(self) -> str:
+        await self.create(self._topics)
+        return f"topics {', '.join(topic.name for topic in self._topics)}"
+
+    async def check(self) -> None:
+        for topic in self._topics:
+            if not await self.partitions(topic.name):
+                raise NotMigratedError(f"There is no topic {topic.name}")
+
+    async def describe(self) -> Description:
+        """Kafka's protocol names no release; what counts is how it keeps the topics."""
+        told = []
+        for topic in self._topics:
+            kept = await self._kept(topic.name)
+            told.append(copies(topic.name, *kept, self._settings) if kept else f"{topic.name} is not there yet")
+        return Description(f"Kafka: {'; '.join(told)}")
+
+    async def trim(self) -> int:
+        """Nothing: the brokers let go of old records by themselves."""
+        return 0
 
     async def close(self) -> None:
         """Leave the groups and disconnect."""
@@ -82,7 +105,7 @@ class KafkaLog:
             found = await self._asked(topic)
         return found.id if found else ""
 
-    async def kept(self, topic: str) -> tuple[TopicInfo, int] | None:
+    async def _kept(self, topic: str) -> tuple[TopicInfo, int] | None:
         """How a topic is kept, and how many copies an append needs. None: there is no such topic."""
         self._check_open()
         async with bounded(self._settings.request_seconds, self._outage), self._admin() as admin:

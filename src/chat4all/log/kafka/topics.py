@@ -13,6 +13,9 @@ from aiokafka.errors import LeaderNotAvailableError, NodeNotReadyError, UnknownT
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
+from chat4all.log.settings import KafkaSettings
+from chat4all.model.errors import StartError
+
 _KEY: Final = 3
 _VERSION: Final = 10
 _TEXT: Final = CompactString("utf-8")
@@ -29,6 +32,29 @@ class TopicInfo:
     copies: int
     in_sync: int
     brokers: int
+
+
+def copies(topic: str, found: TopicInfo, needed: int, settings: KafkaSettings) -> str:
+    """How a topic is kept, in a sentence. `needed`: copies that an append needs.
+
+    Raises StartError for a topic that is kept worse than it is to be, or cannot be appended to.
+    """
+    said = f"{topic} has {found.partitions} partitions, {found.copies} copies of each, {found.in_sync} in sync"
+    if found.in_sync < needed:
+        raise StartError(
+            f"{said}, and an append needs {needed}: brokers are away, or behind; {found.brokers} are there"
+        )
+    if found.copies < settings.replication:
+        raise StartError(
+            f"{said}, and CHAT4ALL_KAFKA__REPLICATION is {settings.replication}: have Kafka make more copies "
+            "(kafka-reassign-partitions), or say what is meant"
+        )
+    if needed < settings.min_insync_replicas:
+        raise StartError(
+            f"{said}, and an append needs {needed} where CHAT4ALL_KAFKA__MIN_INSYNC_REPLICAS is "
+            f"{settings.min_insync_replicas}: set the topic's min.insync.replicas (kafka-configs)"
+        )
+    return said
 
 
 class _Answer(Response):  # type: ignore[misc] # the library has no types

@@ -19,6 +19,7 @@ from redis.asyncio.client import Pipeline
 from chat4all.drivers.redis import RedisClient
 from chat4all.drivers.redis_settings import RedisSettings
 from chat4all.futures import cancelled
+from chat4all.model.engines import Description
 from chat4all.realtime.port import TTL, Push, Status
 from chat4all.realtime.redis.subscription import Subscription, encode
 
@@ -46,9 +47,18 @@ class RedisRealtime:
         """Disconnect."""
         await self._redis.close()
 
-    async def version(self) -> str:
-        """Of the server."""
-        return await self._redis.version()
+    async def open(self) -> None:
+        """Nothing yet: it connects when it is first used."""
+
+    async def migrate(self) -> str:
+        """Nothing: what is kept there is made when it is needed."""
+        return "nothing to make"
+
+    async def check(self) -> None:
+        """Nothing: what works while Redis is away goes on."""
+
+    async def describe(self) -> Description:
+        return await self._redis.describe()
 
     async def register(self, gateway: str, sessions: Mapping[str, str]) -> None:
         commands: list[Command] = []

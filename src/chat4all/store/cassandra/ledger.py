@@ -7,8 +7,10 @@ from typing import Any, Final
 import msgspec
 from cassandra.query import UNSET_VALUE
 
+from chat4all.model.engines import Description
 from chat4all.model.outbound import Attempt, Delivery, DeliveryWrite, ExternalMessage, Pending, Plan, Result
 from chat4all.store import encoding
+from chat4all.store.cassandra import schema
 from chat4all.store.cassandra.session import CassandraSession
 from chat4all.store.cassandra.statements import LEDGER, values
 from chat4all.store.columns import DELIVERIES
@@ -23,10 +25,22 @@ class CassandraLedger:
     """The tables in a keyspace."""
 
     def __init__(self, settings: CassandraSettings) -> None:
+        self._settings = settings
         self._session = CassandraSession(settings, LEDGER, purpose="ledger")
 
     async def open(self) -> None:
         """Nothing yet: it connects when it is first used."""
+
+    async def migrate(self) -> str:
+        applied = await schema.migrated(self._settings)
+        return ", ".join(applied) or "up to date"
+
+    async def check(self) -> None:
+        """A keyspace or table that is missing counts as an engine that is away."""
+        await self.plans(["-"])
+
+    async def describe(self) -> Description:
+        return Description(f"Cassandra {await self._session.release()}")
 
     async def close(self) -> None:
         """Disconnect."""

@@ -1,5 +1,6 @@
 """Making the store's schema on Cassandra, and bringing it up to date: a file of `migrations/` once each, in order."""
 
+import asyncio
 import importlib.resources
 import re
 from collections.abc import Iterator
@@ -7,11 +8,20 @@ from typing import Final
 
 from cassandra.cluster import Session
 
-from chat4all.store.cassandra.session import cluster_of
+from chat4all.model.errors import EngineUnavailableError
+from chat4all.store.cassandra.session import AWAY, cluster_of
 from chat4all.store.settings import CassandraSettings
 
 _SLOW: Final = 60.0  # seconds that a change of the schema may take
 _APPLIED: Final = "CREATE TABLE IF NOT EXISTS schema_versions (version text PRIMARY KEY)"
+
+
+async def migrated(settings: CassandraSettings) -> list[str]:
+    """As `migrate`, in a thread. Raises EngineUnavailableError."""
+    try:
+        return await asyncio.to_thread(migrate, settings)
+    except AWAY as error:
+        raise EngineUnavailableError("store", str(error)) from error
 
 
 def migrate(settings: CassandraSettings) -> list[str]:

@@ -68,6 +68,10 @@ class CassandraSession:
         if self._cluster is not None:
             await asyncio.to_thread(self._cluster.shutdown)
 
+    async def release(self) -> str:
+        """Which Cassandra the node is that answers."""
+        return str((await self.run("release"))[0][0])
+
     async def run(self, name: str, *values: object) -> list[tuple[Any, ...]]:
         """Execute one statement."""
         await self._ready()

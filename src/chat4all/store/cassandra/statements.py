@@ -31,6 +31,8 @@ def _cursor(column: str) -> str:
 
 _PAGE: Final = "conversation_id = ? AND bucket = ? AND seq > ? AND seq < ?"
 
+_RELEASE: Final = {"release": "SELECT release_version FROM system.local"}
+
 STORE: Final[Mapping[str, str]] = {
     "put_message": _put(MESSAGES, "bucket"),
     "put_index": _put(INDEX),
@@ -39,7 +41,7 @@ STORE: Final[Mapping[str, str]] = {
     "put_receipt": _put(RECEIPTS),
     "put_delivered": _cursor("delivered_seq"),
     "put_read": _cursor("read_seq"),
-    "version": "SELECT release_version FROM system.local",
+    **_RELEASE,
     "head": _get(HEADS, "conversation_id = ?"),
     "index": _get(INDEX, "message_id = ?"),
     "rows": _get(MESSAGES, "conversation_id = ? AND bucket = ? AND seq IN ?"),
@@ -59,6 +61,7 @@ STORE: Final[Mapping[str, str]] = {
 }
 
 LEDGER: Final[Mapping[str, str]] = {
+    **_RELEASE,
     "put_delivery": _put(DELIVERIES),
     "deliveries": _get(DELIVERIES, "record_id = ?"),
     "plan": "INSERT INTO plans (record_id, plan) VALUES (?, ?) IF NOT EXISTS",

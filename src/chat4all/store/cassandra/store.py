@@ -9,8 +9,10 @@ from typing import Any, Final
 from cassandra.query import UNSET_VALUE
 
 from chat4all.model.delivery import Cursor
+from chat4all.model.engines import Description
 from chat4all.model.rows import Answered, Change, CursorWrite, Head, IndexEntry, Reached, Row, TimelineEntry
 from chat4all.store import encoding
+from chat4all.store.cassandra import schema
 from chat4all.store.cassandra.session import CassandraSession
 from chat4all.store.cassandra.statements import ANSWERED_SECONDS, BUCKET, STORE, values
 from chat4all.store.columns import HEADS, INDEX, MESSAGES, RECEIPTS, TIMELINE
@@ -26,19 +28,27 @@ class CassandraStore:
     """The tables in a keyspace. `clock`: seconds since 1970, only for how long Idempotency-Keys are remembered."""
 
     def __init__(self, settings: CassandraSettings, *, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
         self._session = CassandraSession(settings, STORE, purpose="store")
         self._clock = clock
 
     async def open(self) -> None:
         """Nothing yet: it connects when it is first used."""
 
+    async def migrate(self) -> str:
+        applied = await schema.migrated(self._settings)
+        return ", ".join(applied) or "up to date"
+
+    async def check(self) -> None:
+        """A keyspace or table that is missing counts as an engine that is away."""
+        await self.heads(["-"])
+
+    async def describe(self) -> Description:
+        return Description(f"Cassandra {await self._session.release()}")
+
     async def close(self) -> None:
         """Disconnect."""
         await self._session.close()
-
-    async def version(self) -> str:
-        """Of the node that answers."""
-        return str((await self._session.run("version"))[0][0])
 
     def stamp(self, position: int) -> int:
         """The timestamp of a router's write: the record's position, never the time of day."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from chat4all.drivers.sqlite import Database
+from chat4all.model.engines import Description
 from chat4all.model.outbound import (
     Attempt,
     Delivery,
@@ -57,6 +58,16 @@ class EmbeddedLedger:
     async def open(self) -> None:
         """Open or make the file. Raises EngineUnavailableError."""
         self._database.open()
+
+    async def migrate(self) -> str:
+        """Nothing: `open` does it."""
+        return "up to date"
+
+    async def check(self) -> None:
+        self._database.check_open()
+
+    async def describe(self) -> Description:
+        return Description(f"SQLite {sqlite3.sqlite_version}, {self._database.path}")
 
     async def close(self) -> None:
         """Finish what is being written and let go of the file."""

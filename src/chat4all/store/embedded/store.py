@@ -10,6 +10,7 @@ import msgspec
 
 from chat4all.drivers.sqlite import Database
 from chat4all.model.delivery import Cursor
+from chat4all.model.engines import Description
 from chat4all.model.rows import Answered, Change, CursorWrite, Head, IndexEntry, Reached, Row, TimelineEntry
 from chat4all.store import columns, encoding
 from chat4all.store.columns import CURSORS, HEADS, INDEX, MESSAGES, RECEIPTS, TIMELINE, Write
@@ -38,6 +39,16 @@ class EmbeddedStore:
     async def open(self) -> None:
         """Open or make the file. Raises EngineUnavailableError."""
         self._database.open()
+
+    async def migrate(self) -> str:
+        """Nothing: `open` does it."""
+        return "up to date"
+
+    async def check(self) -> None:
+        self._database.check_open()
+
+    async def describe(self) -> Description:
+        return Description(f"SQLite {sqlite3.sqlite_version}, {self._database.path}")
 
     async def close(self) -> None:
         """Finish what is being written and let go of the file."""

@@ -43,7 +43,7 @@ class Connection(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Ports:
+class SessionServices:
     """`reads` is held while a session reads what it begins with: thousands that come back at once take turns."""
 
     store: Store

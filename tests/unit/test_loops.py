@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from chat4all import futures
 from chat4all.directory.sql.engine import Sql
 from chat4all.drivers.redis_settings import RedisSettings
-from chat4all.processes.runtime import Loops
+from chat4all.processes.loops import Loops
 from chat4all.realtime.redis.realtime import RedisRealtime
 from chat4all.realtime.redis.subscription import Subscription
 

@@ -1,0 +1,62 @@
+"""The API: REST, the internal API, the outbox's relay, and what is done once an hour."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from chat4all.accounts.shared_tokens import SharedTokens
+from chat4all.api import app, internal
+from chat4all.connectors.supervisor import registration
+from chat4all.model.errors import EngineUnavailableError, Refusal, StartError
+from chat4all.processes import addresses
+
+if TYPE_CHECKING:
+    from chat4all.processes.engines import Engines
+    from chat4all.processes.process import Process
+
+_logger = logging.getLogger(__name__)
+
+_HOUR_SECONDS: Final = 3600.0
+_EVENT_RETENTION_MS: Final = 35 * 86_400_000  # what a provider told before that, it does not tell again
+
+
+class Api:
+    """See chat4all.processes.roles.Role."""
+
+    def __init__(self, process: "Process") -> None:
+        tokens = process.settings.internal.token_file
+        if tokens is None:
+            raise StartError("The internal API needs its tokens: set CHAT4ALL_INTERNAL__TOKEN_FILE.")
+        self._process = process
+        self.internal = internal.create(registration(process.engines), SharedTokens(tokens))
+        process.on_outbox_change = process.services.relay.kick
+
+    async def start(self, epoch: int) -> None:
+        _ = epoch
+        self._process.loops.start("outbox", self._process.services.relay.run())
+        self._process.loops.start("retention", _forget(self._process.engines))
+
+    async def serve(self) -> None:
+        """The port of the API is the gateway's and the connectors' too where they are in the same process."""
+        process = self._process
+        services = process.services.of_endpoints(process.operations, hooks=process.hooks or _no_hooks)
+        await process.serve_plain(self.internal, addresses.INTERNAL)
+        await process.serve(app.create(services, process.engines.traces), addresses.PUBLIC, process.websockets)
+
+
+async def _forget(engines: "Engines") -> None:
+    """Once an hour, let go of records that are old and read, and of events that no provider tells again."""
+    while True:
+        try:
+            await engines.log.trim()
+            await engines.channels.forget_events(before=int(time.time() * 1000) - _EVENT_RETENTION_MS)
+        except EngineUnavailableError as error:
+            _logger.warning("Old records and events stay for now: %s", error)
+        await asyncio.sleep(_HOUR_SECONDS)
+
+
+async def _no_hooks(channel: str, uid: str, headers: Mapping[str, str], body: bytes) -> None:
+    _ = channel, uid, headers, body
+    raise Refusal("not-found", "Providers post to connectors, not here.")

@@ -1,0 +1,42 @@
+"""The router: sequences what was accepted, stores it, tells whoever is there, and plans what goes out."""
+
+from typing import TYPE_CHECKING
+
+from chat4all.routing import router
+from chat4all.routing.dispatch import Dispatch
+
+if TYPE_CHECKING:
+    from chat4all.processes.process import Process
+
+
+class Router:
+    """See chat4all.processes.roles.Role."""
+
+    def __init__(self, process: "Process") -> None:
+        self._process = process
+
+    async def start(self, epoch: int) -> None:
+        process, engines = self._process, self._process.engines
+        dispatch = Dispatch(
+            log=engines.log,
+            store=engines.store,
+            ledger=engines.ledger,
+            directory=engines.directory,
+            channels=engines.channels,
+        )
+        made = router.Router(
+            log=engines.log,
+            store=engines.store,
+            directory=engines.directory,
+            realtime=engines.realtime,
+            dispatch=dispatch,
+            metrics=engines.metrics,
+            epoch=epoch,
+            settings=process.settings.routing,
+            traces=engines.traces,
+        )
+        process.checks["partitions"] = lambda: "; ".join(made.stopped.values()) or None
+        process.loops.start("router", made.run(), ends=made.end)
+
+    async def serve(self) -> None:
+        """Nobody comes to it."""
