@@ -1,6 +1,5 @@
 """chat4all demo: starts a server, tells the story, stops it."""
 
-import asyncio
 import tempfile
 from pathlib import Path
 
@@ -29,14 +28,14 @@ def run(as_json: Json = False) -> None:
     Example: chat4all demo
     """
     console = lines()
-    with termination.orderly(), tempfile.TemporaryDirectory(prefix="chat4all-demo-") as folder:
+    with termination.orderly() as run_to_end, tempfile.TemporaryDirectory(prefix="chat4all-demo-") as folder:
         log = Path(folder) / "server.log"
         server = Server(Path(folder) / "data", log)
         try:
             teller = _emitted if as_json else printed(console)
-            asyncio.run(Story(server, teller).tell())
+            run_to_end(Story(server, teller).tell())
             with simulating(0, Path(folder) / "simulator", Path(folder) / "simulator.log") as url:
-                asyncio.run(TelegramStory(server, url, teller).tell())
+                run_to_end(TelegramStory(server, url, teller).tell())
         except (UnseenError, AnswerError, TimeoutError) as error:
             _unseen(console, str(error) or "not seen in time", log, as_json=as_json)
             raise typer.Exit(1) from error

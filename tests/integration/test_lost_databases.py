@@ -1,4 +1,4 @@
-"""A start on a data folder that lacks something it had: refused with what to do, and nothing is accepted into nothing."""
+"""A start on a data folder that lacks something it had is refused with what to do: nothing is accepted into nothing."""
 
 import shutil
 

@@ -1,6 +1,5 @@
 """`python -m chat4all_devtools.stack.demo`: the demo's stories, on real engines of their own. `make demo-stack`."""
 
-import asyncio
 import shutil
 import sys
 import tempfile
@@ -23,11 +22,11 @@ from chat4all_devtools.telegram_story import TelegramStory
 
 def main() -> int:
     """Tell them; 0 if every step was seen. Nothing stays, also where it is told to end."""
-    with termination.orderly():
-        return tell()
+    with termination.orderly() as run:
+        return tell(run)
 
 
-def tell() -> int:
+def tell(run: termination.Run) -> int:
     """Tell them on a stack of their own; 0 if every step was seen."""
     quiet()
     console = Console(highlight=False)
@@ -39,9 +38,9 @@ def tell() -> int:
         up(stack, free=True)
         roles = Roles(stack, folder / "roles")
         roles.migrate()
-        asyncio.run(Story(roles, printed(console)).tell())
+        run(Story(roles, printed(console)).tell())
         with simulating(0, folder / "simulator", folder / "simulator.log") as url:
-            asyncio.run(TelegramStory(roles, url, printed(console)).tell())
+            run(TelegramStory(roles, url, printed(console)).tell())
     except (StackError, StartError, UnseenError, AnswerError, TimeoutError) as error:
         console.print(f"✗ {str(error) or 'not seen in time'}", style="red", markup=False)
         for log in sorted((folder / "roles").glob("*.log")):

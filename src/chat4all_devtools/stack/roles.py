@@ -21,7 +21,6 @@ from chat4all_devtools.server import posted
 from chat4all_devtools.stack.engine import LOOK, StackError, need
 from chat4all_devtools.stack.stack import Stack
 
-_ROOT: Final = Path(__file__).resolve().parents[3]
 # Deadlines are for faults: a machine may be ten times slower than usual.
 _STARTS: Final = 600.0  # seconds; a process that has ended is not waited for
 _STOPS: Final = (
@@ -130,7 +129,7 @@ class Roles:
         }
         if role.name == "api1":
             own["CHAT4ALL_INTERNAL__PORT"] = str(self.internal)
-        self._spawn(role.name, [sys.executable, "-m", f"apps.{role.role}"], own)
+        self._spawn(role.name, [sys.executable, "-m", "chat4all", "run", role.role], own)
 
     def supervise(self) -> None:
         """Start again what has ended, for ever."""
@@ -185,7 +184,6 @@ class Roles:
         with self.log(name).open("ab") as log:
             self._running[name] = subprocess.Popen(
                 command,
-                cwd=_ROOT,
                 env={**self._environment, **self._more, **(more or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -199,7 +197,7 @@ class Roles:
         """Run a command of ours with the settings of this system, and perhaps others. It has time."""
         command = [sys.executable, "-m", "chat4all", *arguments]
         given = {**_PATIENT, **self._environment, **self._more, **(environment or {})}
-        return subprocess.run(command, cwd=_ROOT, env=given, capture_output=True, text=True, check=False)
+        return subprocess.run(command, env=given, capture_output=True, text=True, check=False)
 
     def _proxy(self) -> str:
         lines = [_HAPROXY.format(port=self.port)]
