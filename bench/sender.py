@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import aiohttp
 import msgspec
 
 from bench import load
@@ -86,13 +86,13 @@ async def connector(folder: Path, files: Path, chats: list[int]) -> float:
 async def bare(url: str, token: str, chats: list[int]) -> float:
     """Seconds of the same calls."""
     gate = asyncio.Semaphore(_AT_ONCE)
-    limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=_AT_ONCE)
-    async with httpx.AsyncClient(base_url=url, trust_env=False, limits=limits) as client:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_AT_ONCE)) as session:
 
         async def send(number: int, chat: int) -> None:
             async with gate:
                 body = {"chat_id": chat, "text": load.content(number)}
-                answer: dict[str, Any] = (await client.post(f"/bot{token}/sendMessage", json=body)).json()
+                async with session.post(f"{url}/bot{token}/sendMessage", json=body) as response:
+                    answer: dict[str, Any] = await response.json()
                 if not answer["ok"]:
                     raise RuntimeError(str(answer))
 

@@ -92,7 +92,8 @@ ILLEGAL = {
 
 def lint(root: Path) -> subprocess.CompletedProcess[str]:
     """As `make lint` does it, on this tree."""
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--config", root / "pyproject.toml"]
+    program = str(Path(sys.executable).with_name("lint-imports"))
+    command = [program, "--no-cache", "--config", str(root / "pyproject.toml")]
     environment = {**os.environ, "PYTHONPATH": str(root / "src"), "COLUMNS": "200"}
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 

@@ -2,15 +2,17 @@
 
 import asyncio
 import time
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
-import httpx
+import msgspec
 
 from chat4all.channels.kit.manifest import Manifest
 from chat4all.channels.kit.resource import GROUP, ChannelConnector
 from chat4all.connectors.files import Wanted
 from chat4all.connectors.settings import ChannelsSettings
 from chat4all.directory.channels import Link
+from chat4all.drivers.http import BadAddressError, HttpPool, NoAnswerError, NotSentError
 from chat4all.model.errors import StartError
 from chat4all.model.ids import new_id
 
@@ -18,8 +20,9 @@ BOT: Final = "support_bot"
 PHONE: Final = "bruno"
 NAME: Final = "simulator"
 
-_PATIENCE: Final = 15.0  # seconds until it answers, at most
-_AGAIN: Final = 0.1
+_START_SECONDS: Final = 15.0  # until it answers, at most
+_ANSWER_SECONDS: Final = 5.0
+_RETRY_SECONDS: Final = 0.1
 
 
 class Met(NamedTuple):
@@ -35,19 +38,15 @@ async def meet(url: str) -> Met:
 
     Raises StartError where nothing answers, or what answers is no simulator.
     """
-    began = time.monotonic()
-    async with httpx.AsyncClient(base_url=url.rstrip("/"), timeout=5, trust_env=False) as client:
-        while True:
-            try:
-                return await _meet(client, url)
-            except httpx.TransportError as error:
-                if time.monotonic() - began > _PATIENCE:
-                    fault = f"No simulator answers at {url}: {error}. Start one: chat4all simulator"
-                    raise StartError(fault) from error
-                await asyncio.sleep(_AGAIN)
-            except (httpx.HTTPStatusError, httpx.InvalidURL, ValueError, KeyError) as error:
-                fault = f"What answers at {url} is no simulator: {error}. See CHAT4ALL_CHANNELS__SIMULATOR."
-                raise StartError(fault) from error
+    async with HttpPool(url, answer_seconds=_ANSWER_SECONDS) as pool:
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                return await _meet(pool, url)
+        except (BadAddressError, LookupError, ValueError) as error:
+            fault = f"What answers at {url} is no simulator: {error}. See CHAT4ALL_CHANNELS__SIMULATOR."
+            raise StartError(fault) from error
+        except TimeoutError as error:
+            raise StartError(f"No simulator answers at {url}. Start one: chat4all simulator") from error
 
 
 def connector(met: Met, settings: ChannelsSettings, manifest: Manifest) -> Wanted:
@@ -82,16 +81,24 @@ def link(met: Met) -> Link:
     )
 
 
-async def _meet(client: httpx.AsyncClient, url: str) -> Met:
-    token = (await _control(client, "PUT", f"/bots/{BOT}", {}))["token"]
-    phone = (await _control(client, "PUT", f"/phones/{PHONE}", {"first_name": PHONE.capitalize()}))["id"]
+async def _meet(pool: HttpPool, url: str) -> Met:
+    token = (await _control(pool, "PUT", f"/bots/{BOT}", {}))["token"]
+    phone = (await _control(pool, "PUT", f"/phones/{PHONE}", {"first_name": PHONE.capitalize()}))["id"]
     chat = f"/phones/{PHONE}/chats/{BOT}"
-    if not await _control(client, "GET", chat):
-        await _control(client, "POST", f"{chat}/messages", {"text": "/start"})
+    if not await _control(pool, "GET", chat):
+        await _control(pool, "POST", f"{chat}/messages", {"text": "/start"})
     return Met(url.rstrip("/"), str(token), int(phone))
 
 
-async def _control(client: httpx.AsyncClient, verb: str, path: str, body: object = None) -> Any:
-    answer = await client.request(verb, f"/control/telegram{path}", json=body)
-    answer.raise_for_status()
-    return answer.json()
+async def _control(pool: HttpPool, method: str, path: str, body: object = None) -> Any:
+    """The JSON that the control API answers; it is asked again while nothing answers. Raises LookupError for a refusal,
+    ValueError for what is no JSON."""
+    while True:
+        try:
+            answer = await pool.request(method, f"/control/telegram{path}", body)
+        except (NotSentError, NoAnswerError):
+            await asyncio.sleep(_RETRY_SECONDS)
+            continue
+        if answer.status != HTTPStatus.OK:
+            raise LookupError(f"it answered {answer.status} to {method} {path}")
+        return msgspec.json.decode(answer.body)

@@ -5,12 +5,11 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
-import httpx
 import msgspec
 
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.events import AnyEvent
-from chat4all.channels.kit.http import Client
+from chat4all.channels.kit.http import Answer, Client
 from chat4all.channels.kit.port import Account, Page, Part, Post, Registration
 from chat4all.channels.telegram import Config, Credentials, payloads, refusals, updates
 
@@ -113,14 +112,14 @@ class TelegramChannel:
         """The result of a call. Raises ChannelError."""
         response = await self._client.post(self._path + method, body, seconds=seconds)
         try:
-            answer = msgspec.json.decode(response.content, type=payloads.Answer)
+            answer = msgspec.json.decode(response.body, type=payloads.Answer)
             if answer.ok:
                 return msgspec.json.decode(answer.result, type=result)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise _without_json(response) from None
-        raise refusals.meaning(response.status_code, answer)
+        raise refusals.meaning(response.status, answer)
 
 
-def _without_json(response: httpx.Response) -> errors.ChannelError:
+def _without_json(response: Answer) -> errors.ChannelError:
     """An answer that is not the Bot API's: a proxy's page, or one that was cut. What became of the call is unknown."""
-    return errors.UnknownOutcomeError(f"Telegram answered {response.status_code} with what is not its JSON.")
+    return errors.UnknownOutcomeError(f"Telegram answered {response.status} with what is not its JSON.")

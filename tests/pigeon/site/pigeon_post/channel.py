@@ -67,16 +67,16 @@ class Pigeon:
 
     async def _call(self, path: str, body: object) -> Any:
         answer = await self._client.post(path, body, headers={"X-Ring": self._ring})
-        if answer.status_code == 401:
+        if answer.status == 401:
             raise errors.CredentialsError("The loft does not know this ring.")
-        if answer.status_code == 429:
+        if answer.status == 429:
             raise errors.ThrottledError("The pigeons are tired.", 5.0)
-        if answer.status_code == 404:
+        if answer.status == 404:
             raise errors.RecipientError("Nobody lives there.", "NotFound")
-        if answer.status_code != 200:
-            raise errors.UnknownOutcomeError(f"The loft answered {answer.status_code}.")
+        if answer.status != 200:
+            raise errors.UnknownOutcomeError(f"The loft answered {answer.status}.")
         try:
-            return msgspec.json.decode(answer.content)
+            return msgspec.json.decode(answer.body)
         except msgspec.DecodeError:
             raise errors.UnknownOutcomeError("The loft answered with what is no JSON.") from None
 
