@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import random
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Self
@@ -11,11 +10,14 @@ from typing import Any, Self
 import httpx
 import websockets
 
+from chat4all.backoff import Backoff
+
 DEFAULT_URL = "http://localhost:8000"
-DEMO_PASSWORD = "demo"  # noqa: S105 - public, see wiring
-_AGAIN = 0.2  # seconds until a first reconnection; doubles up to _LONGEST
-_LONGEST = 5.0
-_TRIES = 4
+DEMO_PASSWORD = "demo"  # noqa: S105 - public: it is in the README
+
+_FIRST_RETRY_SECONDS = 0.2
+_MAX_RETRY_SECONDS = 5.0
+_MAX_TRIES = 4
 _PASSES = {0, 502, 503, 504}  # no answer, or that of a proxy whose servers are away, or theirs that an engine is
 
 Frame = dict[str, Any]
@@ -96,13 +98,14 @@ class Client:
     async def post(self, conversation_id: str, content: str, *, key: str | None = None) -> str:
         """Post a message; its id. Sent again under the same key while the server cannot be reached, a few times."""
         key, body = key or str(uuid.uuid4()), {"chat_id": conversation_id, "content": content}
-        for turn in range(_TRIES):
+        backoff = Backoff(_FIRST_RETRY_SECONDS, _MAX_RETRY_SECONDS)
+        for turn in range(_MAX_TRIES):
             try:
                 return str((await self.call("POST", "/v1/messages", body, key=key)).json()["message_id"])
             except AnswerError as error:
-                if error.status not in (0, 503) or turn == _TRIES - 1:
+                if error.status not in (0, 503) or turn == _MAX_TRIES - 1:
                     raise
-            await asyncio.sleep(_AGAIN * 2**turn)
+            await asyncio.sleep(backoff.failed())
         raise AssertionError  # the last turn returns or raises
 
     @contextlib.asynccontextmanager
@@ -123,14 +126,14 @@ class Client:
 
         What is too much to be pushed (resync) is read page by page. Raises AnswerError when the server refuses.
         """
-        wait = _AGAIN
+        backoff = Backoff(_FIRST_RETRY_SECONDS, _MAX_RETRY_SECONDS)
         while True:
             try:
                 async with self.listening() as socket:
                     await socket.say({"type": "resume", "cursors": cursors})
                     while True:
                         frame = await socket.hear()
-                        wait = _AGAIN
+                        backoff.succeeded()
                         missed = self._missed(frame, cursors) if frame["type"] == "resync" else _just(frame)
                         async for one in missed:
                             if _is_new(one, cursors):
@@ -140,8 +143,7 @@ class Client:
                     raise
                 if isinstance(error, websockets.ConnectionClosed) and error.rcvd and error.rcvd.code == 4401:
                     self._token = ""
-                await asyncio.sleep(wait * random.SystemRandom().uniform(0.5, 1.0))  # not all at once
-                wait = min(wait * 2, _LONGEST)
+                await asyncio.sleep(backoff.failed())
 
     async def _missed(self, resync: Frame, cursors: dict[str, int]) -> AsyncIterator[Frame]:
         """The rows between what we have and where pushes go on, in the shape of frames."""

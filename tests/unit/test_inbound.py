@@ -45,7 +45,7 @@ class Desk:
             connector=TG,
             channel="telegram",
             inbox=inbox,
-            directory=self.channels,
+            channels=self.channels,
             ledger=self.ledger,
             log=self.log,
             say=self._say,

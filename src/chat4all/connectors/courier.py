@@ -6,12 +6,14 @@ and is told again, not done again.
 """
 
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final
 
+from cachetools import TTLCache
+
+from chat4all.backoff import Backoff
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.manifest import Capabilities
 from chat4all.channels.kit.port import Channel, Part
@@ -29,10 +31,10 @@ from chat4all.store.ledger import Ledger
 
 _log = logging.getLogger(__name__)
 
-_FIRST: Final = 1.0  # seconds until a first try again; it doubles
-_LONGEST: Final = 60.0
-_SLOWLY: Final = 30.0  # seconds at least, where the provider does not know the account
-_HOUR: Final = 3600.0
+_BACKOFF: Final = Backoff(first_seconds=1.0, max_seconds=60.0)
+_MENDING_SECONDS: Final = 30.0  # at least between tries, where somebody has to mend the account first
+_REACHED_SECONDS: Final = 3600.0  # for which it is not written down again that a conversation reached a chat
+_MAX_REACHED: Final = 100_000  # chats and conversations
 _GONE: Final = {"Blocked", "Deactivated", "NotFound", "NeverStarted", "Removed", "IsBot"}
 
 
@@ -48,7 +50,7 @@ class Courier:
         attempts: Attempts,
         ledger: Ledger,
         log: Log,
-        directory: ChannelDirectory,
+        channels: ChannelDirectory,
         limits: Limits,
         per_second: Rate | None = None,
         clock: Callable[[], float] = time.time,
@@ -59,14 +61,15 @@ class Courier:
         self._attempts = attempts
         self._ledger = ledger
         self._log = log
-        self._directory = directory
+        self._channels = channels
         self._limits = limits
         self._per_connector = per_second or capabilities.per_connector
         self._clock = clock
         self._early = EarlyReceipts(connector=connector, ledger=ledger, log=log)
         self._turns: set[str] = set()
         self._failures: dict[str, int] = {}  # in a row, by chat
-        self._reached: dict[tuple[str, str], float] = {}  # when it was last written down, by chat and conversation
+        # Which conversation is known to reach which chat.
+        self._reached: TTLCache[tuple[str, str], None] = TTLCache(_MAX_REACHED, _REACHED_SECONDS, timer=clock)
         self.problem = ""  # what stands in the way of everything, for a person
 
     async def take(self, record: AnyOutbound) -> float | None:
@@ -191,9 +194,7 @@ class Courier:
         if later.seconds is not None:
             return later.seconds
         failures = self._failures[chat] = self._failures.get(chat, 0) + 1
-        least = _SLOWLY if self.problem else 0.0
-        longest = max(least, min(_FIRST * 2.0 ** min(failures - 1, 10), _LONGEST))
-        return longest * random.SystemRandom().uniform(0.5, 1.0) + least / 2  # jitter
+        return _BACKOFF.wait(failures, least_seconds=_MENDING_SECONDS if self.problem else 0.0)
 
     async def _answered(self, record: outbound.Send) -> str | None:
         if record.answers is None or not self._can.quotes:
@@ -233,7 +234,7 @@ class Courier:
             return [known]
         if result.reason in _GONE and made.now:
             # A private chat's id is the person's, at every provider so far.
-            await self._directory.set_reachable(
+            await self._channels.set_reachable(
                 self._connector, record.destination, reachable=False, reason=result.reason
             )
         return []
@@ -251,12 +252,10 @@ class Courier:
     async def _note_reached(self, record: outbound.Send) -> None:
         """Which conversation reaches this chat, before it does: an answer may be quicker than what follows a call. Once
         an hour is enough."""
-        place, now = (record.destination, record.conversation_id), self._clock()
-        if now - self._reached.get(place, 0.0) > _HOUR:
-            await self._directory.reached(self._connector, *place, int(now * 1000))
-            if len(self._reached) > 100_000:
-                self._reached.clear()
-            self._reached[place] = now
+        place = record.destination, record.conversation_id
+        if place not in self._reached:
+            await self._channels.reached(self._connector, *place, int(self._clock() * 1000))
+            self._reached[place] = None
 
 
 def _added(record: outbound.Edit, part: int) -> DeliveryKey:

@@ -48,7 +48,7 @@ class Inbound:
         connector: str,
         channel: str,
         inbox: Sequence[str],
-        directory: ChannelDirectory,
+        channels: ChannelDirectory,
         ledger: Ledger,
         log: Log,
         say: Say,
@@ -59,7 +59,7 @@ class Inbound:
         self._connector = connector
         self._channel = channel
         self._inbox = tuple(inbox)
-        self._directory = directory
+        self._channels = channels
         self._ledger = ledger
         self._log = log
         self._say = say
@@ -87,13 +87,13 @@ class Inbound:
                 await self._revise(event)
             case Standing():
                 person, told = event.sender.external_id, (f"standing {event.event_id}", event.at)
-                await self._directory.set_reachable(
+                await self._channels.set_reachable(
                     self._connector, person, reachable=event.reachable, reason="Blocked", event=told
                 )
             case Progress():
                 await self.early.take(event)
             case Group():
-                if await self._directory.first_time(self._connector, f"group {event.chat}", event.at):
+                if await self._channels.first_time(self._connector, f"group {event.chat}", event.at):
                     await self._say(event.chat, _NO_GROUPS)
             case Unsupported():
                 self._leave(event.kind)
@@ -107,12 +107,12 @@ class Inbound:
     async def _receive(self, event: Received) -> None:
         command, _, code = event.text.partition(" ")
         if command == "/start":
-            await self._directory.set_reachable(self._connector, event.sender.external_id, reachable=True, reason="")
+            await self._channels.set_reachable(self._connector, event.sender.external_id, reachable=True, reason="")
             if code.strip():
                 await self._prove(event, code.strip())
             return
         quoted = await self._quoted(event)
-        placed = await self._directory.place(self._arrival(event, quoted), lambda made: self._created(event, made))
+        placed = await self._channels.place(self._arrival(event, quoted), lambda made: self._created(event, made))
         self._told()
         message_id = inbound_id(self._connector, event.event_id)
         answers = quoted is not None and quoted.conversation_id == placed.conversation_id
@@ -128,27 +128,25 @@ class Inbound:
         await self._know(event, placed.conversation_id, message_id)
         if placed.ambiguous and not placed.repeated:
             day = event.at // 86_400_000
-            if await self._directory.first_time(self._connector, f"which {event.chat} {day}", event.at):
+            if await self._channels.first_time(self._connector, f"which {event.chat} {day}", event.at):
                 await self._say(event.chat, _WHICH)
 
     async def _prove(self, event: Received, code: str) -> None:
         """Who shows a code proves that he is who somebody has said he is."""
-        link = await self._directory.prove_link(
-            self._connector, event.sender.external_id, code, since=event.at - _FRESH
-        )
+        link = await self._channels.prove_link(self._connector, event.sender.external_id, code, since=event.at - _FRESH)
         if link is not None:
             await self._say(event.chat, _LINKED.format(username=link.username))
             return
-        user = await self._directory.user_of(self._connector, event.sender.external_id)
+        user = await self._channels.user_of(self._connector, event.sender.external_id)
         # Whoever is somebody already has shown the code before, and is told nothing again.
         known = user is not None and not is_contact(user)
-        if not known and await self._directory.first_time(self._connector, f"code {event.event_id}", event.at):
+        if not known and await self._channels.first_time(self._connector, f"code {event.event_id}", event.at):
             await self._say(event.chat, _WRONG_CODE)
 
     async def _revise(self, event: Revised) -> None:
         """An edit of something that we do not know is an edit of nothing."""
         known = await self._ledger.external(self._connector, event.chat, [event.external_id])
-        username = await self._directory.user_of(self._connector, event.sender.external_id)
+        username = await self._channels.user_of(self._connector, event.sender.external_id)
         if event.external_id not in known or username is None:
             self._leave("edit of an unknown message")
             return

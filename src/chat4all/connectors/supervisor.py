@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from chat4all.backoff import Backoff
 from chat4all.channels.kit import errors, registry
 from chat4all.channels.kit.http import Client
 from chat4all.channels.kit.manifest import Manifest
@@ -39,10 +40,10 @@ _log = logging.getLogger(__name__)
 
 _UID: Final = uuid.UUID("4f6a2d80-3e17-5b9c-a2c4-8d1e5f7b0a36")  # the namespace of uids of connectors from files
 TELEGRAM: Final = "TELEGRAM_TOKEN"  # the variable that holds a bot's
-_LONGEST: Final = 300.0
-_AGAIN: Final = 5.0  # seconds until a connector that ended by a fault is started again
+_FIRST_RESTART_SECONDS: Final = 5.0  # until a connector that ended by a fault is started again
+_MAX_RESTART_SECONDS: Final = 300.0
+_STOP_SECONDS: Final = 12.0
 _FILE: Final = "file"  # who manages what stands in a file
-_STOPS: Final = 12.0
 
 
 class Engines(Protocol):
@@ -139,7 +140,7 @@ class Connecting:
             for task in tasks:
                 task.cancel()
             if tasks:
-                await asyncio.wait(tasks, timeout=_STOPS)
+                await asyncio.wait(tasks, timeout=_STOP_SECONDS)
 
     def status(self) -> Mapping[str, Any]:
         """How each that runs here is, by its id."""
@@ -158,13 +159,15 @@ class Connecting:
             raise Refusal("malformed", error.sentence) from error
 
     async def _keep(self, one: files.Wanted) -> None:
-        wait = _AGAIN
+        backoff = Backoff(_FIRST_RESTART_SECONDS, _MAX_RESTART_SECONDS)
         while True:
             began = time.monotonic()
             try:
                 await self._run(one)
             except Exception:  # noqa: BLE001 - one connector's fault must not end the others
-                wait = min(wait * 2, _LONGEST) if time.monotonic() - began < _LONGEST else _AGAIN
+                if time.monotonic() - began >= _MAX_RESTART_SECONDS:
+                    backoff.succeeded()
+                wait = backoff.failed()
                 _log.exception("Connector %s ended, and is started again in %.0f s", one.resource.id, wait)
                 fault = {"problem": "It ended by a fault, and is started again; the server's log says which."}
                 with contextlib.suppress(EngineUnavailableError):
@@ -203,7 +206,7 @@ class Connecting:
             ),
             ledger=engines.ledger,
             log=engines.log,
-            directory=engines.channels,
+            channels=engines.channels,
             limits=engines.limits,
             per_second=rate,
         )
@@ -211,7 +214,7 @@ class Connecting:
             connector=name,
             channel=one.manifest.name,
             inbox=spec.inbox.members,
-            directory=engines.channels,
+            channels=engines.channels,
             ledger=engines.ledger,
             log=engines.log,
             say=say,

@@ -107,7 +107,7 @@ class Hub:
             attempts=Attempts(self.ledger, lease_seconds=lease),
             ledger=self.ledger,
             log=self.log,
-            directory=self.channels,
+            channels=self.channels,
             limits=EmbeddedLimits(),
             per_second=Rate(1000, 1000),
         )
@@ -115,7 +115,7 @@ class Hub:
             connector=name,
             channel="telegram",
             inbox=["ana"],
-            directory=self.channels,
+            channels=self.channels,
             ledger=self.ledger,
             log=self.log,
             say=say,

@@ -57,7 +57,7 @@ class Desk:
             attempts=Attempts(self.ledger, lease_seconds=120.0, **options),
             ledger=self.ledger,
             log=self.log,
-            directory=self.directory,
+            channels=self.directory,
             limits=limits or EmbeddedLimits(),
             per_second=Rate(1000, 1000),
         )
