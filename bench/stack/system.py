@@ -54,10 +54,7 @@ async def begin(running: Roles, core: int | None, *names: str) -> Mapping[str, p
         for role in begun:
             running.begin(role)
     await asyncio.to_thread(running.wait, {role.name: role.health for role in begun})
-    return {
-        role.name: process.Process(running.process(role.name), port=role.port, log=running.log(role.name))
-        for role in begun
-    }
+    return {role.name: running.process(role.name) for role in begun}
 
 
 @contextlib.asynccontextmanager

@@ -35,8 +35,7 @@ class Hub(Server):
 
     def __init__(self, folder: Path, *program: str, data: Path | None = None) -> None:
         settings = {**UNLIMITED, "CHAT4ALL_CHANNELS__FOLDER": str(folder / "none")}
-        self.data = data or folder / "data"
-        super().__init__(self.data, folder / "server.log", settings, program or ("tests.chaos.killed",))
+        super().__init__(data or folder / "data", folder / "server.log", settings, program or ("tests.chaos.killed",))
         self.moves: Callable[[], object] = lambda: None
         self.still = _STILL
         self.up = asyncio.Event()
@@ -63,23 +62,21 @@ class Hub(Server):
         try:
             await asyncio.to_thread(self.start)
         except AnswerError:
-            if not self._process or self._process.returncode != -signal.SIGKILL or not death:
+            if self.process.exit_code != -signal.SIGKILL or not death:
                 raise  # else it has died while it did again what its last life had not committed
         if self._died:
             self.down.append((self._died, time.time()))
         self.up.set()
 
     async def _dead(self, death: str) -> None:
-        assert self._process is not None
-        process = self._process
         patience = Patience(self, f"dead at {death}", most=_MOVED)
-        while process.poll() is None:
+        while self.process.alive:
             await patience.wait()
         self._died = time.time()
         self.up.clear()
         self.deaths += 1
-        last = self._log.read_text(errors="replace").rstrip().rpartition("\n")[2]
-        assert (process.returncode, last) == (-signal.SIGKILL, f"KILLED at {death}"), last
+        last = self.process.log.read_text(errors="replace").rstrip().rpartition("\n")[2]
+        assert (self.process.exit_code, last) == (-signal.SIGKILL, f"KILLED at {death}"), last
 
     @property
     def steps(self) -> int:
@@ -88,8 +85,7 @@ class Hub(Server):
 
     def signal(self, what: signal.Signals) -> None:
         """Send a signal to the hub's process, which has to be running."""
-        assert self._process is not None
-        self._process.send_signal(what)
+        self.process.send_signal(what)
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until it holds. Fails when nothing at all has moved for long."""

@@ -54,7 +54,7 @@ def _sends(_line: object, request: Any) -> bool:
 def _is_left(connector: Any) -> bool:
     if connector._lanes.waiting <= len(connector._lanes._lanes):
         return False
-    with contextlib.closing(sqlite3.connect(connector._log._database._path)) as connection:
+    with contextlib.closing(sqlite3.connect(connector._log._database.path)) as connection:
         return bool(connection.execute(UNCOMMITTED).fetchone()[0] == 0)
 
 

@@ -140,7 +140,7 @@ def serving(folder: Path, **variables: str) -> Iterator[Server]:
 
 def log_of(server: Server) -> Path:
     """The file of all that it puts out."""
-    return server._log
+    return server.process.log
 
 
 @contextlib.contextmanager

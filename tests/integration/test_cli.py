@@ -309,10 +309,9 @@ def test_the_line_that_dev_prints_to_watch_it_arrive_works(server: Server) -> No
 
 def test_a_second_dev_on_the_same_data_is_refused(server: Server) -> None:
     """It names the folder and the process that has it; not even `--fresh` takes it away."""
-    data, process = server._data, server._process
-    assert process is not None
+    data = server.data
     sentence = refusal(chat4all("dev", "--port", "0", "--data", data, "--fresh"))
-    assert str(process.pid) in sentence
+    assert str(server.process.pid) in sentence
     assert data.name in sentence
     with client(server.url) as http:
         assert http.get("/v1/conversations").status_code == 200, "the first one goes on"

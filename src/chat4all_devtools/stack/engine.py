@@ -15,12 +15,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
+import psutil
+
 from chat4all_devtools.ports import free_port
 
 # Deadlines are for faults: what starts may be one of ten engines on a machine that is ten times slower than usual.
 _STARTS: Final = 600.0  # seconds that an engine gets to answer; one whose process has ended is not waited for
 _STOPS: Final = 120.0  # seconds until one that was told to end is killed
 LOOK: Final = 60.0  # seconds that one look may take: a login over TLS takes long where all start at once
+_CLOCK_SECONDS: Final = 2.0
 _HOST: Final = "127.0.0.1"
 
 
@@ -97,9 +100,11 @@ class Engine(abc.ABC):
         """Its process, if it runs: neither one that only waits to be collected nor another that has the number now."""
         try:
             pid, began = (self.folder / "pid").read_text().split()
+            seen = _began(int(pid))
         except (FileNotFoundError, ValueError):
             return None
-        return int(pid) if _began(int(pid)) == began else None
+        # The time is reckoned from the machine's start, of which its clock may think otherwise by now.
+        return int(pid) if seen is not None and abs(seen - float(began)) < _CLOCK_SECONDS else None
 
     @property
     def alive(self) -> bool:
@@ -186,21 +191,20 @@ def run(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str] | N
 def _family(pid: int) -> list[int]:
     """A process and all that came of it: PostgreSQL's have process groups of their own."""
     try:
-        found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
-        found = []
-    return [pid, *(one for child in found for one in _family(int(child)))]
+        return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    except psutil.NoSuchProcess:  # it has ended meanwhile
+        return [pid]
 
 
-def _began(pid: int) -> str | None:
-    """When a process was started, in ticks since the machine was; None: it has ended. man 5 proc_pid_stat."""
+def _began(pid: int) -> float | None:
+    """When a process was started, in seconds since 1970; None: it has ended."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        threads = list(Path(f"/proc/{pid}/task").iterdir())
-    except (FileNotFoundError, ProcessLookupError):
+        process = psutil.Process(pid)
+        # A killed one's threads end after it, and hold its locks meanwhile.
+        ended = process.status() in {psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD} and process.num_threads() <= 1
+        return None if ended else process.create_time()
+    except psutil.NoSuchProcess:
         return None
-    ended = fields[0] in "ZX" and len(threads) == 1  # a killed one's threads end after it, and hold its locks meanwhile
-    return None if ended else fields[19]
 
 
 def _check_free(title: str, port: int) -> None:

@@ -3,7 +3,6 @@
 Each has ports of its own; HAProxy has the public one and sends paths where an Ingress would.
 """
 
-import http.client
 import os
 import secrets
 import shutil
@@ -17,14 +16,15 @@ from typing import Final, NamedTuple
 
 from chat4all.client import AnswerError
 from chat4all_devtools.ports import free_port
-from chat4all_devtools.server import posted
-from chat4all_devtools.stack.engine import LOOK, StackError, need
+from chat4all_devtools.process import Process
+from chat4all_devtools.server import is_ready, posted
+from chat4all_devtools.stack.engine import StackError, need
 from chat4all_devtools.stack.stack import Stack
 
 # Deadlines are for faults: a machine may be ten times slower than usual.
-_STARTS: Final = 600.0  # seconds; a process that has ended is not waited for
-_STOPS: Final = (
-    300.0  # seconds until one that was told to end is killed: it finishes what it is at, and engines may hang
+_START_SECONDS: Final = 600.0  # a process that has ended is not waited for
+_STOP_SECONDS: Final = (
+    300.0  # until one that was told to end is killed: it finishes what it is at, and engines may hang
 )
 # Commands wait for engines as long as may be set: where all start at once, the first answers take long.
 _PATIENT: Final = {
@@ -76,7 +76,7 @@ class Roles:
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
         self._more: dict[str, str] = {}
-        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._running: dict[str, Process] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._environment = {**os.environ, **settings(stack), **_secrets(folder)}
         numbers: dict[str, int] = {}
@@ -107,8 +107,8 @@ class Roles:
 
     def wait(self, ports: Mapping[str, int]) -> None:
         """Wait until those that were begun are ready; where to ask, by name. Raises AnswerError."""
-        deadline = time.monotonic() + _STARTS
-        while waiting := [name for name, port in ports.items() if not _is_ready(port)]:
+        deadline = time.monotonic() + _START_SECONDS
+        while waiting := [name for name, port in ports.items() if not is_ready(port)]:
             gone = [name for name in waiting if not self._alive(name)]
             if gone or time.monotonic() > deadline:
                 name = (gone or waiting)[0]
@@ -129,7 +129,7 @@ class Roles:
         }
         if role.name == "api1":
             own["CHAT4ALL_INTERNAL__PORT"] = str(self.internal)
-        self._spawn(role.name, [sys.executable, "-m", "chat4all", "run", role.role], own)
+        self._spawn(role.name, [sys.executable, "-m", "chat4all", "run", role.role], own, port=role.port)
 
     def supervise(self) -> None:
         """Start again what has ended, for ever."""
@@ -144,31 +144,23 @@ class Roles:
         """What a process has said."""
         return self._folder / f"{name}.log"
 
-    def process(self, name: str) -> subprocess.Popen[bytes]:
+    def process(self, name: str) -> Process:
         """A process that was started."""
         return self._running[name]
 
     def kill(self) -> None:
         """SIGKILL, to all but HAProxy: they get no chance to finish anything."""
-        for role in self.roles:
-            if self._alive(role.name):
-                self._running[role.name].send_signal(signal.SIGKILL)
-        for role in self.roles:
-            if role.name in self._running:
-                self._running[role.name].wait(_STOPS)
+        started = [self._running[role.name] for role in self.roles if role.name in self._running]
+        for process in started:
+            process.send_signal(signal.SIGKILL)
+        for process in started:
+            process.kill()
 
     def stop(self) -> int:
         """SIGTERM to all; the first exit code of a role that is not nought."""
-        codes: dict[str, int] = {}
         for process in self._running.values():
-            if process.poll() is None:
-                process.terminate()
-        for name, process in self._running.items():
-            try:
-                codes[name] = process.wait(_STOPS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                codes[name] = process.wait()
+            process.send_signal(signal.SIGTERM)
+        codes = {name: process.stop(seconds=_STOP_SECONDS) for name, process in self._running.items()}
         self._running.clear()
         codes.pop("haproxy", None)  # it says by which signal it was ended
         return next((code for code in codes.values() if code), 0)
@@ -178,18 +170,12 @@ class Roles:
         return posted(self.port, token, body, then=self.kill)
 
     def _alive(self, name: str) -> bool:
-        return name in self._running and self._running[name].poll() is None
+        return name in self._running and self._running[name].alive
 
-    def _spawn(self, name: str, command: list[str], more: Mapping[str, str] | None = None) -> None:
-        with self.log(name).open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                command,
-                env={**self._environment, **self._more, **(more or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+    def _spawn(self, name: str, command: list[str], more: Mapping[str, str] | None = None, *, port: int = 0) -> None:
+        environment = {**self._environment, **self._more, **(more or {})}
+        self._running[name] = Process(command, self.log(name), environment, port=port)
+        self._running[name].start()
 
     def command(
         self, *arguments: str, environment: Mapping[str, str] | None = None
@@ -243,14 +229,3 @@ def _secrets(folder: Path) -> dict[str, str]:
         token.touch(mode=0o600)
         token.write_text(secrets.token_urlsafe(32))
     return {"CHAT4ALL_ACCOUNTS__KEYS_DIR": str(keys), "CHAT4ALL_INTERNAL__TOKEN_FILE": str(token)}
-
-
-def _is_ready(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LOOK)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
