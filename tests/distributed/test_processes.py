@@ -53,7 +53,8 @@ def test_migrate_again_changes_nothing_and_the_doctor_finds_all_well(roles: Role
     first, second = (roles.command("migrate", "--json") for _ in range(2))
     assert (first.returncode, first.stdout) == (0, second.stdout)
     found = json.loads(roles.command("doctor", "--json").stdout)
-    assert {one["part"] for one in found} == {"log", "store", "directory", "realtime", "files", "clock", "schema"}
+    engines = {"log", "store", "ledger", "directory", "realtime", "limits", "files"}
+    assert {one["part"] for one in found} == {*engines, "clock", "schema"}
     assert wrong(found) == {}
 
 
@@ -76,7 +77,7 @@ def test_the_doctor_says_what_is_away_and_which_setting_to_look_at(roles: Roles)
     assert done.returncode == 1
     assert "CHAT4ALL_KAFKA__SERVERS" in found["log"]
     assert "CHAT4ALL_REDIS__HOST" in found["realtime"]
-    assert set(found) == {"log", "realtime", "schema"}
+    assert set(found) == {"log", "realtime", "limits", "schema"}
 
 
 @pytest.mark.parametrize(
