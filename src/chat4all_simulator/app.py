@@ -19,14 +19,14 @@ from chat4all_simulator.journal import Journal
 from chat4all_simulator.provider import Provider
 from chat4all_simulator.telegram.phones import PhoneError
 
-_PAGE: Final = files("chat4all_simulator") / "page"
-_POLICY: Final = (
+_PAGE_FOLDER: Final = files("chat4all_simulator") / "page"
+_CONTENT_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
-_LARGEST: Final = 1 << 20  # bytes of a body
-_HEADERS: Final = {
-    "Content-Security-Policy": _POLICY,
+_MAX_BODY_BYTES: Final = 1 << 20
+_PAGE_HEADERS: Final = {
+    "Content-Security-Policy": _CONTENT_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
@@ -34,7 +34,7 @@ _HEADERS: Final = {
 
 
 def build(providers: Iterable[Provider], journal: Journal, script: Script, clock: Clock, hosts: list[str]) -> FastAPI:
-    """`hosts`: names under which it may be called, so that no page from elsewhere can play with it."""
+    """Build the web app. `hosts`: names under which it may be called, so that no foreign page can play with it."""
     app = FastAPIOffline(
         title="Chat4All simulator",
         description="Fake phones and providers that misbehave on demand. See docs/simulator.md.",
@@ -60,22 +60,22 @@ def build(providers: Iterable[Provider], journal: Journal, script: Script, clock
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
-        return Response((_PAGE / "index.html").read_bytes(), media_type="text/html", headers=_HEADERS)
+        return Response((_PAGE_FOLDER / "index.html").read_bytes(), media_type="text/html", headers=_PAGE_HEADERS)
 
-    app.mount("/page", _Page(directory=str(_PAGE)))
+    app.mount("/page", _Page(directory=str(_PAGE_FOLDER)))
     return app
 
 
 class _Page(StaticFiles):
     def file_response(self, *args: object, **options: object) -> Response:
-        """With the policy on each file."""
+        """Return a file of the page with its security headers."""
         response = super().file_response(*args, **options)  # type: ignore[arg-type]
-        response.headers.update(_HEADERS)
+        response.headers.update(_PAGE_HEADERS)
         return response
 
 
 class _Bounded:
-    """Bodies that are longer than anything that can be said here are refused before they are read."""
+    """Refuses bodies longer than anything that can be said here before they are read."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -84,41 +84,41 @@ class _Bounded:
         headers = dict(scope.get("headers", ()))
         length = headers.get(b"content-length", b"0")
         if scope["type"] == "http" and (
-            b"transfer-encoding" in headers or not length.isdigit() or int(length) > _LARGEST
+            b"transfer-encoding" in headers or not length.isdigit() or int(length) > _MAX_BODY_BYTES
         ):
-            answer = JSONResponse({"detail": f"Send at most {_LARGEST} bytes, and their Content-Length."}, 413)
+            answer = JSONResponse({"detail": f"Send at most {_MAX_BODY_BYTES} bytes, with a Content-Length."}, 413)
             await answer(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
 
 class _Witnessed:
-    """No answer leaves before what it follows from is in the log."""
+    """Lets no answer leave before what it follows from is in the log."""
 
     def __init__(self, app: ASGIApp, journal: Journal) -> None:
         self._app = app
         self._journal = journal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def witnessed(message: Message) -> None:
+        async def send_logged(message: Message) -> None:
             self._journal.flush()
             await send(message)
 
-        await self._app(scope, receive, witnessed)
+        await self._app(scope, receive, send_logged)
 
 
 async def _unreadable(_: Request, __: Exception) -> JSONResponse:
-    """Half of a surrogate pair is no text."""
-    return JSONResponse({"detail": "A text in it is no text in UTF-8."}, 422)
+    """Answer 422 to a body with half of a surrogate pair, which is no text."""
+    return JSONResponse({"detail": "A text in the body is not valid UTF-8."}, 422)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    """As FastAPI has it, without saying again what was sent."""
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    told = [{"loc": list(map(str, one["loc"])), "msg": one["msg"], "type": one["type"]} for one in found[:20]]
-    return JSONResponse({"detail": told}, 422)
+    """Answer 422 as FastAPI does, without saying again what was sent."""
+    errors = error.errors() if isinstance(error, RequestValidationError) else []
+    details = [{"loc": list(map(str, one["loc"])), "msg": one["msg"], "type": one["type"]} for one in errors[:20]]
+    return JSONResponse({"detail": details}, 422)
 
 
 async def _impossible(_: Request, error: Exception) -> JSONResponse:
-    """A phone would not do it."""
+    """Answer 409 where a phone would not let its owner do something."""
     return JSONResponse({"detail": str(error)}, 409)

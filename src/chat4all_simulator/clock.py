@@ -4,11 +4,11 @@ import time
 
 
 class Clock:
-    """Seconds since 1970, as a float. `ahead`: how far it stands before the machine's."""
+    """A clock in seconds since 1970. `ahead`: how many seconds it is before the machine's."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
 
     def now(self) -> float:
-        """This moment."""
+        """Return the simulator's time, in seconds since 1970."""
         return time.time() + self.ahead

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-_WELCOME = """\
+_WELCOME_TEXT = """\
 Simulator: {url}
 Open it in a browser to see the phones. Control API: {url}/docs   Log: {log}   Stop: Ctrl+C
 
@@ -41,7 +41,7 @@ def run(
 
     Example: chat4all simulator --port 8020
     """
-    # Imported only here: commands that are none of the simulator's start much quicker without the server.
+    # Imported only here, because every other command starts much quicker without the server.
     from chat4all_simulator import process, settings  # noqa: PLC0415 - see above
 
     if attached:
@@ -51,27 +51,27 @@ def run(
         if as_json:
             typer.echo(json.dumps({"url": url, "control": f"{url}/control", "log": str(log.absolute())}))
         else:
-            typer.echo(_WELCOME.format(url=url, log=log))
+            typer.echo(_WELCOME_TEXT.format(url=url, log=log))
 
-    given = {"port": port, "data": data, "strict": strict or None}
+    options = {"port": port, "data": data, "strict": strict or None}
     try:
-        asked = settings.load().model_copy(update={name: one for name, one in given.items() if one is not None})
-        process.run(asked, welcome, fresh=fresh)
+        chosen = settings.load().model_copy(update={name: one for name, one in options.items() if one is not None})
+        process.run(chosen, welcome, fresh=fresh)
     except (process.StartError, settings.SettingsError) as error:
-        fault = {"error": str(error), "status": None}
-        typer.echo(json.dumps(fault) if as_json else f"chat4all simulator: {error}", err=True)
+        report = {"error": str(error), "status": None}
+        typer.echo(json.dumps(report) if as_json else f"chat4all simulator: {error}", err=True)
         raise typer.Exit(1) from error
 
 
 def main() -> None:
-    """Run it without the other commands, which need not be there."""
+    """Run the command without chat4all's other commands, which need not be there."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command()(run)
     app(prog_name="chat4all_simulator")
 
 
 def _end_with_input() -> None:
-    """Whoever started us has ended, in whatever way: so do we."""
+    """End this process when whoever started it has ended, in whatever way."""
     while sys.stdin.buffer.read(4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

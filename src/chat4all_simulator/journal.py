@@ -18,22 +18,22 @@ from chat4all_simulator.clock import Clock
 
 Entry = dict[str, Any]  # n: its number, from 1 without gaps; at: seconds since 1970; what: its kind; and what it tells
 
-_STRIDE: Final = 256  # entries between two known places in the file
+_ENTRIES_PER_PLACE: Final = 256  # the offset in the file is kept of one entry in so many
 
 
 class JournalError(Exception):
-    """It cannot be written any more; the simulator must stop, for it would do what it cannot witness."""
+    """A file cannot be read or written; the simulator must stop, for it would do what it cannot witness."""
 
 
 class Journal:
-    """`path`: its file, made if it is not there, for its owner's eyes only. Raises JournalError."""
+    """The log on the file `path`, which is made if it is not there, for its owner's eyes only. Raises JournalError."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self.last = 0  # the number of the last entry
         self.path = path
         self.broken = asyncio.Event()
         self._clock = clock
-        self._places = array("Q")  # where in the file entries 1, 1 + _STRIDE, … begin
+        self._places = array("Q")  # where in the file entries 1, 1 + _ENTRIES_PER_PLACE, … begin, in bytes
         self._size = 0
         self._waiting: list[bytes] = []
         self._listeners: set[Callable[[], None]] = set()
@@ -45,7 +45,7 @@ class Journal:
             raise JournalError(f"The log {path} cannot be opened: {error.strerror}.") from error
 
     def load(self) -> Iterator[Entry]:
-        """Every entry there is, in order, to be read before the first `note`."""
+        """Yield every entry in order, all before the first `note`. Raises JournalError if one is damaged."""
         with self.path.open("rb") as file:
             for line in file:
                 if not line.endswith(b"\n"):
@@ -57,9 +57,9 @@ class Journal:
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     raise JournalError(f"{self.path}, line {self.last} is damaged: {error}.") from error
 
-    def note(self, what: str, **told: Any) -> int:
-        """Append an entry; its number."""
-        line = self._encode({"n": self.last + 1, "at": round(self._clock.now(), 6), "what": what, **told}) + b"\n"
+    def note(self, what: str, **fields: Any) -> int:
+        """Append an entry of this kind with these fields; return its number."""
+        line = self._encode({"n": self.last + 1, "at": round(self._clock.now(), 6), "what": what, **fields}) + b"\n"
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self.flush)
         self._waiting.append(line)
@@ -67,7 +67,7 @@ class Journal:
         return self.last
 
     def flush(self) -> None:
-        """Write what was noted. Raises JournalError."""
+        """Write what was noted, and wake those who wait for it in `grown`. Raises JournalError."""
         if self.broken.is_set():
             raise JournalError(f"The log {self.path} could not be written before.")
         if not self._waiting:
@@ -79,26 +79,26 @@ class Journal:
         except OSError as error:
             self.broken.set()
             raise JournalError(f"The log {self.path} cannot be written: {error.strerror}.") from error
-        for told in tuple(self._listeners):
-            told()
+        for listener in tuple(self._listeners):
+            listener()
 
     def read(self, after: int, limit: int) -> list[Entry]:
-        """Entries after that number, at most `limit`. Reads the file: call it in a thread."""
+        """Return at most `limit` entries after that number. It reads the file: call it in a thread."""
         if after >= self.last:
             return []
-        found: list[Entry] = []
-        at = after // _STRIDE
+        entries: list[Entry] = []
+        place = after // _ENTRIES_PER_PLACE
         with self.path.open("rb") as file:
-            file.seek(self._places[at])
-            for n, line in enumerate(file, at * _STRIDE + 1):
-                if not line.endswith(b"\n") or len(found) == limit:
+            file.seek(self._places[place])
+            for n, line in enumerate(file, place * _ENTRIES_PER_PLACE + 1):
+                if not line.endswith(b"\n") or len(entries) == limit:
                     break
                 if n > after:
-                    found.append(msgspec.json.decode(line))
-        return found
+                    entries.append(msgspec.json.decode(line))
+        return entries
 
     async def grown(self, after: int) -> None:
-        """Returns when there is an entry after that number."""
+        """Return when an entry after that number is in the file."""
         if self.last > after and not self._waiting:
             return
         more = asyncio.Event()
@@ -109,14 +109,14 @@ class Journal:
             self._listeners.discard(more.set)
 
     def close(self) -> None:
-        """Write the rest and let go of the file."""
+        """Write the rest and close the file. Raises JournalError."""
         try:
             self.flush()
         finally:
             os.close(self._file)
 
     def _place(self, length: int) -> None:
-        if self.last % _STRIDE == 0:
+        if self.last % _ENTRIES_PER_PLACE == 0:
             self._places.append(self._size)
         self.last += 1
         self._size += length

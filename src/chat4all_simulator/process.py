@@ -1,4 +1,4 @@
-"""The simulator's process."""
+"""The simulator's process: it listens, takes over what its log tells, serves and stops."""
 
 import asyncio
 import contextlib
@@ -28,54 +28,54 @@ from chat4all_simulator.telegram.provider import Telegram
 
 
 class StartError(Exception):
-    """It cannot start; the text says why and what to do."""
+    """The simulator cannot start or go on; the text says why and what to do."""
 
 
 class Reception:
-    """Sends requests to the provider whose path it is. See `chat4all_simulator.http.exchange.Desk`."""
+    """Hands each request to the provider whose path it is. Implements `chat4all_simulator.http.exchange.Desk`."""
 
     def __init__(self, providers: Sequence[Provider], journal: Journal) -> None:
         self._providers = providers
         self._journal = journal
 
     def serves(self, target: bytes) -> bool:
-        """See Desk."""
+        """Implements `Desk.serves`."""
         return any(provider.serves(target) for provider in self._providers)
 
     def handle(self, request: Request) -> Answer | Awaitable[Answer]:
-        """See Desk."""
+        """Implements `Desk.handle`."""
         return next(one for one in self._providers if one.serves(request.target)).handle(request)
 
     def flush(self) -> None:
-        """See Desk."""
+        """Implements `Desk.flush`."""
         self._journal.flush()
 
     def left(self, connection: str) -> None:
-        """See Desk."""
+        """Implements `Desk.left`."""
         self._journal.note("closed", connection=connection)
 
 
 class Stop:
-    """SIGTERM and SIGINT, before uvicorn listens to them and after: it raises them again at its end, before what is
-    ours is closed: capture_signals in https://github.com/encode/uvicorn/blob/main/uvicorn/server.py"""
+    """Handles SIGTERM and SIGINT before uvicorn does, and after: uvicorn raises them again at its end, before the log
+    is closed. See capture_signals in https://github.com/encode/uvicorn/blob/main/uvicorn/server.py"""
 
     def __init__(self) -> None:
-        self._asked = False
+        self._is_requested = False
         self._server: uvicorn.Server | None = None
 
     def watch(self, server: uvicorn.Server) -> None:
-        """End this one when asked; at once if it was asked before."""
+        """End this server when a signal comes; at once if one has come before."""
         self._server = server
-        server.should_exit = self._asked
+        server.should_exit = self._is_requested
 
     def __call__(self, *_: object) -> None:
-        self._asked = True
+        self._is_requested = True
         if self._server is not None:
             self._server.should_exit = True
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which tells the streams when it is told to end: they do not end by themselves."""
+    """uvicorn's server, which sets `closing` when a signal comes, so that streams end: they do not by themselves."""
 
     def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
         super().__init__(config)
@@ -83,13 +83,13 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """See uvicorn."""
+        """Implements `uvicorn.Server.handle_exit`."""
         self._loop.call_soon_threadsafe(self._closing.set)
         super().handle_exit(sig, frame)
 
 
 class Simulator:
-    """Everything, on one data folder."""
+    """The log, the faults, the clock and the providers, on one data folder."""
 
     def __init__(self, settings: SimulatorSettings) -> None:
         self.clock = Clock()
@@ -99,7 +99,7 @@ class Simulator:
         self._hosts = settings.hosts
 
     async def serve(self, listening: socket.socket, stop: Stop) -> None:
-        """Serve until told to stop. Raises StartError if the log cannot be written, or what it tells cannot be so."""
+        """Serve until told to stop. Raises StartError if the log cannot be written, or a file does not fit it."""
         run = secrets.token_hex(3)
         self.journal.note("started", run=run)
         try:
@@ -124,25 +124,25 @@ class Simulator:
         )
         server = _Server(config, closing)
         stop.watch(server)
-        broken = asyncio.create_task(self.journal.broken.wait())
+        log_failure = asyncio.create_task(self.journal.broken.wait())
         serving = asyncio.create_task(server.serve(sockets=[listening]))
-        await asyncio.wait({broken, serving}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({log_failure, serving}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
-        broken.cancel()
+        log_failure.cancel()
         for provider in self.providers:
             await provider.stop()
         await self._close()
 
     def replay(self) -> None:
-        """Take up what the log tells, before serving. Raises StartError."""
+        """Take over what the log tells, before serving. Raises StartError if it cannot be read or makes no sense."""
         try:
             self._replay()
         except JournalError as error:
-            raise StartError(f"{error} Mend or remove that file, or start clean with --fresh.") from error
+            raise StartError(f"{error} Fix or remove that file, or start clean with --fresh.") from error
         except (msgspec.ValidationError, KeyError, ValueError) as error:
             where = f"{self.journal.path}, line {self.journal.last}"
-            raise StartError(f"{where} cannot be taken up: {error}. Start clean with --fresh.") from error
+            raise StartError(f"{where} cannot be used: {error}. Start clean with --fresh.") from error
 
     def _replay(self) -> None:
         for entry in self.journal.load():
@@ -161,22 +161,25 @@ class Simulator:
 
 
 def listen(settings: SimulatorSettings) -> socket.socket:
-    """A bound socket. Raises StartError."""
+    """Return a listening socket for the address of the settings. Raises StartError if it cannot be had."""
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        bound = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+        listening = socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except OSError as error:
         raise StartError(
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. Is a simulator running already? "
-            "Another port: CHAT4ALL_SIMULATOR__PORT=8021"
+            "Choose another port with CHAT4ALL_SIMULATOR__PORT=8021."
         ) from error
-    bound.setblocking(False)
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
-    return bound
+    listening.setblocking(False)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted sockets inherit it
+    return listening
 
 
-def run(settings: SimulatorSettings, welcome: Callable[[str, Path], None], *, fresh: bool = False) -> None:
-    """Run until SIGINT or SIGTERM; `welcome` is told the address and the log when both are ours. Raises StartError."""
+def run(settings: SimulatorSettings, on_start: Callable[[str, Path], None], *, fresh: bool = False) -> None:
+    """Run until SIGINT or SIGTERM; call `on_start` with the address and the log's path once both are this process's.
+
+    `fresh`: forget what the data folder holds first. Raises StartError.
+    """
     os.umask(0o077)  # what is kept is for this user alone
     with listen(settings) as listening, _claimed(settings.data) as folder:
         if fresh:
@@ -184,12 +187,12 @@ def run(settings: SimulatorSettings, welcome: Callable[[str, Path], None], *, fr
         try:
             simulator = Simulator(settings)
         except JournalError as error:
-            raise StartError(f"{error} Mend or remove that file, or start clean with --fresh.") from error
+            raise StartError(f"{error} Fix or remove that file, or start clean with --fresh.") from error
         simulator.replay()
         host, port = listening.getsockname()[:2]
         host = f"[{host}]" if ":" in host else host
         with _stoppable() as stop:
-            welcome(f"http://{'localhost' if host == '127.0.0.1' else host}:{port}", simulator.journal.path)
+            on_start(f"http://{'localhost' if host == '127.0.0.1' else host}:{port}", simulator.journal.path)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(simulator.serve(listening, stop))
 
@@ -197,27 +200,29 @@ def run(settings: SimulatorSettings, welcome: Callable[[str, Path], None], *, fr
 @contextlib.contextmanager
 def _stoppable() -> Iterator[Stop]:
     stop = Stop()
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def _claimed(folder: Path) -> Iterator[Path]:
-    """The folder is this process's alone, until it ends, however it ends. Raises StartError."""
+    """Keep the folder for this process alone until it ends, however it ends. Raises StartError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise StartError(f"{folder} cannot be used: {error.strerror}. Another folder: --data") from error
+        raise StartError(f"{folder} cannot be used: {error.strerror}. Choose another with --data.") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield folder
     except BlockingIOError as error:
-        raise StartError(f"Another simulator runs on {folder}. Stop it, or take another folder: --data") from error
+        raise StartError(
+            f"Another simulator runs on {folder}. Stop it, or choose another folder with --data."
+        ) from error
     finally:
         os.close(lock)
 

@@ -1,4 +1,4 @@
-"""What a provider's folder gives to the process."""
+"""The protocol that a provider's folder implements for the process."""
 
 from collections.abc import Awaitable
 from typing import Protocol
@@ -10,27 +10,27 @@ from chat4all_simulator.journal import Entry
 
 
 class Provider(Protocol):
-    """One wire format. `name`: its folder's; `control`: what people and tests do there, under /control/<name>."""
+    """One wire format. `name` is its folder's; `control` holds what people and tests do, under /control/<name>."""
 
     name: str
     control: APIRouter
 
     def serves(self, target: bytes) -> bool:
-        """Whether a path is its own."""
+        """Return whether the path of `target` is one of this provider's."""
         ...
 
     def handle(self, request: Request) -> Answer | Awaitable[Answer]:
-        """Answer a request, at once where nothing is to be waited for."""
+        """Return the answer to a request, or an awaitable of it where something has to be waited for."""
         ...
 
     def replay(self, entry: Entry) -> None:
-        """Take up what an entry of the log tells of."""
+        """Take over what an entry of the log tells of this provider."""
         ...
 
     def start(self) -> None:
-        """Go on with what was under way, after the replay."""
+        """Go on after the replay with what was under way. Raises JournalError if a file does not fit the log."""
         ...
 
     async def stop(self) -> None:
-        """End all that it does by itself."""
+        """Cancel the tasks that the provider has begun, and wait for their end."""
         ...

@@ -1,4 +1,4 @@
-"""How the simulator is set."""
+"""The simulator's settings, read from the environment."""
 
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class _Environment(BaseSettings):
 
 
 def load() -> SimulatorSettings:
-    """The settings of this process: `CHAT4ALL_SIMULATOR__<NAME>` sets one. Raises SettingsError."""
+    """Return the settings of this process: `CHAT4ALL_SIMULATOR__<NAME>` sets one. Raises SettingsError."""
     try:
         return _Environment().simulator
     except UnreadableError as error:

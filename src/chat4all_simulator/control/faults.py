@@ -1,4 +1,4 @@
-"""The script of what goes wrong, and the clock."""
+"""/control/faults, /control/seed and /control/clock: the script of what goes wrong, and the time."""
 
 from typing import Annotated, Any
 
@@ -26,40 +26,40 @@ class Ahead(BaseModel):
 
 
 def router(script: Script, clock: Clock, journal: Journal) -> APIRouter:
-    """/control/faults, /control/seed, /control/clock."""
-    made = APIRouter(tags=["faults"])
+    """Return the routes of /control/faults, /control/seed and /control/clock."""
+    routes = APIRouter(tags=["faults"])
 
-    @made.get("/faults")
+    @routes.get("/faults")
     async def faults() -> list[dict[str, Any]]:
         """Every rule, with how many calls or updates it `matched` and to how many it did something (`worked`)."""
-        return [_told(one) for one in script]
+        return [_to_json(one) for one in script]
 
-    @made.post("/faults")
+    @routes.post("/faults")
     async def put(rule: Rule) -> dict[str, Any]:
         """Add a rule, or replace the one of that id. The first that works on a call is the only one that does."""
         script.put(rule)
         return rule.model_dump(mode="json")
 
-    @made.delete("/faults")
+    @routes.delete("/faults")
     async def clear() -> dict[str, str]:
         """Remove every rule."""
         script.remove(None)
         return {"status": "removed"}
 
-    @made.delete("/faults/{rule_id}")
+    @routes.delete("/faults/{rule_id}")
     async def remove(rule_id: Annotated[str, Path(max_length=64)]) -> dict[str, str]:
         """Remove a rule."""
         if not script.remove(rule_id):
             raise HTTPException(404, f"There is no rule {rule_id}. GET /control/faults lists them.")
         return {"status": "removed"}
 
-    @made.put("/seed")
+    @routes.put("/seed")
     async def set_seed(seed: Seed) -> Seed:
         """What chance in rules starts from, from now on."""
         script.set_seed(seed.seed)
         return seed
 
-    @made.put("/clock")
+    @routes.put("/clock")
     async def set_clock(wanted: Ahead) -> Ahead:
         """Set the clock ahead: messages grow old, limits are forgotten, updates expire."""
         if wanted.ahead < clock.ahead:
@@ -68,8 +68,8 @@ def router(script: Script, clock: Clock, journal: Journal) -> APIRouter:
         clock.ahead = wanted.ahead
         return wanted
 
-    return made
+    return routes
 
 
-def _told(standing: Standing) -> dict[str, Any]:
+def _to_json(standing: Standing) -> dict[str, Any]:
     return standing.rule.model_dump(mode="json") | {"matched": standing.matched, "worked": standing.worked}

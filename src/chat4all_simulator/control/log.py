@@ -16,14 +16,14 @@ Bot = Annotated[str | None, Query(description="Only calls and posts of this bot'
 Chat = Annotated[int | None, Query(description="Only calls for this chat.")]
 Method = Annotated[str | None, Query(description="Only calls of this method.")]
 
-_PIECE = 2000  # entries read at a time
+_ENTRIES_PER_READ = 2000
 
 
 def router(journal: Journal) -> APIRouter:
-    """GET /control/log and its stream."""
-    made = APIRouter(tags=["log"])
+    """Return the routes of /control/log and its stream."""
+    routes = APIRouter(tags=["log"])
 
-    @made.get("/log")
+    @routes.get("/log")
     async def log(
         after: After = 0,
         limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
@@ -35,17 +35,17 @@ def router(journal: Journal) -> APIRouter:
         """Entries, oldest first: `entries`; `next`: the number to go on after; `last`: of the last entry there is."""
         journal.flush()
         wanted = _wanted(what, bot, chat, method)
-        found: list[Entry] = []
-        while len(found) < limit and after < journal.last:
-            piece = await asyncio.to_thread(journal.read, after, _PIECE)
+        entries: list[Entry] = []
+        while len(entries) < limit and after < journal.last:
+            piece = await asyncio.to_thread(journal.read, after, _ENTRIES_PER_READ)
             if not piece:
                 break
-            matching = [entry for entry in piece if _is_wanted(entry, wanted)][: limit - len(found)]
-            found += matching
-            after = matching[-1]["n"] if len(found) == limit else piece[-1]["n"]
-        return {"entries": found, "next": after, "last": journal.last}
+            matching = [entry for entry in piece if _is_wanted(entry, wanted)][: limit - len(entries)]
+            entries += matching
+            after = matching[-1]["n"] if len(entries) == limit else piece[-1]["n"]
+        return {"entries": entries, "next": after, "last": journal.last}
 
-    @made.get("/log/stream")
+    @routes.get("/log/stream")
     async def stream(
         request: Request,
         after: After = 0,
@@ -59,12 +59,12 @@ def router(journal: Journal) -> APIRouter:
         start = after if last_event_id is None else last_event_id
         return streams.response(request, _entries(journal, start, _wanted(what, bot, chat, method)))
 
-    return made
+    return routes
 
 
 def _wanted(what: list[str] | None, bot: str | None, chat: int | None, method: str | None) -> dict[str, Any]:
-    given: dict[str, Any] = {"bot": bot, "chat": chat, "method": method}
-    return {name: value for name, value in given.items() if value is not None} | ({"what": what} if what else {})
+    filters: dict[str, Any] = {"bot": bot, "chat": chat, "method": method}
+    return {name: value for name, value in filters.items() if value is not None} | ({"what": what} if what else {})
 
 
 def _is_wanted(entry: Entry, wanted: dict[str, Any]) -> bool:
@@ -76,7 +76,7 @@ def _is_wanted(entry: Entry, wanted: dict[str, Any]) -> bool:
 
 async def _entries(journal: Journal, after: int, wanted: dict[str, Any]) -> AsyncIterator[bytes]:
     while True:
-        for entry in await asyncio.to_thread(journal.read, after, _PIECE):
+        for entry in await asyncio.to_thread(journal.read, after, _ENTRIES_PER_READ):
             after = entry["n"]
             if _is_wanted(entry, wanted):
                 yield streams.line(entry, after)

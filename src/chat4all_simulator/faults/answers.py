@@ -9,7 +9,7 @@ from typing import Final
 from chat4all_simulator.faults.rules import CallFault, Cut, HalfOpen, Overtaken, ServerError, Slow, WrongJson
 from chat4all_simulator.http.exchange import Answer, Manner
 
-_PAGE: Final = (
+_ERROR_PAGE_HTML: Final = (
     "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n</body>\r\n</html>\r\n"
 )
 
@@ -17,7 +17,7 @@ Answered = Answer | Awaitable[Answer]
 
 
 def instead(fault: CallFault | None) -> Answer | None:
-    """The answer where nothing is processed; None: the call is processed. Not for 429, which is each provider's own."""
+    """Return the answer of a call that is not processed; None: it is. A 429 is not made here but by each provider."""
     match fault:
         case ServerError(when="before"):
             return _page(fault.status)
@@ -28,8 +28,8 @@ def instead(fault: CallFault | None) -> Answer | None:
     return None
 
 
-def spoilt(fault: CallFault | None, answer: Answer, overtaken: Callable[[], Awaitable[None]]) -> Answer:
-    """The answer of a call that was processed. `overtaken`: done when what came after the call was delivered."""
+def spoilt(fault: CallFault | None, answer: Answer, followup: Callable[[], Awaitable[None]]) -> Answer:
+    """Spoil the answer of a call that was processed. `followup` returns when what came after the call was delivered."""
     match fault:
         case ServerError():
             return _page(fault.status)
@@ -42,14 +42,14 @@ def spoilt(fault: CallFault | None, answer: Answer, overtaken: Callable[[], Awai
         case Slow(when="after"):
             answer.manner = Manner(after=fault.seconds)
         case Overtaken():
-            answer.manner = Manner(held=_at_most(overtaken(), fault.seconds))
+            answer.manner = Manner(held=_at_most(followup(), fault.seconds))
     return answer
 
 
-async def _at_most(wanted: Awaitable[None], seconds: float) -> None:
+async def _at_most(delivery: Awaitable[None], seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await wanted
+            await delivery
 
 
 def _page(status: int) -> Answer:
@@ -57,4 +57,4 @@ def _page(status: int) -> Answer:
         title = f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
         title = str(status)
-    return Answer(status, _PAGE.format(title).encode(), kind=b"text/html")
+    return Answer(status, _ERROR_PAGE_HTML.format(title).encode(), kind=b"text/html")

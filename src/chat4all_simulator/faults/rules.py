@@ -147,5 +147,5 @@ class Rule(_Strict):
 
     @property
     def is_on_calls(self) -> bool:
-        """Else on updates."""
+        """Whether the rule works on calls; if not, it works on updates."""
         return self.do.fault in CALL_FAULTS

@@ -10,7 +10,7 @@ from chat4all_simulator.journal import Entry, Journal
 
 @dataclass
 class Standing:
-    """A rule; `matched`: calls or updates it is for, `worked`: those it did something to."""
+    """A rule in force: `matched` counts the calls or updates it is for, `worked` those it did something to."""
 
     rule: Rule
     matched: int = 0
@@ -18,7 +18,10 @@ class Standing:
 
 
 class Script:
-    """The first rule that works on a call or an update is the only one that does. It outlives the process."""
+    """The rules by id, kept in the log so that they outlive the process.
+
+    The first rule that works on a call or an update is the only one that does.
+    """
 
     def __init__(self, journal: Journal, seed: int) -> None:
         self.seed = seed
@@ -32,12 +35,12 @@ class Script:
         return len(self._rules)
 
     def put(self, rule: Rule) -> None:
-        """One more, or another under an id that is there."""
+        """Add a rule, or replace the one of that id, with its counts at 0."""
         self._journal.note("rule", rule=rule.model_dump(mode="json"))
         self._rules[rule.id] = Standing(rule)
 
     def remove(self, rule_id: str | None) -> bool:
-        """One, or with None all; whether it was there."""
+        """Remove one rule, or with None all; return whether it was there."""
         if rule_id is not None and rule_id not in self._rules:
             return False
         self._journal.note("rule_removed", rule=rule_id)
@@ -45,20 +48,20 @@ class Script:
         return True
 
     def set_seed(self, seed: int) -> None:
-        """What chance starts from."""
+        """Set the number that chance in rules starts from."""
         self._journal.note("seed", seed=seed)
         self.seed = seed
 
     def on_call(self, provider: str, bot: str, chat: int | None, method: str) -> CallFault | None:
-        """What goes wrong with a call."""
+        """Return what goes wrong with this call, None for nothing, and count it."""
         return self._find(True, provider, bot, chat, method) if self._rules else None  # type: ignore[return-value]
 
     def on_update(self, provider: str, bot: str, chat: int | None, kind: str) -> UpdateFault | None:
-        """What goes wrong with an update."""
+        """Return what goes wrong with this update, None for nothing, and count it."""
         return self._find(False, provider, bot, chat, kind) if self._rules else None  # type: ignore[return-value]
 
     def replay(self, entry: Entry) -> None:
-        """What an entry of the log tells of is so again."""
+        """Take over the rule, the seed or the counts that an entry of the log tells of."""
         match entry["what"]:
             case "rule":
                 rule = Rule.model_validate(entry["rule"])
@@ -82,13 +85,13 @@ class Script:
     ) -> CallFault | UpdateFault | None:
         for standing in self._rules.values():
             rule, on = standing.rule, standing.rule.on
-            wanted = on.method if calls else on.update
+            on_name = on.method if calls else on.update
             if (
                 rule.is_on_calls == calls
                 and on.provider in {None, provider}
                 and (on.bot is None or on.bot.lower() == bot.lower())
                 and on.chat in {None, chat}
-                and (wanted is None or wanted.lower() == name.lower())
+                and (on_name is None or on_name.lower() == name.lower())
                 and self._works(standing)
             ):
                 return rule.do
@@ -99,8 +102,8 @@ class Script:
         works = self._is_due(standing)
         standing.worked += works
         rule = standing.rule
-        told = {"rule": rule.id, "matched": standing.matched, "worked": standing.worked}
-        self._journal.note("fault", **told, fault=rule.do.fault if works else None)
+        counts = {"rule": rule.id, "matched": standing.matched, "worked": standing.worked}
+        self._journal.note("fault", **counts, fault=rule.do.fault if works else None)
         return works
 
     def _is_due(self, standing: Standing) -> bool:
@@ -111,6 +114,6 @@ class Script:
             return False
         if count < rule.first or (rule.last is not None and count > rule.last) or (count - rule.first) % rule.every:
             return False
-        # Of its own, so that neither other rules nor a new start of the process change what it gives.
+        # A generator for each draw, so that neither other rules nor a new start of the process change what it gives.
         chance = random.Random(f"{self.seed}/{rule.id}/{count}")  # noqa: S311 - it has to be repeatable
         return chance.random() < rule.probability

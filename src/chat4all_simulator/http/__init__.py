@@ -1,1 +1,1 @@
-"""HTTP as the providers speak it: requests, answers, and lines that can be cut, stalled and left half open."""
+"""HTTP as the providers speak it: requests, answers, and connections that can be cut, stalled and left half open."""

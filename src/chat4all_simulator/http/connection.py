@@ -1,8 +1,8 @@
-"""A line to the simulator: requests to providers are answered straight on the transport, the rest by the web app.
+"""A client's connection: requests to providers are answered straight on the transport, the rest by the web app.
 
-Cutting a line in the middle of an answer, or leaving it half open, needs the transport, which no ASGI server hands out;
-and without a task a request a core takes several times as many. So uvicorn's own protocol, which reads HTTP with
-httptools, is asked for the requests whose path is a provider's before it makes a task of them:
+Cutting a connection in the middle of an answer, or leaving it half open, needs the transport, which no ASGI server
+hands out; and without a task per request a core answers several times as many. So this extends uvicorn's own protocol,
+which reads HTTP with httptools, and takes the requests whose path is a provider's before uvicorn makes a task of them:
 https://github.com/encode/uvicorn/blob/main/uvicorn/protocols/http/httptools_impl.py
 """
 
@@ -18,35 +18,35 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from chat4all_simulator.http.exchange import Answer, Desk, Request
 
-_HEADERS: Final = 256 * 1024  # bytes
-LARGEST: Final = 50 * 1024 * 1024  # bytes of a body; the limit of an upload that the documentation gives
+_MAX_HEADER_BYTES: Final = 256 * 1024
+MAX_BODY_BYTES: Final = 50 * 1024 * 1024  # the limit of an upload that the documentation gives
 
 _log = logging.getLogger(__name__)
 
-_numbers = itertools.count(1)
-_STATUS: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
+_connection_numbers = itertools.count(1)
+_STATUS_LINES: Final = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 
 
 class Connection(HttpToolsProtocol):
-    """`run`: tells this start of the process from others, so that connection ids are unique in the log."""
+    """One client's connection. `run` tells this start of the process from others, so that ids are unique in the log."""
 
     def __init__(self, desk: Desk, run: str, /, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._desk = desk
-        self._id = f"{run}.{next(_numbers)}"
+        self._id = f"{run}.{next(_connection_numbers)}"
         self._request: Request | None = None  # the one that is being read, if it is a provider's
         self._waiting: deque[Request] = deque()
-        self._task: asyncio.Task[None] | None = None
-        self._silent = False
-        self._served = False
+        self._task: asyncio.Task[None] | None = None  # the answer that is waited for
+        self._silent = False  # a fault left the connection half open
+        self._served = False  # a request to a provider has come on it
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio."""
+        """Implements `asyncio.Protocol.data_received`."""
         if not self._silent:
             super().data_received(data)
 
     def on_headers_complete(self) -> None:
-        """See httptools."""
+        """Implements the callback of `httptools.HttpRequestParser`."""
         if not self._desk.serves(self.url):
             if self._task is not None:  # pipelined behind a provider's request that waits: no client does this
                 self.transport.close()
@@ -58,23 +58,23 @@ class Connection(HttpToolsProtocol):
         self._request = Request(self._id, verb, self.url, self.headers, keep_alive=keep)
         if version not in {"1.0", "1.1"}:
             self._request.wrong = 505
-        elif sum(len(name) + len(value) for name, value in self.headers) > _HEADERS:
+        elif sum(len(name) + len(value) for name, value in self.headers) > _MAX_HEADER_BYTES:
             self._request.wrong = 431
         if self.expect_100_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
-        """See httptools."""
+        """Implements the callback of `httptools.HttpRequestParser`; a body that is too large is thrown away."""
         request = self._request
         if request is None:
             super().on_body(body)
-        elif len(request.body) + len(body) > LARGEST:
+        elif len(request.body) + len(body) > MAX_BODY_BYTES:
             request.too_large = True
         else:
             request.body += body
 
     def on_message_complete(self) -> None:
-        """See httptools."""
+        """Implements the callback of `httptools.HttpRequestParser`."""
         if self._request is None:
             super().on_message_complete()
             return
@@ -86,12 +86,12 @@ class Connection(HttpToolsProtocol):
         self._serve()
 
     def on_response_complete(self) -> None:
-        """The web app has answered."""
+        """Serve what waited while the web app answered."""
         super().on_response_complete()
         self._serve()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio."""
+        """Implements `asyncio.Protocol.connection_lost`."""
         if self._task is not None:
             self._task.cancel()
         if self._served:
@@ -99,23 +99,23 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """The process stops."""
+        """Close a connection whose answer is waited for or withheld at once: the process stops."""
         if self._task is not None or self._silent:
             self.transport.close()
         super().shutdown()
 
     def pause_writing(self) -> None:
-        """The client does not read its answers: neither are its requests read."""
+        """Read no more requests while the client does not read its answers."""
         super().pause_writing()
         self.flow.pause_reading()
 
     def resume_writing(self) -> None:
-        """See asyncio."""
+        """Implements `asyncio.Protocol.resume_writing`."""
         super().resume_writing()
         self.flow.resume_reading()
 
     def _serve(self) -> None:
-        """Answer what waits, in order, as far as it can be done at once."""
+        """Answer the requests that wait, in order, up to the first that cannot be answered at once."""
         while self._waiting and self._task is None and not self._silent and not self.transport.is_closing():
             if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
                 return
@@ -132,10 +132,10 @@ class Connection(HttpToolsProtocol):
                 if self._waiting:
                     self.flow.pause_reading()
 
-    async def _finish(self, waited: Answer | Awaitable[Answer], request: Request) -> None:
+    async def _finish(self, result: Answer | Awaitable[Answer], request: Request) -> None:
         try:
-            answer = waited if isinstance(waited, Answer) else await waited
-        except Exception:  # noqa: BLE001 - whatever it is, the line is cut and the log says why
+            answer = result if isinstance(result, Answer) else await result
+        except Exception:  # noqa: BLE001 - whatever it is, the connection is cut and the log says why
             self._fail()
             return
         manner = answer.manner
@@ -150,7 +150,7 @@ class Connection(HttpToolsProtocol):
         self._serve()
 
     def _fail(self) -> None:
-        _log.exception("A request on line %s could not be answered", self._id)
+        _log.exception("A request on connection %s could not be answered", self._id)
         self.transport.abort()
 
     def _send(self, answer: Answer, request: Request) -> None:
@@ -161,28 +161,28 @@ class Connection(HttpToolsProtocol):
             return
         manner = answer.manner
         if manner is not None and manner.silent:
-            self._silent = True  # what comes is read and thrown away, so that the end of the line is seen
+            self._silent = True  # what comes is read and thrown away, so that its end is seen
             return
-        sent = _serialized(answer, request)
+        data = _serialized(answer, request)
         if manner is not None and manner.cut_at is not None:
-            self.transport.write(sent[: manner.cut_at])
-            # Closed rather than aborted where part of the answer must get out; with nothing to send, a reset.
+            self.transport.write(data[: manner.cut_at])
+            # Closing lets the part of the answer get out, which aborting does not; with nothing to send, it is a reset.
             self.transport.close() if manner.cut_at else self.transport.abort()
             return
-        self.transport.write(sent)
+        self.transport.write(data)
         if not request.keep_alive:
             self.transport.close()
 
 
 def _serialized(answer: Answer, request: Request) -> bytes:
     body = answer.body
-    more = b"".join(b"%b: %b\r\n" % header for header in answer.headers)
+    headers = b"".join(b"%b: %b\r\n" % header for header in answer.headers)
     if not request.keep_alive:
-        more += b"Connection: close\r\n"
+        headers += b"Connection: close\r\n"
     head = b"%bContent-Type: %b\r\nContent-Length: %d\r\n%b\r\n" % (
-        _STATUS.get(answer.status) or b"HTTP/1.1 %d \r\n" % answer.status,
+        _STATUS_LINES.get(answer.status) or b"HTTP/1.1 %d \r\n" % answer.status,
         answer.kind,
         len(body),
-        more,
+        headers,
     )
     return head if request.verb == "HEAD" else head + body

@@ -18,18 +18,18 @@ from chat4all_simulator.http.exchange import Request
 
 Fields = dict[str, str]
 
-LARGEST: Final = 1 << 20  # bytes of parameters together
+MAX_PARAMETER_BYTES: Final = 1 << 20  # of all parameters of a call together
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
-_text = msgspec.json.Decoder(str).decode
-_SPACE: Final = re.compile(r"[ \t\r\n]*")
-_DECODER: Final = json.JSONDecoder()
-_FEW: Final = 64  # names; more are looked at one by one for those that come twice
+_decode_text = msgspec.json.Decoder(str).decode
+_SPACES: Final = re.compile(r"[ \t\r\n]*")
+_JSON_DECODER: Final = json.JSONDecoder()
+_MAX_COUNTED_NAMES: Final = 64  # with more, names that come twice are looked for by reading the pairs in order
 
 
 class FieldsError(Exception):
-    """They cannot be read; `status`: what HTTP says to that."""
+    """The parameters of a request cannot be read; `status` is the HTTP status that says so."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -37,12 +37,12 @@ class FieldsError(Exception):
 
 
 def read(request: Request) -> Fields:
-    """Raises FieldsError."""
+    """Return the parameters of a request. Raises FieldsError."""
     if request.verb not in {"GET", "POST"}:
         raise FieldsError(501)
     if request.wrong:
         raise FieldsError(request.wrong)
-    if request.too_large or len(request.target) > LARGEST:
+    if request.too_large or len(request.target) > MAX_PARAMETER_BYTES:
         raise FieldsError(413)
     _, _, query = request.target.partition(b"?")
     kind = request.header(b"content-type")
@@ -51,7 +51,7 @@ def read(request: Request) -> Fields:
 
 
 def legible(fields: Fields) -> Fields:
-    """The same where all of it came as UTF-8. Else what did not is replaced, but in `text`, whose reader says so."""
+    """Return the same where all came as UTF-8; else replace what did not, except in `text`, whose reader says so."""
     try:
         _encode(fields)
     except UnicodeEncodeError:
@@ -69,7 +69,7 @@ def _body(request: Request, kind: str) -> Fields:
         return {}
     if "multipart/form-data" in lowered:
         return _multipart(body, kind)
-    if len(body) > LARGEST:
+    if len(body) > MAX_PARAMETER_BYTES:
         raise FieldsError(413)
     if "application/x-www-form-urlencoded" in lowered:
         return _pairs(body.decode("utf-8", "surrogateescape"))
@@ -81,80 +81,80 @@ def _pairs(source: str) -> Fields:
 
 
 def _unpacked(request: Request) -> bytes | bytearray:
-    packed = request.header(b"content-encoding").lower()
-    if packed in {"", "identity"}:
+    encoding = request.header(b"content-encoding").lower()
+    if encoding in {"", "identity"}:
         return request.body
-    if packed not in {"gzip", "deflate"}:
+    if encoding not in {"gzip", "deflate"}:
         raise FieldsError(415)
-    unpacking = zlib.decompressobj(zlib.MAX_WBITS | (16 if packed == "gzip" else 0))
+    decompressor = zlib.decompressobj(zlib.MAX_WBITS | (16 if encoding == "gzip" else 0))
     try:
-        body = unpacking.decompress(request.body, LARGEST + 1)
+        body = decompressor.decompress(request.body, MAX_PARAMETER_BYTES + 1)
     except zlib.error as error:
         raise FieldsError(400) from error
-    if len(body) > LARGEST:
+    if len(body) > MAX_PARAMETER_BYTES:
         raise FieldsError(413)
     return body
 
 
 def _json(body: bytes | bytearray) -> Fields:
-    if len(body) > LARGEST:
+    if len(body) > MAX_PARAMETER_BYTES:
         raise FieldsError(413)
     try:
-        found = _decode(body)
+        values = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _in_order(bytes(body))
-    if len(found) > _FEW or any(body.count(b'"%b"' % name.encode()) > 1 for name in found):
+    if len(values) > _MAX_COUNTED_NAMES or any(body.count(b'"%b"' % name.encode()) > 1 for name in values):
         return _in_order(bytes(body))  # a name may be there twice
-    return {name: _plain(bytes(value)) for name, value in found.items()}
+    return {name: _plain(bytes(value)) for name, value in values.items()}
 
 
 def _plain(value: bytes) -> str:
     if value[:1] != b'"':
         return value.decode("utf-8", "surrogateescape")
     try:
-        return _text(value)
+        return _decode_text(value)
     except msgspec.DecodeError:  # half of a surrogate pair, which Python's own reader lets through
         return str(json.loads(value))
 
 
 def _in_order(body: bytes) -> Fields:
-    """The pairs of an object one after another, until it breaks: the first of two of one name counts."""
+    """Read the pairs of an object one after another, until it breaks: the first of two of one name counts."""
     source = body.decode("utf-8", "surrogateescape")
-    found: Fields = {}
+    fields: Fields = {}
     at = _skip(source, 0)
     if source[at : at + 1] != "{":
-        return found
+        return fields
     try:
         while source[at : at + 1] in {"{", ","}:
-            name, at = _DECODER.raw_decode(source, _skip(source, at + 1))
+            name, at = _JSON_DECODER.raw_decode(source, _skip(source, at + 1))
             at = _skip(source, at)
             if source[at : at + 1] != ":" or not isinstance(name, str):
                 break
             start = _skip(source, at + 1)
-            value, at = _DECODER.raw_decode(source, start)
-            found.setdefault(name, value if isinstance(value, str) else source[start:at])
+            value, at = _JSON_DECODER.raw_decode(source, start)
+            fields.setdefault(name, value if isinstance(value, str) else source[start:at])
             at = _skip(source, at)
     except (ValueError, RecursionError):
-        return found
-    return found
+        return fields
+    return fields
 
 
 def _skip(source: str, at: int) -> int:
-    """Where the next character that is no space stands."""
-    space = _SPACE.match(source, at)
+    """Return where the next character that is no space stands, `at` or later."""
+    space = _SPACES.match(source, at)
     return space.end() if space else at
 
 
 def _multipart(body: bytes | bytearray, kind: str) -> Fields:
-    """Parts without a file name; a part with one is a file, and files are nothing that text chats need."""
-    found: Fields = {}
+    """Read the parts without a file name; a part with one is a file, and text chats need no files."""
+    fields: Fields = {}
     boundary = parse_options_header(kind)[1].get(b"boundary")
     if not boundary or len(boundary) > 70:
         raise FieldsError(400)
 
     def keep(part: Field) -> None:
         name = (part.field_name or b"").decode("utf-8", "surrogateescape")
-        found.setdefault(name, (part.value or b"").decode("utf-8", "surrogateescape"))
+        fields.setdefault(name, (part.value or b"").decode("utf-8", "surrogateescape"))
 
     parser = FormParser("multipart/form-data", keep, None, boundary=boundary)
     try:
@@ -162,6 +162,6 @@ def _multipart(body: bytes | bytearray, kind: str) -> Fields:
         parser.finalize()
     except FormParserError as error:
         raise FieldsError(400) from error
-    if sum(map(len, found.values())) > LARGEST:
+    if sum(map(len, fields.values())) > MAX_PARAMETER_BYTES:
         raise FieldsError(413)
-    return found
+    return fields

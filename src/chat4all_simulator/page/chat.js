@@ -3,7 +3,7 @@
 import { element } from "/page/element.js";
 import { formatted } from "/page/formatted.js";
 
-const TYPING = 5000; // ms that "typing" is shown: https://core.telegram.org/bots/api#sendchataction
+const TYPING_MS = 5000; // https://core.telegram.org/bots/api#sendchataction
 
 export class Chat {
   constructor(phone, one, place, attempt) {
@@ -15,9 +15,9 @@ export class Chat {
     this.attempt = attempt;
     this.messages = new Map();
     this.loads = 0;
-    this.meanwhile = null; // what has happened since a load began, which its answer may not have
-    this.answering = null; // a message
-    this.editing = null; // a message
+    this.meanwhile = null; // the events since a load began, which its answer may not have
+    this.answering = null; // the message and the quote that are answered
+    this.editing = null; // the message that is edited
     this.build(place, one.chat.title || one.chat.first_name);
   }
 
@@ -47,21 +47,21 @@ export class Chat {
   }
 
   async load() {
-    const turn = ++this.loads; // of several at once the last one counts
+    const turn = ++this.loads; // of several loads at once only the last one counts
     this.meanwhile ??= [];
     try {
       const messages = await this.phone.messages(this.key);
       if (turn === this.loads) this.show(messages);
     } finally {
       if (turn === this.loads) {
-        const happened = this.meanwhile;
+        const events = this.meanwhile;
         this.meanwhile = null;
-        happened.forEach((event) => this.take(event));
+        events.forEach((event) => this.take(event));
       }
     }
   }
 
-  /** Draw them; where nothing is new, what is being clicked stays where it is. */
+  /** Draw the messages, unless they are drawn already: what is being clicked stays where it is. */
   show(messages) {
     if (this.list.hasChildNodes() && same(messages, [...this.messages.values()])) return;
     this.messages = new Map(messages.map((one) => [one.message_id, one]));
@@ -69,7 +69,7 @@ export class Chat {
     this.to_end();
   }
 
-  /** Something has happened in this chat; perhaps it is known already. */
+  /** Show an event of this chat, which may be known already. */
   take(event) {
     if (this.meanwhile) {
       this.meanwhile.push(event);
@@ -103,16 +103,16 @@ export class Chat {
 
   bubble(message) {
     const own = message.from.id === this.phone.id;
-    const service = served(message);
+    const service = service_text(message);
     if (service) return element("li", { class: "service", "data-id": message.message_id }, service);
     const time = new Date(message.date * 1000);
-    const answered = message.reply_to_message;
+    const original = message.reply_to_message;
     return element(
       "li",
       { class: own ? "own" : "other", "data-id": message.message_id },
       this.isGroup && !own ? element("strong", {}, element("bdi", {}, message.from.first_name)) : null,
-      answered
-        ? element("blockquote", { dir: "auto" }, message.quote?.text ?? answered.text ?? "")
+      original
+        ? element("blockquote", { dir: "auto" }, message.quote?.text ?? original.text ?? "")
         : null,
       element("div", { class: "text", dir: "auto" }, ...formatted(message.text ?? "", message.entities ?? [])),
       element(
@@ -128,9 +128,9 @@ export class Chat {
   }
 
   answer(message) {
-    const chosen = String(getSelection()).trim();
+    const selection = String(getSelection()).trim();
     this.editing = null;
-    this.answering = { message, quote: chosen && message.text?.includes(chosen) ? chosen : "" };
+    this.answering = { message, quote: selection && message.text?.includes(selection) ? selection : "" };
     this.context.textContent = `Reply to: ${this.answering.quote || message.text}`;
     this.text.focus();
   }
@@ -148,12 +148,12 @@ export class Chat {
     const text = this.text.value;
     if (!text.trim()) return;
     const { answering, editing } = this;
-    const done = await this.attempt(() =>
+    const answer = await this.attempt(() =>
       editing
         ? this.phone.edit(this.key, editing.message_id, text)
         : this.phone.write(this.key, text, answering?.message.message_id ?? 0, answering?.quote ?? ""),
     );
-    if (!done) return;
+    if (!answer) return;
     this.text.value = "";
     this.forget();
   }
@@ -182,7 +182,7 @@ export class Chat {
   show_typing(action) {
     clearTimeout(this.clock);
     this.typing.textContent = action ? `${action} …` : "";
-    if (action) this.clock = setTimeout(() => this.show_typing(""), TYPING);
+    if (action) this.clock = setTimeout(() => this.show_typing(""), TYPING_MS);
   }
 
   find(id) {
@@ -198,8 +198,8 @@ function same(one, other) {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** What a group says of itself. */
-function served(message) {
+/** The text of a service message, by which a group says what happened to it; empty: it is none. */
+function service_text(message) {
   const by = message.from.first_name;
   if (message.group_chat_created) return `${by} made the group`;
   if (message.new_chat_members) return `${by} brought in ${message.new_chat_members.map((one) => one.first_name).join(", ")}`;

@@ -1,4 +1,4 @@
-// The control API of one provider; every call gives what it answers, or throws an Error with its reason.
+// The control API of one provider; every call returns its answer, or throws an Error with its reason.
 
 const BASE = "/control/telegram";
 
@@ -8,14 +8,14 @@ async function call(method, path, body) {
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
-  const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(reason(told) || `The simulator answered ${answer.status}.`);
-  return told;
+  const result = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(reason(result) || `The simulator answered ${answer.status}.`);
+  return result;
 }
 
-function reason(told) {
-  if (typeof told.detail === "string") return told.detail;
-  return Array.isArray(told.detail) ? told.detail.map((one) => one.msg).join("; ") : "";
+function reason(result) {
+  if (typeof result.detail === "string") return result.detail;
+  return Array.isArray(result.detail) ? result.detail.map((one) => one.msg).join("; ") : "";
 }
 
 const part = encodeURIComponent;
@@ -29,7 +29,7 @@ export const addGroup = (title, by) => call("POST", "/groups", { title, by });
 export const join = (group, user, by) => call("POST", `/groups/${group}/members`, { user, by });
 export const leave = (group, user) => call("DELETE", `/groups/${group}/members/${part(user)}`);
 
-/** What one person does on his phone. A chat is named by a bot's user name or a group's id. */
+/** What one person does on their phone. A chat is named by a bot's user name or a group's id. */
 export class Phone {
   constructor(name) {
     this.name = name;
@@ -60,11 +60,11 @@ export class Phone {
     return call("PUT", `${this.path}/chats/${part(bot)}/blocked`, { blocked });
   }
 
-  /** Tells of what happens; `opened`: what was before it is not told. Gives a function that ends it. */
-  listen(happened, opened) {
+  /** Calls `onOpen` once it hears, and `onEvent` with what happens from then on. Returns a function that ends it. */
+  listen(onEvent, onOpen) {
     const source = new EventSource(`${BASE}${this.path}/stream`);
-    source.addEventListener("open", opened);
-    source.addEventListener("message", (event) => happened(JSON.parse(event.data)));
+    source.addEventListener("open", onOpen);
+    source.addEventListener("message", (event) => onEvent(JSON.parse(event.data)));
     return () => source.close();
   }
 }

@@ -2,7 +2,7 @@
 
 import { element } from "/page/element.js";
 
-/** Asks for some texts by name; null if it was put away. `choices`: what may be chosen for a name. */
+/** Asks for some texts; returns them by name, or null if it was put away. `choices`: what may be chosen for a name. */
 export function ask(title, fields, text = "", choices = {}) {
   const inputs = Object.entries(fields).map(([name, label]) => {
     const options = choices[name];
@@ -24,9 +24,9 @@ export function ask(title, fields, text = "", choices = {}) {
   document.body.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {
-    const end = (given) => {
+    const end = (texts) => {
       dialog.remove();
-      resolve(given);
+      resolve(texts);
     };
     cancel.addEventListener("click", () => end(null));
     dialog.addEventListener("cancel", () => end(null));

@@ -2,7 +2,7 @@
 
 import { element } from "/page/element.js";
 
-const LOOKS = {
+const TAGS = {
   bold: "strong",
   italic: "em",
   underline: "u",
@@ -13,7 +13,7 @@ const LOOKS = {
   expandable_blockquote: "q",
 };
 
-/** Elements and texts. Entities are in order, the outer ones first, and nest. */
+/** Returns elements and texts. Entities are in order, the outer ones first, and nest. */
 export function formatted(text, entities, start = 0, end = text.length) {
   const parts = [];
   let at = start;
@@ -33,6 +33,6 @@ export function formatted(text, entities, start = 0, end = text.length) {
 function dressed(entity, children) {
   if (entity.type === "spoiler") return element("span", { class: "spoiler", tabindex: "0" }, ...children);
   if (entity.type === "text_link") return element("span", { class: "link", title: entity.url }, ...children);
-  const name = LOOKS[entity.type];
+  const name = TAGS[entity.type];
   return name ? element(name, {}, ...children) : element("span", { class: "link" }, ...children);
 }

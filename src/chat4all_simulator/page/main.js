@@ -37,7 +37,7 @@ function build() {
   );
 }
 
-/** Does what may fail, and says why it did. */
+/** Does what may fail; if it does, shows why and returns undefined. */
 async function attempt(work) {
   view.status.textContent = "";
   try {
@@ -73,7 +73,7 @@ async function pick(person) {
   state.open = null;
   view.title.textContent = `${person.first_name}'s chats`;
   view.chat.replaceChildren(element("p", { class: "hint" }, "Pick a chat."));
-  state.stop = state.person.listen(happened, look);
+  state.stop = state.person.listen(onEvent, onOpen);
   location.hash = person.username;
   await attempt(async () => {
     await load();
@@ -83,7 +83,7 @@ async function pick(person) {
 }
 
 async function loadChats() {
-  const turn = ++state.loads; // of several at once the last one counts
+  const turn = ++state.loads; // of several loads at once only the last one counts
   const chats = await state.person.chats();
   if (turn === state.loads) {
     state.chats = chats;
@@ -92,7 +92,7 @@ async function loadChats() {
   return chats;
 }
 
-/** Draw them anew where something has changed: what is being clicked stays where it is. */
+/** Draw the chats anew if something has changed, else not: what is being clicked stays where it is. */
 function showChats() {
   const print = JSON.stringify([state.person.name, state.chats, state.open?.id]);
   if (print === view.print) return;
@@ -102,13 +102,13 @@ function showChats() {
 
 function row(one) {
   const name = one.chat.title || one.chat.first_name;
-  const chosen = state.open?.id === one.chat.id;
+  const isOpen = state.open?.id === one.chat.id;
   return element(
     "li",
     {},
     element(
       "button",
-      { onclick: () => open(one), "aria-pressed": String(chosen) },
+      { onclick: () => open(one), "aria-pressed": String(isOpen) },
       element("bdi", {}, name),
       one.blocked ? element("small", {}, " blocked") : null,
       element("small", { class: "preview" }, one.last?.text ?? ""),
@@ -122,7 +122,7 @@ async function open(one) {
   showChats();
 }
 
-function happened(event) {
+function onEvent(event) {
   if (event.what === "chats") {
     attempt(loadChats);
     return;
@@ -131,8 +131,8 @@ function happened(event) {
   if (event.what === "message" || event.what === "blocked") attempt(loadChats);
 }
 
-/** The line is there, for the first time or again: what happened before it was is looked up. */
-function look() {
+/** The stream is open, for the first time or again: look up what happened before it was. */
+function onOpen() {
   attempt(async () => {
     await loadChats();
     await state.open?.load();
@@ -140,16 +140,16 @@ function look() {
 }
 
 async function addPhone() {
-  const given = await ask("Add a phone", { username: "User name", first: "First name" });
-  if (!given) return;
-  const person = await attempt(() => control.addPhone(given.username, given.first));
+  const answers = await ask("Add a phone", { username: "User name", first: "First name" });
+  if (!answers) return;
+  const person = await attempt(() => control.addPhone(answers.username, answers.first));
   if (person) await pick(person);
 }
 
 async function addBot() {
-  const given = await ask("Add a bot", { username: "User name, as support_bot" });
-  if (!given) return;
-  const bot = await attempt(() => control.addBot(given.username));
+  const answers = await ask("Add a bot", { username: "User name, as support_bot" });
+  if (!answers) return;
+  const bot = await attempt(() => control.addBot(answers.username));
   if (bot) await ask(`@${bot.username} is here`, {}, `Its token: ${bot.token}`);
 }
 
@@ -159,13 +159,13 @@ async function addGroup() {
     return;
   }
   const bots = await control.bots();
-  const given = await ask("Make a group", { title: "Title", bot: "Bot to bring in" }, "", {
+  const answers = await ask("Make a group", { title: "Title", bot: "Bot to bring in" }, "", {
     bot: bots.map((one) => one.username),
   });
-  if (!given) return;
+  if (!answers) return;
   await attempt(async () => {
-    const group = await control.addGroup(given.title, state.person.name);
-    if (given.bot) await control.join(group.id, given.bot, state.person.name);
+    const group = await control.addGroup(answers.title, state.person.name);
+    if (answers.bot) await control.join(group.id, answers.bot, state.person.name);
     await loadChats();
   });
 }

@@ -8,18 +8,18 @@ from chat4all_simulator.telegram.objects import Message, User
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="what"):
-    """`bot` and `person` are user ids, `chat` is a chat's id; a bot of 0: a group, whose messages all its bots see."""
+    """A change. `bot` and `person` are user ids, `chat` is a chat's; bot 0 is a group, whose bots all see it."""
 
 
 class BotMade(Event, frozen=True, tag="bot"):
-    """A bot. `privacy`: in groups it hears only commands, mentions of it and replies to it."""
+    """A bot was made or changed. `privacy`: in groups it hears only commands, mentions of it and replies to it."""
 
     user: User
     privacy: bool
 
 
 class PersonMade(Event, frozen=True, tag="person"):
-    """A person with a phone, or other names for one."""
+    """A person got a phone, or other names."""
 
     user: User
 
@@ -40,7 +40,7 @@ class Blocked(Event, frozen=True, tag="blocked"):
 
 
 class GroupMade(Event, frozen=True, tag="group"):
-    """A group without members. `type`: group or supergroup."""
+    """A group was made, without members. `type`: group or supergroup."""
 
     chat: int
     title: str
@@ -55,7 +55,7 @@ class Joined(Event, frozen=True, tag="joined"):
 
 
 class Left(Event, frozen=True, tag="left"):
-    """Someone is no longer; `kicked`: he may not come back by himself."""
+    """Someone is no longer in the group; `kicked`: they may not come back by themselves."""
 
     chat: int
     user: int
@@ -70,21 +70,21 @@ class Migrated(Event, frozen=True, tag="migrated"):
 
 
 class Said(Event, frozen=True, tag="message"):
-    """A message."""
+    """A message was written in a chat."""
 
     bot: int
     message: Message
 
 
 class Edited(Event, frozen=True, tag="edited"):
-    """The message as it now stands."""
+    """A message was edited; `message`: as it now stands."""
 
     bot: int
     message: Message
 
 
 class Deleted(Event, frozen=True, tag="deleted"):
-    """Messages are gone, for everyone."""
+    """Messages were deleted, for everyone in the chat."""
 
     bot: int
     chat: int
@@ -132,14 +132,14 @@ class Forged(Event, frozen=True, tag="forged"):
 
 
 class Confirmed(Event, frozen=True, tag="confirmed"):
-    """By polling: the bot has had the updates below this id."""
+    """The bot has had the updates below this id, by polling."""
 
     bot: int
     below: int
 
 
 class Delivered(Event, frozen=True, tag="delivered"):
-    """By webhook: the bot has had this one; or it was too old, or thrown away as the bot asked for."""
+    """The bot has had this update, by webhook; or it was too old, or thrown away as the bot asked for."""
 
     bot: int
     update_id: int
@@ -147,8 +147,8 @@ class Delivered(Event, frozen=True, tag="delivered"):
 
 
 class WebhookSet(Event, frozen=True, tag="webhook"):
-    """Where updates are posted; an empty url: nowhere, they are polled. What is secret in it is hidden here, and kept
-    elsewhere with the secret that goes with each post."""
+    """The bot has said where updates are posted; an empty url: nowhere, they are polled. What is secret in it is hidden
+    here, and kept elsewhere with the secret that goes with each post."""
 
     bot: int
     url: str
@@ -157,7 +157,7 @@ class WebhookSet(Event, frozen=True, tag="webhook"):
 
 
 class WebhookFailed(Event, frozen=True, tag="webhook_failed"):
-    """The last time, and why, an update could not be posted."""
+    """An update could not be posted; `date`: when, in seconds since 1970, `message`: why."""
 
     bot: int
     date: int
@@ -193,12 +193,12 @@ Change = (
     | WebhookFailed
     | AllowedSet
 )
-_NAMES: Final = {one.__struct_config__.tag for one in get_args(Change)}
+_TAGS: Final = {one.__struct_config__.tag for one in get_args(Change)}
 
 
 def read(entry: dict[str, Any]) -> Change | None:
-    """The change that an entry of the log tells of; None: it tells of none."""
-    if entry["what"] not in _NAMES:
+    """Return the change that an entry of the log tells of; None if it tells of none."""
+    if entry["what"] not in _TAGS:
         return None
     if "update" in entry:  # kept as it was written, for that is how it is sent
         entry = {**entry, "update": msgspec.Raw(msgspec.json.encode(entry["update"]))}

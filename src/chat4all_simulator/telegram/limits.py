@@ -1,7 +1,7 @@
 """How often a bot may send: https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
 
 About one message a second to a chat, twenty a minute to a group and thirty a second in all. The real ones are not told
-exactly; these are, so that what obeys them can be proved to.
+exactly; these are, so that a proof can show that they are obeyed.
 """
 
 import math
@@ -14,7 +14,7 @@ from chat4all_simulator.telegram.refusals import too_many
 
 @dataclass(frozen=True)
 class Rates:
-    """Calls; None: as many as it likes."""
+    """How many calls that send something a bot may make; None: as many as it likes."""
 
     chat_second: int | None = 1
     group_minute: int | None = 20
@@ -27,28 +27,28 @@ class Limits:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.rates = Rates()
-        self._passed: dict[tuple[int, int, float], deque[float]] = {}
+        self._windows: dict[tuple[int, int, float], deque[float]] = {}  # times by bot, chat (0: all) and seconds
 
     def set(self, rates: Rates) -> None:
-        """From now on; what was counted is forgotten."""
+        """Apply these rates from now on; what was counted is forgotten."""
         self.rates = rates
-        self._passed.clear()
+        self._windows.clear()
 
     def take(self, bot: int, chat: int) -> None:
-        """One call that sends something to this chat. Raises RefusedError."""
+        """Count one call that sends something to this chat. Raises RefusedError if it is one too many."""
         now, rates = self._clock.now(), self.rates
         limits = [(rates.chat_second, chat, 1.0), (rates.bot_second, 0, 1.0)]
         if chat < 0:
             limits.append((rates.group_minute, chat, 60.0))
-        windows = [(self._window(bot, of, seconds, now), count) for count, of, seconds in limits if count is not None]
+        windows = [(self._window(bot, key, seconds, now), count) for count, key, seconds in limits if count is not None]
         waits = [window[-count] + seconds - now for (window, seconds), count in windows if len(window) >= count]
         if waits:
             raise too_many(max(1, math.ceil(max(waits))))
         for (window, _), _count in windows:
             window.append(now)
 
-    def _window(self, bot: int, of: int, seconds: float, now: float) -> tuple[deque[float], float]:
-        window = self._passed.setdefault((bot, of, seconds), deque())
+    def _window(self, bot: int, chat: int, seconds: float, now: float) -> tuple[deque[float], float]:
+        window = self._windows.setdefault((bot, chat, seconds), deque())
         while window and window[0] <= now - seconds:
             window.popleft()
         return window, seconds

@@ -9,7 +9,7 @@ import msgspec
 
 
 class User(msgspec.Struct, omit_defaults=True, frozen=True):
-    """A person or a bot."""
+    """A person or a bot, as the Bot API's User."""
 
     id: int
     is_bot: bool
@@ -20,7 +20,7 @@ class User(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 class Chat(msgspec.Struct, omit_defaults=True, frozen=True):
-    """`type`: private, group or supergroup. A private chat's id is the person's."""
+    """A chat; `type` is private, group or supergroup. A private chat's id is the person's."""
 
     id: int
     first_name: str = ""
@@ -31,7 +31,7 @@ class Chat(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 class Entity(msgspec.Struct, omit_defaults=True, frozen=True, order=True):
-    """`offset` and `length` in UTF-16 code units."""
+    """A MessageEntity; `offset` and `length` are in UTF-16 code units."""
 
     offset: int
     length: int
@@ -52,7 +52,7 @@ class Quote(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 class Message(msgspec.Struct, omit_defaults=True):
-    """`message_id` is unique in its chat only; `date`, `edit_date`: seconds since 1970."""
+    """A message; `message_id` is unique in its chat only; `date` and `edit_date` are seconds since 1970."""
 
     message_id: int
     date: int

@@ -15,12 +15,12 @@ from chat4all_simulator.telegram.refusals import RefusedError, bad
 from chat4all_simulator.telegram.secrets import Secrets
 from chat4all_simulator.telegram.world import World
 
-_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{24,}")
-_MOST: Final = 10_000  # paths that are remembered
+_TOKEN_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{24,}")
+_MAX_KNOWN_PATHS: Final = 10_000
 
 
 class Paths:
-    """Remembers the paths that were right, until a bot changes."""
+    """Finds the bot and the method of a path; paths that were right are remembered until a bot changes."""
 
     def __init__(self, world: World, secrets: Secrets) -> None:
         self._world = world
@@ -28,19 +28,19 @@ class Paths:
         self._known: dict[bytes, tuple[int, str]] = {}
         world.watchers.append(self._forget)
 
-    def find(self, path: bytes, given: Fields) -> tuple[int, str]:
-        """The bot's id and the method's name. Raises RefusedError."""
-        return self._known.get(path) or self._look(path, given)
+    def find(self, path: bytes, parameters: Fields) -> tuple[int, str]:
+        """Return the bot's id and the method's name. Raises RefusedError."""
+        return self._known.get(path) or self._look(path, parameters)
 
     def _forget(self, change: events.Change) -> None:
         if isinstance(change, events.BotMade):
             self._known.clear()
 
-    def _look(self, path: bytes, given: Fields) -> tuple[int, str]:
+    def _look(self, path: bytes, parameters: Fields) -> tuple[int, str]:
         parts = unquote_to_bytes(path).decode("utf-8", "replace").split("/", 2)
         if not parts[1].startswith("bot") or len(parts) < 3:
             raise RefusedError(404, "Not Found")
-        lowered = (parts[2] or given.get("method", "")).lower()
+        lowered = (parts[2] or parameters.get("method", "")).lower()
         bot = self._bot(parts[1].removeprefix("bot"), lowered)
         name = BY_LOWER_NAME.get(lowered)
         if name is None and lowered in ABSENT:
@@ -48,7 +48,7 @@ class Paths:
         if name is None:
             raise RefusedError(404, "Not Found: method not found")
         if parts[2]:
-            if len(self._known) >= _MOST:
+            if len(self._known) >= _MAX_KNOWN_PATHS:
                 self._known.clear()
             self._known[path] = bot, name
         return bot, name
@@ -63,6 +63,6 @@ class Paths:
         bot = int(number)
         if not 0 < bot < 1 << 54:
             raise invalid
-        if not _SECRET.fullmatch(secret) or self._secrets.bot(token) != bot or bot not in self._world.bots:
+        if not _TOKEN_SECRET.fullmatch(secret) or self._secrets.bot(token) != bot or bot not in self._world.bots:
             raise bad("the bot has already been closed") if method == "close" else RefusedError(401, "Unauthorized")
         return bot

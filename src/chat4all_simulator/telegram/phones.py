@@ -1,4 +1,4 @@
-"""What people do on their phones, and what the bots hear of it."""
+"""What people do on their phones, and the updates that bots get of it."""
 
 import re
 from collections.abc import Iterator
@@ -17,59 +17,59 @@ _COMMAND: Final = re.compile(r"/\w+(?:@(\w+))?")
 
 
 class PhoneError(Exception):
-    """What a phone would not let its owner do; the text says why."""
+    """A phone would not let its owner do this; the text says why."""
 
 
 class Phones:
-    """The phones of everybody."""
+    """The phones of everybody, and what is done on them."""
 
     def __init__(self, world: World, updates: Updates) -> None:
         self._world = world
         self._updates = updates
 
     def write(self, person: Person, chat: int, text: str, reply_to: int = 0, quote: str = "") -> Message:
-        """Say something to a bot or in a group. Raises PhoneError."""
+        """Write to a bot or in a group; return the Message. Raises PhoneError."""
         self._check_writable(person, chat)
         group = self._world.groups.get(chat)
-        of = self._of(person, chat)
-        dialog = self._world.dialog(chat if group is None else 0, of.id)
-        answered = dialog.messages.get(reply_to)
-        if reply_to and answered is None:
+        api_chat = self._api_chat(person, chat)
+        dialog = self._world.dialog(chat if group is None else 0, api_chat.id)
+        original = dialog.messages.get(reply_to)
+        if reply_to and original is None:
             raise PhoneError(f"There is no message {reply_to} in this chat.")
-        said = Message(
+        message = Message(
             dialog.next_id,
             self._world.now(),
-            of,
+            api_chat,
             person.user,
-            reply_to_message=msgspec.structs.replace(answered, reply_to_message=None, quote=None) if answered else None,
-            quote=_quote(answered, quote),
+            reply_to_message=msgspec.structs.replace(original, reply_to_message=None, quote=None) if original else None,
+            quote=_quote(original, quote),
             text=text,
             entities=sorted(found.find(text)),
         )
-        self._say(chat, said)
-        return said
+        self._say(chat, message)
+        return message
 
     def edit(self, person: Person, chat: int, message_id: int, text: str) -> Message:
-        """Say it otherwise. Raises PhoneError."""
+        """Change the text of one's own message; return the Message. Raises PhoneError."""
         self._check_writable(person, chat)
-        of = self._of(person, chat)
-        message = self._world.dialog(self._side(chat), of.id).messages.get(message_id)
+        api_chat = self._api_chat(person, chat)
+        message = self._world.dialog(self._side(chat), api_chat.id).messages.get(message_id)
         if message is None or message.from_.id != person.user.id:
             raise PhoneError(f"There is no message {message_id} of {person.user.username} in this chat.")
-        edited = msgspec.structs.replace(
+        new = msgspec.structs.replace(
             message, text=text, entities=sorted(found.find(text)), edit_date=self._world.now()
         )
-        self._world.change(events.Edited(self._side(chat), edited))
-        self._tell(chat, "edited_message", edited)
-        return edited
+        self._world.change(events.Edited(self._side(chat), new))
+        self._tell(chat, "edited_message", new)
+        return new
 
     def delete(self, person: Person, chat: int, message_id: int) -> None:
-        """Take a message away for everyone; bots are not told. Raises PhoneError."""
+        """Delete a message for everyone; bots are not told. Raises PhoneError."""
         self._check_member(person, chat)
-        of = self._of(person, chat)
-        if message_id not in self._world.dialog(self._side(chat), of.id).messages:
+        api_chat = self._api_chat(person, chat)
+        if message_id not in self._world.dialog(self._side(chat), api_chat.id).messages:
             raise PhoneError(f"There is no message {message_id} in this chat.")
-        self._world.change(events.Deleted(self._side(chat), of.id, [message_id]))
+        self._world.change(events.Deleted(self._side(chat), api_chat.id, [message_id]))
 
     def block(self, person: Person, bot: Bot, *, blocked: bool) -> None:
         """Block the bot, or let it write again; the bot hears of it."""
@@ -77,30 +77,30 @@ class Phones:
             return
         self._world.change(events.Blocked(bot.user.id, person.user.id, blocked))
         if self._world.is_begun(bot.user.id, person.user.id):
-            was, becomes = ("member", "kicked") if blocked else ("kicked", "member")
-            self._move(bot, self._of(person, bot.user.id), person.user, was, becomes)
+            old_status, new_status = ("member", "kicked") if blocked else ("kicked", "member")
+            self._move(bot, self._api_chat(person, bot.user.id), person.user, old_status, new_status)
 
     def found_group(self, person: Person, chat: int, title: str, kind: str) -> None:
-        """Make a group and be in it."""
+        """Make a group with this person as its first member."""
         self._world.change(events.GroupMade(chat, title, kind))
         self._world.change(events.Joined(chat, person.user.id))
         self._service(chat, person.user, group_chat_created=True)
 
     def join(self, chat: int, user: User, by: User) -> None:
-        """Come into a group, or be brought by a member. Raises PhoneError."""
+        """Add a user to a group; `by`: who does it, perhaps the user. Raises PhoneError."""
         group = self._world.groups[chat]
         if user.id in group.members:
             return
         if user.id in group.kicked and user.id == by.id:
-            raise PhoneError(f"{user.username} was removed from {group.chat.title}; a member has to add him.")
-        was = "kicked" if user.id in group.kicked and group.chat.type == "supergroup" else "left"
+            raise PhoneError(f"{user.username} was removed from {group.chat.title}; a member has to add them.")
+        old_status = "kicked" if user.id in group.kicked and group.chat.type == "supergroup" else "left"
         self._world.change(events.Joined(chat, user.id))
         self._service(chat, by, new_chat_members=[user])
         if user.id in self._world.bots:
-            self._move(self._world.bots[user.id], group.chat, by, was, "member")
+            self._move(self._world.bots[user.id], group.chat, by, old_status, "member")
 
     def leave(self, chat: int, user: User, by: User) -> None:
-        """Go out of a group, or be removed by another member. Raises PhoneError."""
+        """Take a user out of a group; `by`: who does it, perhaps the user. Raises PhoneError."""
         group = self._world.groups[chat]
         if user.id not in group.members:
             return
@@ -110,15 +110,15 @@ class Phones:
         self._service(chat, by, left_chat_member=user)
         self._world.change(events.Left(chat, user.id, kicked))
         if user.id in self._world.bots:
-            # Who is removed from a basic group has left it, as the API tells it.
-            becomes = "kicked" if kicked and group.chat.type == "supergroup" else "left"
-            self._move(self._world.bots[user.id], group.chat, by, "member", becomes)
+            # The API says of whoever is removed from a basic group that they left.
+            new_status = "kicked" if kicked and group.chat.type == "supergroup" else "left"
+            self._move(self._world.bots[user.id], group.chat, by, "member", new_status)
 
     def migrate(self, chat: int, to: int, by: User) -> None:
-        """Make a supergroup of a group. Raises PhoneError."""
+        """Turn a group into a supergroup under the id `to`. Raises PhoneError."""
         group = self._world.groups[chat]
         if group.migrated_to or group.chat.type != "group":
-            raise PhoneError(f"{group.chat.title} is no basic group any more.")
+            raise PhoneError(f"{group.chat.title} is not a basic group any more.")
         self._service(chat, by, migrate_to_chat_id=to)
         self._world.change(events.GroupMade(to, group.chat.title, "supergroup"))
         for member in sorted(group.members):
@@ -127,7 +127,7 @@ class Phones:
         self._service(to, by, migrate_from_chat_id=chat)
 
     def chats(self, person: Person) -> Iterator[Chat]:
-        """Those on his phone: of the bots he knows, and the groups he is in. A bot's chat has the bot's id here."""
+        """Yield the chats on a person's phone: one of each bot, with the bot's id, and the groups the person is in."""
         for bot in self._world.bots.values():
             yield Chat(bot.user.id, bot.user.first_name, username=bot.user.username, type="private")
         for group in self._world.groups.values():
@@ -135,9 +135,9 @@ class Phones:
                 yield group.chat
 
     def messages(self, person: Person, chat: int) -> list[Message]:
-        """What his phone shows of a chat, oldest first. Raises PhoneError."""
+        """Return what a person's phone shows of a chat, oldest first. Raises PhoneError."""
         self._check_member(person, chat)
-        return list(self._world.dialog(self._side(chat), self._of(person, chat).id).messages.values())
+        return list(self._world.dialog(self._side(chat), self._api_chat(person, chat).id).messages.values())
 
     def _check_writable(self, person: Person, chat: int) -> None:
         name = person.user.username
@@ -156,11 +156,11 @@ class Phones:
             raise PhoneError(f"{person.user.username} is not in {group.chat.title}.")
 
     def _side(self, chat: int) -> int:
-        """The bot of a private chat; nought for a group."""
+        """Return the bot of a private chat, 0 for a group."""
         return 0 if chat in self._world.groups else chat
 
-    def _of(self, person: Person, chat: int) -> Chat:
-        """The chat as its bot sees it."""
+    def _api_chat(self, person: Person, chat: int) -> Chat:
+        """Return the chat as the Bot API shows it, where a private chat has the person's id."""
         if chat in self._world.groups:
             return self._world.groups[chat].chat
         user = person.user
@@ -170,12 +170,12 @@ class Phones:
         self._world.change(events.Said(self._side(chat), message))
         self._tell(chat, "message", message)
 
-    def _service(self, chat: int, by: User, **told: object) -> None:
-        """What a group says of itself."""
+    def _service(self, chat: int, by: User, **fields: object) -> None:
+        """Put a service message into a group: a message without text, with these fields."""
         dialog = self._world.dialog(0, chat)
-        of = self._world.groups[chat].chat
-        said = msgspec.structs.replace(Message(dialog.next_id, self._world.now(), of, by), **told)
-        self._say(chat, said)
+        api_chat = self._world.groups[chat].chat
+        message = msgspec.structs.replace(Message(dialog.next_id, self._world.now(), api_chat, by), **fields)
+        self._say(chat, message)
 
     def _tell(self, chat: int, kind: str, message: Message) -> None:
         if chat not in self._world.groups:
@@ -185,13 +185,13 @@ class Phones:
             if not bot.privacy or _is_for(bot, message):
                 self._updates.send(bot, kind, message)
 
-    def _move(self, bot: Bot, chat: Chat, by: User, was: str, becomes: str) -> None:
-        old, new = (Member(bot.user, status, 0 if status == "kicked" else None) for status in (was, becomes))
+    def _move(self, bot: Bot, chat: Chat, by: User, old_status: str, new_status: str) -> None:
+        old, new = (Member(bot.user, status, 0 if status == "kicked" else None) for status in (old_status, new_status))
         self._updates.send(bot, "my_chat_member", MemberUpdate(chat, self._world.now(), old, new, by))
 
 
 def _is_for(bot: Bot, message: Message) -> bool:
-    """What a bot in privacy mode hears in a group: https://core.telegram.org/bots/features#privacy-mode"""
+    """Return whether a bot in privacy mode hears it in a group: https://core.telegram.org/bots/features#privacy-mode"""
     if not message.text:
         return True
     if message.reply_to_message is not None and message.reply_to_message.from_.id == bot.user.id:
@@ -200,11 +200,11 @@ def _is_for(bot: Bot, message: Message) -> bool:
     return command is not None and (command[1] is None or command[1].lower() == bot.user.username.lower())
 
 
-def _quote(answered: Message | None, quote: str) -> Quote | None:
-    """Raises PhoneError."""
+def _quote(original: Message | None, quote: str) -> Quote | None:
+    """Return the quote, None for an empty one. Raises PhoneError if it is not in the original."""
     if not quote:
         return None
-    at = answered.text.find(quote) if answered else -1
-    if answered is None or at < 0:
-        raise PhoneError("That is no part of the message that is answered.")
-    return Quote(quote, units(answered.text[:at]), is_manual=True)
+    at = original.text.find(quote) if original else -1
+    if original is None or at < 0:
+        raise PhoneError("The quote is not part of the message that is answered.")
+    return Quote(quote, units(original.text[:at]), is_manual=True)

@@ -14,34 +14,35 @@ import msgspec
 
 from chat4all_simulator.faults.script import Script
 from chat4all_simulator.telegram import events
-from chat4all_simulator.telegram.mailbox import DEFAULT, KINDS
+from chat4all_simulator.telegram.mailbox import DEFAULT_KINDS, KINDS
 from chat4all_simulator.telegram.parameters import Parameters
 from chat4all_simulator.telegram.refusals import RefusedError, conflict
 from chat4all_simulator.telegram.world import Bot, World
 
-_PATIENCE: Final = (
-    3.0  # seconds: repeated polls from one offset wait so long at least, repeated conflicts are told so late
-)
-_HASTE: Final = 0.5  # seconds: who asks again sooner from one offset gets one update at a time
-_LONGEST: Final = 50  # seconds of one poll
-_AHEAD: Final = 11  # an offset farther ahead of the last update is taken for a mistake
+# Repeated polls from one offset wait so long at least, and repeated conflicts are answered so late.
+_PATIENCE_SECONDS: Final = 3.0
+_HASTE_SECONDS: Final = 0.5  # a bot that asks again sooner from one offset gets one update at a time
+_MAX_POLL_SECONDS: Final = 50
+_MAX_OFFSET_AHEAD: Final = 11  # an offset farther ahead of the last update is taken for a mistake
 
-_SET: Final = "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
-_OTHER: Final = "terminated by other getUpdates request; make sure that only one bot instance is running"
+_WEBHOOK_REASON: Final = (
+    "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+)
+_OTHER_POLL_REASON: Final = "terminated by other getUpdates request; make sure that only one bot instance is running"
 
 
 @dataclass
 class _Poller:
-    """A bot's: `ended` is given to the poll that waits when it has to end."""
+    """A bot's polls: `ended` is set with the reason when the one that waits has to end."""
 
     ended: asyncio.Future[str] | None = None
     offset: int | None = None
     began: float = 0.0
-    refused: float = 0.0  # when a conflict was told last
+    refused: float = 0.0  # when a conflict was answered last
 
 
 class Polling:
-    """The polls of all bots. `script`: where its seed comes from."""
+    """The polls of all bots. `script`: its seed says in what order those come that may change places."""
 
     def __init__(self, world: World, script: Script) -> None:
         self._world = world
@@ -49,20 +50,20 @@ class Polling:
         self._pollers: dict[int, _Poller] = {}
 
     async def updates(self, bot: Bot, parameters: Parameters) -> list[msgspec.Raw]:
-        """What waits for the bot; waits for something if nothing does. Raises RefusedError."""
+        """Return what waits for the bot; wait for something if nothing does. Raises RefusedError."""
         poller = self._pollers.setdefault(bot.user.id, _Poller())
         if bot.webhook.url:
-            raise await self._conflict(poller, _SET)
+            raise await self._conflict(poller, _WEBHOOK_REASON)
         self.allow(bot, parameters)
         offset, limit = parameters.integer("offset"), min(max(parameters.integer("limit", 100), 1), 100)
-        timeout = float(min(max(parameters.integer("timeout"), 0), _LONGEST))
+        timeout = float(min(max(parameters.integer("timeout"), 0), _MAX_POLL_SECONDS))
         now = time.monotonic()
-        if poller.offset == offset and now - poller.began < _PATIENCE:
-            timeout, limit = max(timeout, _PATIENCE), 1 if now - poller.began < _HASTE else limit
+        if poller.offset == offset and now - poller.began < _PATIENCE_SECONDS:
+            timeout, limit = max(timeout, _PATIENCE_SECONDS), 1 if now - poller.began < _HASTE_SECONDS else limit
         poller.offset, poller.began = offset, now
         start = self._confirm(bot, offset)
         if not bot.mailbox.has(start) and timeout:
-            self.end(bot, _OTHER)
+            self.end(bot, _OTHER_POLL_REASON)
             await self._wait(poller, bot, start, timeout)
         answer = bot.mailbox.answer(start, limit, self._script.seed)
         if copies := bot.mailbox.copies(limit):
@@ -70,28 +71,28 @@ class Polling:
         return answer
 
     def end(self, bot: Bot, reason: str) -> None:
-        """A poll that waits is refused."""
+        """Refuse the poll that waits for this bot, if there is one."""
         poller = self._pollers.get(bot.user.id)
         if poller is not None and poller.ended is not None and not poller.ended.done():
             poller.ended.set_result(reason)
 
     def allow(self, bot: Bot, parameters: Parameters) -> None:
         """Take over `allowed_updates`; what is no list of texts changes nothing."""
-        given = parameters.text("allowed_updates")
+        source = parameters.text("allowed_updates")
         with contextlib.suppress(msgspec.DecodeError, msgspec.ValidationError, RecursionError):
-            if given:
-                names = {name.lower() for name in msgspec.json.decode(given, type=list[str])}
+            if source:
+                names = {name.lower() for name in msgspec.json.decode(source, type=list[str])}
                 kinds: list[str] = [kind for kind in KINDS if kind in names]
-                if bot.mailbox.allowed != (frozenset(kinds) if kinds else DEFAULT):
+                if bot.mailbox.allowed != (frozenset(kinds) if kinds else DEFAULT_KINDS):
                     self._world.change(events.AllowedSet(bot.user.id, kinds or None))
 
     def _confirm(self, bot: Bot, offset: int) -> int:
-        """The bot has had what is below the offset; the id to go on from."""
+        """Confirm what is below the offset, which the bot has had; return the id to go on from."""
         mailbox = bot.mailbox
         self._world.expire(bot)
         if offset < 0:
             start = mailbox.last(-offset)
-        elif offset == 0 or offset > mailbox.next_id - 1 + _AHEAD:
+        elif offset == 0 or offset > mailbox.next_id - 1 + _MAX_OFFSET_AHEAD:
             return 0
         else:
             start = offset
@@ -101,13 +102,13 @@ class Polling:
         return start
 
     async def _wait(self, poller: _Poller, bot: Bot, start: int, timeout: float) -> None:
-        """Until there is something or the time is over. Raises RefusedError if another took its place."""
+        """Wait until there is something or the time is over. Raises RefusedError if another poll took its place."""
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         poller.ended = ended
         something = asyncio.ensure_future(_something(bot, start))
         try:
-            waited: set[asyncio.Future[Any]] = {ended, something}
-            await asyncio.wait(waited, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            futures: set[asyncio.Future[Any]] = {ended, something}
+            await asyncio.wait(futures, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
             something.cancel()
             if poller.ended is ended:
@@ -117,10 +118,10 @@ class Polling:
 
     @staticmethod
     async def _conflict(poller: _Poller, reason: str) -> RefusedError:
-        """One after another so soon is told late, so that two pollers that fight do not flood the server."""
+        """Return the refusal, late if another came just before, so that pollers that fight do not flood the server."""
         now = time.monotonic()
-        if now - poller.refused < _PATIENCE:
-            await asyncio.sleep(_PATIENCE)
+        if now - poller.refused < _PATIENCE_SECONDS:
+            await asyncio.sleep(_PATIENCE_SECONDS)
         else:
             poller.refused = now
         return conflict(reason)

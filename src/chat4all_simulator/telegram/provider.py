@@ -1,4 +1,4 @@
-"""Bot API calls: read, found, spoilt where a rule says so, processed, answered; both ends in the log."""
+"""Answers calls of the Bot API, spoils them where a rule says so, and has each call and its answer in the log."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -28,16 +28,16 @@ from chat4all_simulator.telegram.secrets import Secrets
 from chat4all_simulator.telegram.setting import Setting
 from chat4all_simulator.telegram.updates import Updates
 from chat4all_simulator.telegram.webhooks import Webhooks
-from chat4all_simulator.telegram.witness import NAME, Seen, Witness
+from chat4all_simulator.telegram.witness import PROVIDER_NAME, Seen, Witness
 from chat4all_simulator.telegram.world import World
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Telegram:
-    """See `chat4all_simulator.provider.Provider`. Raises JournalError where its files are damaged."""
+    """Implements `chat4all_simulator.provider.Provider`. Raises JournalError where its files are damaged."""
 
-    name = NAME
+    name = PROVIDER_NAME
 
     def __init__(self, settings: SimulatorSettings, journal: Journal, script: Script, clock: Clock) -> None:
         secrets = Secrets(settings.data / "telegram.json")
@@ -56,61 +56,63 @@ class Telegram:
         self.control = routes.router(world, Phones(world, self._updates), secrets, self.limits, journal)
 
     def serves(self, target: bytes) -> bool:
-        """The Bot API answers under /bot, and has files under /file/bot."""
+        """Implements `Provider.serves`: the Bot API answers under /bot, and has files under /file/bot."""
         return target.startswith((b"/bot", b"/file/bot"))
 
     def handle(self, request: Request) -> Answer | Awaitable[Answer]:
-        """Answer one call, and have both in the log."""
+        """Implements `Provider.handle`: answer one call, and note both in the log."""
         try:
-            given = fields.legible(fields.read(request))
+            parameters = fields.legible(fields.read(request))
         except fields.FieldsError as error:
-            request.keep_alive = False  # HTTP's own refusals have no body, and end the line
+            request.keep_alive = False  # HTTP's own refusals have no body, and end the connection
             seen = self._witness.received(request, "", "", None, {})
             return self._witness.answered(seen, Answer(error.status, b""))
         try:
-            bot, name = self._paths.find(request.target.partition(b"?")[0], given)
+            bot, name = self._paths.find(request.target.partition(b"?")[0], parameters)
         except RefusedError as error:
             seen = self._witness.received(request, "", "", None, {})
             return self._witness.answered(seen, _refused(error))
-        call = Call(self._world.bots[bot], Parameters(given), self._world, self._polling, self._setting, self.limits)
+        call = Call(
+            self._world.bots[bot], Parameters(parameters), self._world, self._polling, self._setting, self.limits
+        )
         return self._handle(request, call, name)
 
     def replay(self, entry: Entry) -> None:
-        """See Provider."""
+        """Implements `Provider.replay`."""
         self._world.replay(entry)
         self._updates.replay(entry)
         if entry["what"] == "limits":
             self.limits.set(msgspec.convert(entry["rates"], type(self.limits.rates)))
 
     def start(self) -> None:
-        """See Provider. Raises JournalError."""
+        """Implements `Provider.start`."""
         self._secrets.check(self._world.bots)
         self._updates.resume()
         for bot in self._world.bots.values():
             self._webhooks.start(bot)
 
     async def stop(self) -> None:
-        """See Provider."""
+        """Implements `Provider.stop`."""
         await self._updates.stop()
         await self._webhooks.stop()
 
     def _handle(self, request: Request, call: Call, name: str) -> Answer | Awaitable[Answer]:
         bot, chat = call.bot.user.username, chats.number(call)
         seen = self._witness.received(request, bot, name, chat, call.parameters.fields)
-        fault = self._script.on_call(NAME, bot, chat, name)
+        fault = self._script.on_call(PROVIDER_NAME, bot, chat, name)
         if (answer := answers.instead(fault)) is not None:
             return self._witness.answered(seen, answer, fault)
         if isinstance(fault, TooManyRequests):
             return self._witness.answered(seen, _refused(too_many(fault.retry_after)), fault)
         if isinstance(fault, Slow) and fault.when == "before":
             return self._shielded(self._late(seen, call, fault))
-        done = _processed(call, name)
-        if isinstance(done, Answer):
-            return self._witness.answered(seen, _spoilt(fault, done, call, chat), fault)
-        return self._waited(seen, done, call, fault)
+        result = _processed(call, name)
+        if isinstance(result, Answer):
+            return self._witness.answered(seen, _spoilt(fault, result, call, chat), fault)
+        return self._waited(seen, result, call, fault)
 
     async def _shielded(self, processing: Awaitable[Answer]) -> Answer:
-        """What a server has taken up it brings to its end, whether the client waits or not."""
+        """Bring to its end what was begun, whether the client waits or not, as a server does."""
         task = asyncio.ensure_future(processing)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -118,17 +120,17 @@ class Telegram:
 
     async def _late(self, seen: Seen, call: Call, fault: Slow) -> Answer:
         await asyncio.sleep(fault.seconds)
-        done = _processed(call, seen.method)
-        return self._witness.answered(seen, done if isinstance(done, Answer) else await done, fault)
+        result = _processed(call, seen.method)
+        return self._witness.answered(seen, result if isinstance(result, Answer) else await result, fault)
 
-    async def _waited(self, seen: Seen, done: Awaitable[Answer], call: Call, fault: CallFault | None) -> Answer:
-        return self._witness.answered(seen, _spoilt(fault, await done, call, seen.chat), fault)
+    async def _waited(self, seen: Seen, answer: Awaitable[Answer], call: Call, fault: CallFault | None) -> Answer:
+        return self._witness.answered(seen, _spoilt(fault, await answer, call, seen.chat), fault)
 
 
 def _spoilt(fault: CallFault | None, answer: Answer, call: Call, chat: int | None) -> Answer:
     mailbox = call.bot.mailbox
-    after = mailbox.next_id
-    return answers.spoilt(fault, answer, lambda: mailbox.overtaken(str(chat), after))
+    first_id = mailbox.next_id
+    return answers.spoilt(fault, answer, lambda: mailbox.overtaken(str(chat), first_id))
 
 
 def _processed(call: Call, name: str) -> Answer | Awaitable[Answer]:
@@ -158,5 +160,5 @@ def _refused(error: RefusedError) -> Answer:
     body: dict[str, Any] = {"ok": False, "error_code": error.code, "description": error.description}
     if error.parameters:
         body["parameters"] = error.parameters
-    after = error.parameters.get("retry_after")
-    return Answer(error.code, _encode(body), [] if after is None else [(b"Retry-After", b"%d" % after)])
+    seconds = error.parameters.get("retry_after")
+    return Answer(error.code, _encode(body), [] if seconds is None else [(b"Retry-After", b"%d" % seconds)])

@@ -20,22 +20,22 @@ class RefusedError(Exception):
 
 
 def bad(reason: str) -> RefusedError:
-    """400, with its prefix."""
+    """Return the refusal of a bad request, 400."""
     return _prefixed(400, reason)
 
 
 def forbidden(reason: str) -> RefusedError:
-    """403, with its prefix."""
+    """Return the refusal of what is forbidden, 403."""
     return _prefixed(403, reason)
 
 
 def conflict(reason: str) -> RefusedError:
-    """409: two want the updates of one bot."""
+    """Return the refusal where two want the updates of one bot, 409."""
     return RefusedError(409, f"Conflict: {reason}")
 
 
 def too_many(seconds: int) -> RefusedError:
-    """429: try again after so many seconds."""
+    """Return the refusal of too many calls, 429: try again after so many seconds."""
     return RefusedError(429, f"Too Many Requests: retry after {seconds}", retry_after=seconds)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from chat4all_simulator.telegram import events
-from chat4all_simulator.telegram.mailbox import DEFAULT, KINDS
+from chat4all_simulator.telegram.mailbox import DEFAULT_KINDS, KINDS
 from chat4all_simulator.telegram.parameters import Parameters
 from chat4all_simulator.telegram.polling import Polling
 from chat4all_simulator.telegram.refusals import bad, too_many
@@ -21,12 +21,12 @@ from chat4all_simulator.telegram.urls import complete, literal, split
 from chat4all_simulator.telegram.webhooks import Webhooks
 from chat4all_simulator.telegram.world import Bot, World
 
-_PORTS: Final = (80, 88, 443, 8443)
-_SECRET: Final = re.compile(r"[A-Za-z0-9_-]*")
+_CLOUD_PORTS: Final = (80, 88, 443, 8443)
+_SECRET_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]*")
 
 
 class Setting:
-    """`strict`: as the cloud does it; else as the local server does: any scheme, port and address."""
+    """Sets the bots' webhooks. `strict`: as the cloud does; else as a local server: any scheme, port and address."""
 
     def __init__(self, world: World, secrets: Secrets, polling: Polling, webhooks: Webhooks, *, strict: bool) -> None:
         self._world = world
@@ -34,10 +34,13 @@ class Setting:
         self._polling = polling
         self._webhooks = webhooks
         self._strict = strict
-        self._set: dict[int, float] = {}  # when a bot set one last
+        self._last_set: dict[int, float] = {}  # by bot, on the monotonic clock in seconds
 
     def set(self, bot: Bot, parameters: Parameters) -> str:
-        """What was done, in the API's words. Raises RefusedError; the webhook before is forgotten even then."""
+        """Set or delete a webhook; return what was done, in the API's words.
+
+        Raises RefusedError; the webhook before is forgotten even then.
+        """
         url = parameters.text("url")
         if url:
             self._pace(bot)
@@ -46,55 +49,55 @@ class Setting:
             return "Webhook is already set" if url else "Webhook is already deleted"
         if url:
             self._polling.end(bot, "terminated by setWebhook request")
-        had = bool(bot.webhook.url)
+        was_set = bool(bot.webhook.url)
         self._forget(bot)
         if parameters.truth("drop_pending_updates"):
             for update_id in bot.mailbox.ids():
                 self._world.change(events.Delivered(bot.user.id, update_id, reason="dropped"))
         if not url:
-            return "Webhook was deleted" if had else "Webhook is already deleted"
+            return "Webhook was deleted" if was_set else "Webhook is already deleted"
         self._check(url, parameters)
         secret = self._secrets.of(bot.user.id)
         self._secrets.put(bot.user.id, Secret(secret.token, parameters.text("secret_token"), url))
-        shown, address = self._secrets.hidden(url), parameters.text("ip_address")
-        self._world.change(events.WebhookSet(bot.user.id, shown, self._connections(parameters), address))
+        hidden_url, address = self._secrets.hidden(url), parameters.text("ip_address")
+        self._world.change(events.WebhookSet(bot.user.id, hidden_url, self._connections(parameters), address))
         self._webhooks.start(bot)
         return "Webhook was set"
 
     def delete(self, bot: Bot, parameters: Parameters) -> str:
-        """As setting none."""
+        """Delete the webhook, as `set` does without a URL."""
         return self.set(bot, Parameters({**parameters.fields, "url": ""}))
 
     def info(self, bot: Bot) -> Mapping[str, Any]:
-        """WebhookInfo."""
+        """Return the Bot API's WebhookInfo of a bot."""
         self._world.expire(bot)
         webhook, failure = bot.webhook, bot.failure
-        told: dict[str, Any] = {"url": self._url(bot), "has_custom_certificate": False}
-        told["pending_update_count"] = len(bot.mailbox)
+        fields: dict[str, Any] = {"url": self._url(bot), "has_custom_certificate": False}
+        fields["pending_update_count"] = len(bot.mailbox)
         if failure is not None:
-            told |= {"last_error_date": failure.date, "last_error_message": failure.message}
+            fields |= {"last_error_date": failure.date, "last_error_message": failure.message}
         if webhook.url:
-            told["max_connections"] = webhook.max_connections
+            fields["max_connections"] = webhook.max_connections
             address = webhook.ip_address or literal(urlsplit(complete(webhook.url)).hostname or "")
             if address:
-                told["ip_address"] = address
-        if bot.mailbox.allowed != DEFAULT:
-            told["allowed_updates"] = [kind for kind in KINDS if kind in bot.mailbox.allowed]
-        return told
+                fields["ip_address"] = address
+        if bot.mailbox.allowed != DEFAULT_KINDS:
+            fields["allowed_updates"] = [kind for kind in KINDS if kind in bot.mailbox.allowed]
+        return fields
 
     def _url(self, bot: Bot) -> str:
-        """As it was set, whole."""
+        """Return the webhook's URL as it was set, whole; empty if there is none."""
         return self._secrets.of(bot.user.id).url if bot.webhook.url else ""
 
     def _pace(self, bot: Bot) -> None:
         now = time.monotonic()
-        if now - self._set.get(bot.user.id, -1.0) < 1.0:
+        if now - self._last_set.get(bot.user.id, -1.0) < 1.0:
             raise too_many(1)
-        self._set[bot.user.id] = now
+        self._last_set[bot.user.id] = now
 
     def _connections(self, parameters: Parameters) -> int:
-        most = 100 if self._strict else 100_000
-        return min(max(parameters.integer("max_connections", 40 if self._strict else 100), 1), most)
+        maximum = 100 if self._strict else 100_000
+        return min(max(parameters.integer("max_connections", 40 if self._strict else 100), 1), maximum)
 
     def _is_same(self, bot: Bot, parameters: Parameters) -> bool:
         if not bot.webhook.url:
@@ -117,10 +120,10 @@ class Setting:
         secret = parameters.text("secret_token")
         if len(secret.encode()) > 256:
             raise bad("secret token is too long")
-        if not _SECRET.fullmatch(secret):
+        if not _SECRET_TOKEN.fullmatch(secret):
             raise bad("secret token contains unallowed characters")
         if self._strict:
-            if parts.scheme == "https" and port not in _PORTS:
+            if parts.scheme == "https" and port not in _CLOUD_PORTS:
                 raise bad("bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443")
             if parts.scheme == "http":
                 raise bad("bad webhook: An HTTPS URL must be provided for webhook")
@@ -130,10 +133,10 @@ class Setting:
         if not address:
             return
         try:
-            found = ipaddress.ip_address(address)
+            parsed = ipaddress.ip_address(address)
         except ValueError:
             raise bad("bad webhook: Invalid IP address specified") from None
-        if self._strict and found.version == 6:
+        if self._strict and parsed.version == 6:
             raise bad("bad webhook: IPv6-only addresses are not allowed")
-        if self._strict and not found.is_global:
-            raise bad(f"bad webhook: IP address {found} is reserved")
+        if self._strict and not parsed.is_global:
+            raise bad(f"bad webhook: IP address {parsed} is reserved")

@@ -4,36 +4,36 @@ from typing import Any
 
 
 class FieldError(Exception):
-    """A field that is not as it has to be; the text is the API's."""
+    """A field is not as it has to be; the text is the API's."""
 
 
 def integer(value: dict[str, Any], name: str) -> int:
-    """A number, or a text that is one. Raises FieldError."""
-    found = _required(value, name)
-    if isinstance(found, bool) or not isinstance(found, int | float | str):
+    """Return a field that is a number, or a text that is one. Raises FieldError."""
+    field = _required(value, name)
+    if isinstance(field, bool) or not isinstance(field, int | float | str):
         raise FieldError(f'Field "{name}" must be a Number')
     try:
-        return int(str(found))
+        return int(str(field))
     except ValueError:
         raise FieldError(f'Field "{name}" must be a valid Number') from None
 
 
 def text_of(value: dict[str, Any], name: str, *, required: bool = True) -> str:
-    """A text; a number is taken as its text. Raises FieldError."""
+    """Return a field that is a text; a number is taken as its text. Raises FieldError."""
     if not required and name not in value:
         return ""
-    found = _required(value, name)
-    if isinstance(found, bool) or not isinstance(found, int | float | str):
+    field = _required(value, name)
+    if isinstance(field, bool) or not isinstance(field, int | float | str):
         raise FieldError(f'Field "{name}" must be of type String')
-    return str(found)
+    return str(field)
 
 
 def truth(value: dict[str, Any], name: str) -> bool:
-    """No, if it is not there. Raises FieldError."""
-    found = value.get(name, False)
-    if not isinstance(found, bool):
+    """Return a field that is true or false, False if it is not there. Raises FieldError."""
+    field = value.get(name, False)
+    if not isinstance(field, bool):
         raise FieldError(f'Field "{name}" must be of type Boolean')
-    return found
+    return field
 
 
 def _required(value: dict[str, Any], name: str) -> Any:

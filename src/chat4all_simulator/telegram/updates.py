@@ -12,11 +12,11 @@ from chat4all_simulator.faults.script import Script
 from chat4all_simulator.journal import Entry, Journal
 from chat4all_simulator.telegram.events import Queued
 from chat4all_simulator.telegram.objects import MemberUpdate, Message
-from chat4all_simulator.telegram.witness import NAME
+from chat4all_simulator.telegram.witness import PROVIDER_NAME
 from chat4all_simulator.telegram.world import Bot, World
 
-_KEPT: Final = 86_400  # seconds for which a bot can still fetch an update
-_MOST: Final = 100_000  # updates of one bot
+_RETENTION_SECONDS: Final = 86_400  # for so long a bot can fetch an update
+_MAX_WAITING_UPDATES: Final = 100_000  # of one bot
 
 _encode = msgspec.json.Encoder().encode
 
@@ -32,7 +32,7 @@ class _Coming(NamedTuple):
 
 
 class _Held(NamedTuple):
-    """One that is not let through yet; `entry`: its number in the log."""
+    """An update that is not let through yet; `entry`: its number in the log."""
 
     entry: int
     coming: _Coming
@@ -50,7 +50,7 @@ class _Gathering:
 
 
 class Updates:
-    """From what happens to mailboxes."""
+    """Puts what happens into the bots' mailboxes, late or together where a fault says so."""
 
     def __init__(self, world: World, script: Script, journal: Journal) -> None:
         self._world = world
@@ -59,13 +59,13 @@ class Updates:
         self._lines: dict[tuple[int, str], deque[_Held]] = {}  # by bot and queue
         self._gatherings: dict[int, _Gathering] = {}  # by bot
         self._tasks: set[asyncio.Task[None]] = set()
-        self._lost: dict[int, Entry] = {}  # held when the process was killed
+        self._unreleased: dict[int, Entry] = {}  # held back when the process ended
 
     def send(self, bot: Bot, kind: str, payload: Message | MemberUpdate) -> None:
         """Tell the bot, if it wants to hear of this kind."""
         if kind not in bot.mailbox.allowed:
             return
-        if len(bot.mailbox) >= _MOST:
+        if len(bot.mailbox) >= _MAX_WAITING_UPDATES:
             self._journal.note("dropped", bot=bot.user.id, kind=kind, reason="too many updates wait")
             return
         chat, date = (
@@ -74,7 +74,7 @@ class Updates:
         )
         queue = f"member {chat}" if isinstance(payload, MemberUpdate) else str(chat)
         raw = msgspec.Raw(_encode(payload))
-        fault = self._script.on_update(NAME, bot.user.username, chat, kind)
+        fault = self._script.on_update(PROVIDER_NAME, bot.user.username, chat, kind)
         line = self._lines.get((bot.user.id, queue))
         if line is None and not isinstance(fault, Delay | Batch | Reorder):
             self._put(bot, _Coming(queue, kind, raw, date, fault))
@@ -89,29 +89,29 @@ class Updates:
         line.append(held)
 
     def replay(self, entry: Entry) -> None:
-        """What was held back when the process ended is let through at the next start."""
+        """Remember what was held back when the process ended, for `resume`."""
         if entry["what"] == "held":
-            self._lost[entry["n"]] = entry
+            self._unreleased[entry["n"]] = entry
         elif entry["what"] == "released":
-            self._lost.pop(entry["held"], None)
+            self._unreleased.pop(entry["held"], None)
 
     def resume(self) -> None:
-        """After the replay."""
-        for entry in self._lost.values():
+        """Let through, after the replay, what was held back when the process ended."""
+        for entry in self._unreleased.values():
             self._journal.note("released", held=entry["n"])
             raw = msgspec.Raw(_encode(entry["payload"]))
             coming = _Coming(entry["queue"], entry["kind"], raw, entry["date"], None)
             self._put(self._world.bots[entry["bot"]], coming)
-        self._lost.clear()
+        self._unreleased.clear()
 
     async def stop(self) -> None:
-        """What is held back stays so until the next start."""
+        """Hold back what is held back until the next start."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _due(self, bot: Bot, fault: UpdateFault | None) -> asyncio.Event:
-        """Set when it may go on."""
+        """Return the event that is set when an update with this fault may go on."""
         if isinstance(fault, Batch | Reorder):
             return self._gather(bot, fault)
         due = asyncio.Event()
@@ -148,7 +148,7 @@ class Updates:
                 update_id=update_id,
                 kind=coming.kind,
                 queue=coming.queue,
-                until=coming.date + _KEPT,
+                until=coming.date + _RETENTION_SECONDS,
                 update=msgspec.Raw(
                     b'{"update_id":%d,"%b":%b}' % (update_id, coming.kind.encode(), bytes(coming.payload))
                 ),

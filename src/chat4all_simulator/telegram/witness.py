@@ -1,4 +1,4 @@
-"""Calls and their answers in the log: what came, and what leaves."""
+"""Notes calls and their answers in the log: what came, and what leaves."""
 
 from typing import Any, Final, NamedTuple
 
@@ -10,11 +10,11 @@ from chat4all_simulator.http.fields import Fields
 from chat4all_simulator.journal import Journal
 from chat4all_simulator.telegram.secrets import HIDDEN, Secrets
 
-NAME: Final = "telegram"
+PROVIDER_NAME: Final = "telegram"
 
 
 class Seen(NamedTuple):
-    """A call in the log. `number`: its entry's."""
+    """A call that is in the log; `number`: its entry's."""
 
     number: int
     bot: str
@@ -23,40 +23,40 @@ class Seen(NamedTuple):
 
 
 class Witness:
-    """Tokens and secrets do not get into the log, wherever they stand."""
+    """Notes calls and answers without tokens and secrets, wherever these stand."""
 
     def __init__(self, journal: Journal, secrets: Secrets) -> None:
         self._journal = journal
         self._secrets = secrets
 
-    def received(self, request: Request, bot: str, method: str, chat: int | None, given: Fields) -> Seen:
-        """A call has come."""
-        if "secret_token" in given:
-            given = {**given, "secret_token": HIDDEN}
-        if "url" in given:
-            given = {**given, "url": self._secrets.hidden(given["url"])}
-        told: dict[str, Any] = {"provider": NAME, "connection": request.connection, "verb": request.verb}
-        told |= {"bot": bot, "method": method, "chat": chat}
+    def received(self, request: Request, bot: str, method: str, chat: int | None, parameters: Fields) -> Seen:
+        """Note that a call has come; return it as the log has it."""
+        if "secret_token" in parameters:
+            parameters = {**parameters, "secret_token": HIDDEN}
+        if "url" in parameters:
+            parameters = {**parameters, "url": self._secrets.hidden(parameters["url"])}
+        fields: dict[str, Any] = {"provider": PROVIDER_NAME, "connection": request.connection, "verb": request.verb}
+        fields |= {"bot": bot, "method": method, "chat": chat}
         try:
-            number = self._journal.note("received", **told, parameters=given)
+            number = self._journal.note("received", **fields, parameters=parameters)
         except UnicodeEncodeError:  # a text that did not come as UTF-8
-            shown = {name: text.encode("utf-8", "replace").decode() for name, text in given.items()}
-            number = self._journal.note("received", **told, parameters=shown)
+            legible = {name: text.encode("utf-8", "replace").decode() for name, text in parameters.items()}
+            number = self._journal.note("received", **fields, parameters=legible)
         return Seen(number, bot, method, chat)
 
     def answered(self, seen: Seen, answer: Answer, fault: CallFault | None = None) -> Answer:
-        """An answer leaves; where less than all of it does, `manner` says so."""
-        told: dict[str, Any] = {"call": seen.number, "bot": seen.bot, "method": seen.method, "chat": seen.chat}
-        told["status"] = answer.status
+        """Note that an answer leaves, and return it; where less than all of it does, `manner` says so."""
+        fields: dict[str, Any] = {"call": seen.number, "bot": seen.bot, "method": seen.method, "chat": seen.chat}
+        fields["status"] = answer.status
         if fault is not None:
-            told["fault"] = fault.fault
+            fields["fault"] = fault.fault
         if answer.manner is not None:
-            told["manner"] = _manner(answer.manner)
+            fields["manner"] = _manner(answer.manner)
         if answer.is_json and fault is None and b"url" not in answer.body:
-            told["body"] = msgspec.Raw(answer.body)
+            fields["body"] = msgspec.Raw(answer.body)
         else:
-            told["text"] = self._secrets.hidden(answer.body.decode("utf-8", "replace"))
-        self._journal.note("answered", **told)
+            fields["text"] = self._secrets.hidden(answer.body.decode("utf-8", "replace"))
+        self._journal.note("answered", **fields)
         return answer
 
 

@@ -17,7 +17,7 @@ from chat4all_simulator.telegram.objects import Chat, Message, User
 
 @dataclass
 class Bot:
-    """`allowed`: the kinds of updates it asked for, as it was told last."""
+    """A bot as it is now; `webhook`: as it was set last, `failure`: the last post to it that failed since."""
 
     user: User
     privacy: bool
@@ -28,7 +28,7 @@ class Bot:
 
 @dataclass
 class Person:
-    """Somebody with a phone."""
+    """A person with a phone; `gone`: the account is deactivated."""
 
     user: User
     gone: bool = False
@@ -37,7 +37,7 @@ class Person:
 
 @dataclass
 class Group:
-    """`members`, `kicked`, `known` (who was ever in it): user ids, of bots too."""
+    """A group; `members`, `kicked` and `known` (who was ever in it) are user ids, of bots too."""
 
     chat: Chat
     members: set[int] = field(default_factory=set)
@@ -55,35 +55,35 @@ class Dialog:
 
 
 class World:
-    """`kept`: messages of a chat. `watch` tells of each change after it was made."""
+    """The whole state. `max_messages`: so many of each chat are kept; `watchers` are called after each change."""
 
-    def __init__(self, journal: Journal, clock: Clock, kept: int, seed: int) -> None:
+    def __init__(self, journal: Journal, clock: Clock, max_messages: int, seed: int) -> None:
         self.clock = clock
         self.bots: dict[int, Bot] = {}
         self.people: dict[int, Person] = {}
         self.groups: dict[int, Group] = {}
         self.watchers: list[Callable[[events.Change], None]] = []
         self._dialogs: dict[tuple[int, int], Dialog] = {}
-        self._names: dict[str, int] = {}  # a user's id by his name in lower case
+        self._names: dict[str, int] = {}  # a user's id by user name in lower case
         self._journal = journal
-        self._kept = kept
+        self._max_messages = max_messages
         self._seed = seed
 
     def change(self, change: events.Change) -> None:
-        """Note it, and let it be so."""
+        """Note a change in the log, apply it, and call the watchers."""
         self._journal.note(change.__struct_config__.tag, **msgspec.structs.asdict(change))  # type: ignore[arg-type]
         self._apply(change)
         for watcher in self.watchers:
             watcher(change)
 
     def replay(self, entry: Entry) -> None:
-        """What an entry of the log tells of is so again."""
+        """Apply the change that an entry of the log tells of, if any."""
         change = events.read(entry)
         if change is not None:
             self._apply(change)
 
     def dialog(self, bot: int, chat: int) -> Dialog:
-        """The messages between a bot and a chat; those of a group are all its bots'. None yet: an empty one."""
+        """Return the messages between a bot and a chat; all bots of a group share those. It is empty at first."""
         key = (0 if chat in self.groups else bot, chat)
         dialog = self._dialogs.get(key)
         if dialog is None:
@@ -91,35 +91,35 @@ class World:
         return dialog
 
     def is_begun(self, bot: int, person: int) -> bool:
-        """Whether the person has written to the bot, so that it may write to him."""
+        """Return whether the person has written to the bot, so that it may write back."""
         dialog = self._dialogs.get((bot, person))
         return dialog is not None and dialog.next_id > 1
 
     def user(self, name: str) -> User | None:
-        """The person or the bot of that name."""
-        found = self._names.get(name.lower())
-        return None if found is None else self.by_id(found)
+        """Return the person or the bot of that user name, in any case; None if there is none."""
+        user_id = self._names.get(name.lower())
+        return None if user_id is None else self.by_id(user_id)
 
     def by_id(self, user_id: int) -> User:
-        """Raises KeyError."""
+        """Return a person or a bot by id. Raises KeyError if there is none."""
         return self.people[user_id].user if user_id in self.people else self.bots[user_id].user
 
     def free_id(self) -> int:
-        """For someone new, of people and bots."""
+        """Return an id for a new person or bot."""
         taken = self.people.keys() | self.bots.keys()
         return next(one for one in itertools.count(7_000_000_001) if one not in taken)  # above 2^32, as real ones are
 
     def bots_in(self, chat: int) -> Iterator[Bot]:
-        """The bots of a group."""
+        """Yield the bots that are members of a group."""
         yield from (bot for bot in self.bots.values() if bot.user.id in self.groups[chat].members)
 
     def expire(self, bot: Bot) -> None:
-        """Let go of the updates that are too old."""
+        """Remove the updates of a bot that are too old."""
         for update_id in bot.mailbox.expired(self.clock.now()):
             self.change(events.Delivered(bot.user.id, update_id, reason="too old"))
 
     def now(self) -> int:
-        """As the Bot API gives times."""
+        """Return the time as the Bot API gives it, in whole seconds since 1970."""
         return int(self.clock.now())
 
     @singledispatchmethod
@@ -131,10 +131,11 @@ class World:
         user, old = change.user, self.bots.get(change.user.id)
         if old is not None:
             self._names.pop(old.user.username.lower(), None)
-            old.user, old.privacy = user, change.privacy  # in place: what posts for it goes on
+            # In place, because the task that posts for it holds this object.
+            old.user, old.privacy = user, change.privacy
         else:
-            first = random.Random(f"{self._seed}/{user.id}").randrange(100_000_000, 900_000_000)  # noqa: S311
-            self.bots[user.id] = Bot(user, change.privacy, Mailbox(first), events.WebhookSet(user.id, ""))
+            first_update_id = random.Random(f"{self._seed}/{user.id}").randrange(100_000_000, 900_000_000)  # noqa: S311
+            self.bots[user.id] = Bot(user, change.privacy, Mailbox(first_update_id), events.WebhookSet(user.id, ""))
         self._names[user.username.lower()] = user.id
 
     @_apply.register
@@ -179,7 +180,7 @@ class World:
         dialog, message = self.dialog(change.bot, change.message.chat.id), change.message
         dialog.messages[message.message_id] = message
         dialog.next_id = message.message_id + 1
-        if len(dialog.messages) > self._kept:
+        if len(dialog.messages) > self._max_messages:
             del dialog.messages[next(iter(dialog.messages))]
 
     @_apply.register
@@ -193,7 +194,7 @@ class World:
 
     @_apply.register
     def _acted(self, change: events.Acted) -> None:
-        """Nothing stays of it."""
+        """Change nothing: that a bot does something is shown to phones, and not kept."""
 
     @_apply.register
     def _queued(self, change: events.Queued) -> None:

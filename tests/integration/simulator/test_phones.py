@@ -147,7 +147,7 @@ REFUSED = [
     ("POST", "{phone}/chats/{bot}/messages", {"text": ""}, 422, "at least 1 character"),
     ("POST", "{phone}/chats/{bot}/messages", {"text": "x" * 4097}, 422, "at most 4096"),
     ("POST", "{phone}/chats/{bot}/messages", {"text": "x", "reply_to": 999}, 409, "There is no message 999"),
-    ("POST", "{phone}/chats/{bot}/messages", {"text": "x", "reply_to": 1, "quote": "zz"}, 409, "no part of"),
+    ("POST", "{phone}/chats/{bot}/messages", {"text": "x", "reply_to": 1, "quote": "zz"}, 409, "not part of"),
     ("POST", "{phone}/chats/{bot}/messages", {"text": "x", "colour": 1}, 422, "colour"),
     ("PATCH", "{phone}/chats/{bot}/messages/999", {"text": "x"}, 409, "There is no message 999"),
     ("DELETE", "{phone}/chats/{bot}/messages/999", None, 409, "There is no message 999"),

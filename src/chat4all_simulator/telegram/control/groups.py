@@ -1,4 +1,4 @@
-"""/control/telegram/groups."""
+"""/control/telegram/groups: who makes groups, and who is in them."""
 
 from typing import Annotated, Any
 
@@ -20,7 +20,7 @@ class GroupBody(Body):
 
 
 class MemberBody(Body):
-    """Who comes in, a person or a bot; `by`: who brings him, himself if left out."""
+    """Who comes in, a person or a bot; `by`: who brings them, themselves if left out."""
 
     user: str
     by: str = ""
@@ -33,53 +33,53 @@ class By(Body):
 
 
 def router(world: World, phones: Phones) -> APIRouter:
-    """Groups and who is in them."""
-    made = APIRouter(tags=["telegram: groups"])
+    """Return the routes of groups and who is in them."""
+    routes = APIRouter(tags=["telegram: groups"])
 
-    @made.get("/groups")
+    @routes.get("/groups")
     async def groups() -> list[dict[str, Any]]:
         """Every group: `id`, `title`, `type`, `members` by user name, and `migrated_to`, 0 if it was not."""
-        return [_told(world, one) for one in world.groups.values()]
+        return [_to_json(world, one) for one in world.groups.values()]
 
-    @made.post("/groups")
+    @routes.post("/groups")
     async def put(body: GroupBody) -> dict[str, Any]:
         """Make a group."""
-        chat = _free(world, supergroup=body.type == "supergroup")
+        chat = _free_id(world, supergroup=body.type == "supergroup")
         phones.found_group(lookup.person(world, body.by), chat, body.title, body.type)
-        return _told(world, world.groups[chat])
+        return _to_json(world, world.groups[chat])
 
-    @made.post("/groups/{chat}/members")
+    @routes.post("/groups/{chat}/members")
     async def join(chat: GroupId, body: MemberBody) -> dict[str, Any]:
         """Bring somebody in."""
         group, user = lookup.group(world, chat), lookup.user(world, body.user)
         phones.join(chat, user, lookup.user(world, body.by) if body.by else user)
-        return _told(world, group)
+        return _to_json(world, group)
 
-    @made.delete("/groups/{chat}/members/{name}")
+    @routes.delete("/groups/{chat}/members/{name}")
     async def leave(chat: GroupId, name: Name, by: str = "") -> dict[str, Any]:
-        """Let somebody go, or with `by` another: remove him."""
+        """Let somebody go, or with `by` another: remove them."""
         group, user = lookup.group(world, chat), lookup.user(world, name)
         phones.leave(chat, user, lookup.user(world, by) if by else user)
-        return _told(world, group)
+        return _to_json(world, group)
 
-    @made.post("/groups/{chat}/migrate")
+    @routes.post("/groups/{chat}/migrate")
     async def migrate(chat: GroupId, body: By) -> dict[str, Any]:
         """Make a supergroup of it, under a new id; the supergroup."""
         lookup.group(world, chat)
-        to = _free(world, supergroup=True)
+        to = _free_id(world, supergroup=True)
         phones.migrate(chat, to, lookup.user(world, body.by))
-        return _told(world, world.groups[to])
+        return _to_json(world, world.groups[to])
 
-    return made
+    return routes
 
 
-def _told(world: World, group: Group) -> dict[str, Any]:
+def _to_json(world: World, group: Group) -> dict[str, Any]:
     members = [world.by_id(one).username for one in sorted(group.members)]
     chat = group.chat
     return {"id": chat.id, "title": chat.title, "type": chat.type, "members": members, "migrated_to": group.migrated_to}
 
 
-def _free(world: World, *, supergroup: bool) -> int:
-    """An id as Telegram forms it: a supergroup's begins with -100."""
+def _free_id(world: World, *, supergroup: bool) -> int:
+    """Return a new id as Telegram forms it: a supergroup's begins with -100."""
     first = -1_001_000_000_001 if supergroup else -5_000_000_001
     return first - len(world.groups)

@@ -1,4 +1,4 @@
-"""/control/telegram/phones: what a person has in hand."""
+"""/control/telegram/phones: what people see and do on their phones."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ Text = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
 class PhoneBody(Body):
-    """A person. Without an id he keeps the one he has, or gets a new one; what is left out of the rest is empty."""
+    """A person. Without an id they keep the one they have, or get a new one; what is left out of the rest is empty."""
 
     first_name: Annotated[str, Field(max_length=64)] = ""
     last_name: Annotated[str, Field(max_length=64)] = ""
@@ -49,78 +49,78 @@ class Blocking(Body):
 
 
 def router(world: World, phones: Phones) -> APIRouter:
-    """Phones, their chats and what happens in them."""
-    made = APIRouter(tags=["telegram: phones"])
+    """Return the routes of phones, their chats and what happens in them."""
+    routes = APIRouter(tags=["telegram: phones"])
 
-    @made.get("/phones")
+    @routes.get("/phones")
     async def people() -> list[dict[str, Any]]:
         """Every person: `id`, `username`, names, `deactivated`."""
-        return [_told(one) for one in world.people.values()]
+        return [_to_json(one) for one in world.people.values()]
 
-    @made.put("/phones/{name}")
+    @routes.put("/phones/{name}")
     async def put(name: Name, body: PhoneBody) -> dict[str, Any]:
-        """Give somebody a phone, or change his names."""
+        """Give somebody a phone, or change their names."""
         old = world.user(name)
         if old is not None and old.id not in world.people:
             raise HTTPException(409, f"{name} is a bot's name.")
-        wanted = body.id or (old.id if old else world.free_id())
-        if (old is not None and old.id != wanted) or (
-            old is None and wanted in world.people.keys() | world.bots.keys()
+        user_id = body.id or (old.id if old else world.free_id())
+        if (old is not None and old.id != user_id) or (
+            old is None and user_id in world.people.keys() | world.bots.keys()
         ):
-            raise HTTPException(409, f"The id {wanted} belongs to another, or {name} has another id.")
+            raise HTTPException(409, f"The id {user_id} belongs to another, or {name} has another id.")
         first = body.first_name or name.capitalize()
-        user = User(wanted, False, first, body.last_name, name, body.language_code)
+        user = User(user_id, False, first, body.last_name, name, body.language_code)
         if old != user:
             world.change(events.PersonMade(user))
-        if world.people[wanted].gone != body.deactivated:
-            world.change(events.Deactivated(wanted, body.deactivated))
-        return _told(world.people[wanted])
+        if world.people[user_id].gone != body.deactivated:
+            world.change(events.Deactivated(user_id, body.deactivated))
+        return _to_json(world.people[user_id])
 
-    @made.get("/phones/{name}/chats")
+    @routes.get("/phones/{name}/chats")
     async def chats(name: Name) -> Response:
-        """The chats on his phone: `chat`, `blocked`, and the `last` message if there is one."""
+        """The chats on their phone: `chat`, `blocked`, and the `last` message if there is one."""
         person = lookup.person(world, name)
         return answer([_chat(phones, person, one) for one in phones.chats(person)])
 
-    @made.get("/phones/{name}/chats/{chat}")
+    @routes.get("/phones/{name}/chats/{chat}")
     async def messages(name: Name, chat: ChatName) -> Response:
-        """What his phone shows of a chat, oldest first, as Message objects of the Bot API."""
+        """What their phone shows of a chat, oldest first, as Message objects of the Bot API."""
         return answer(phones.messages(lookup.person(world, name), lookup.chat(world, chat)))
 
-    @made.post("/phones/{name}/chats/{chat}/messages")
+    @routes.post("/phones/{name}/chats/{chat}/messages")
     async def write(name: Name, chat: ChatName, body: Written) -> Response:
         """Write to a bot or in a group; the Message."""
-        person, of = lookup.person(world, name), lookup.chat(world, chat)
-        return answer(phones.write(person, of, body.text, body.reply_to, body.quote))
+        person, chat_id = lookup.person(world, name), lookup.chat(world, chat)
+        return answer(phones.write(person, chat_id, body.text, body.reply_to, body.quote))
 
-    @made.patch("/phones/{name}/chats/{chat}/messages/{message_id}")
+    @routes.patch("/phones/{name}/chats/{chat}/messages/{message_id}")
     async def edit(name: Name, chat: ChatName, message_id: int, body: Rewritten) -> Response:
         """Edit one's own message; the Message."""
-        person, of = lookup.person(world, name), lookup.chat(world, chat)
-        return answer(phones.edit(person, of, message_id, body.text))
+        person, chat_id = lookup.person(world, name), lookup.chat(world, chat)
+        return answer(phones.edit(person, chat_id, message_id, body.text))
 
-    @made.delete("/phones/{name}/chats/{chat}/messages/{message_id}")
+    @routes.delete("/phones/{name}/chats/{chat}/messages/{message_id}")
     async def delete(name: Name, chat: ChatName, message_id: int) -> dict[str, str]:
         """Delete a message for everyone. Bots are not told."""
         phones.delete(lookup.person(world, name), lookup.chat(world, chat), message_id)
         return {"status": "deleted"}
 
-    @made.put("/phones/{name}/chats/{chat}/blocked")
+    @routes.put("/phones/{name}/chats/{chat}/blocked")
     async def block(name: Name, chat: Name, body: Blocking) -> Blocking:
         """Block a bot, or unblock it."""
         phones.block(lookup.person(world, name), lookup.bot(world, chat), blocked=body.blocked)
         return body
 
-    @made.get("/phones/{name}/stream")
+    @routes.get("/phones/{name}/stream")
     async def stream(request: Request, name: Name) -> StreamingResponse:
-        """What happens on his phone, as server-sent events: `what` is message, edited, deleted, blocked, typing, chats;
-        `chat`: the bot's or the group's id; `message`, `message_ids`, `blocked` or `action`."""
+        """What happens on their phone, as server-sent events: `what` is message, edited, deleted, blocked, typing,
+        chats; `chat`: the bot's or the group's id; `message`, `message_ids`, `blocked` or `action`."""
         return streams.response(request, _events(world, lookup.person(world, name)))
 
-    return made
+    return routes
 
 
-def _told(person: Person) -> dict[str, Any]:
+def _to_json(person: Person) -> dict[str, Any]:
     user = person.user
     names = {"first_name": user.first_name, "last_name": user.last_name, "language_code": user.language_code}
     return {"id": user.id, "username": user.username, **names, "deactivated": person.gone}
@@ -134,21 +134,21 @@ def _chat(phones: Phones, person: Person, chat: Chat) -> dict[str, Any]:
 async def _events(world: World, person: Person) -> AsyncIterator[bytes]:
     feed = streams.Feed()
 
-    def tell(change: events.Change) -> None:
-        told = _seen(world, person, change)
-        if told is not None:
-            feed.put(told)
+    def on_change(change: events.Change) -> None:
+        event = _event(world, person, change)
+        if event is not None:
+            feed.put(event)
 
-    world.watchers.append(tell)
+    world.watchers.append(on_change)
     try:
         async for line in feed.lines():
             yield line
     finally:
-        world.watchers.remove(tell)
+        world.watchers.remove(on_change)
 
 
-def _seen(world: World, person: Person, change: events.Change) -> dict[str, Any] | None:
-    """What a phone shows of a change."""
+def _event(world: World, person: Person, change: events.Change) -> dict[str, Any] | None:
+    """Return what a phone's stream tells of a change; None: nothing."""
     match change:
         case events.Said() | events.Edited():
             chat = _shown(world, person, change.bot, change.message.chat.id)
@@ -171,7 +171,7 @@ def _seen(world: World, person: Person, change: events.Change) -> dict[str, Any]
 
 
 def _shown(world: World, person: Person, bot: int, chat: int) -> int | None:
-    """The chat as this phone has it; None: it has not."""
+    """Return the id that a chat has on this phone; None if it is not there."""
     if chat in world.groups:
         return chat if person.user.id in world.groups[chat].members else None
     return bot if chat == person.user.id else None

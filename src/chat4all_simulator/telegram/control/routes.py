@@ -1,4 +1,4 @@
-"""All of /control/telegram."""
+"""All routes of /control/telegram in one."""
 
 from fastapi import APIRouter
 
@@ -11,9 +11,9 @@ from chat4all_simulator.telegram.world import World
 
 
 def router(world: World, people: Phones, secrets: Secrets, limits: Limits, journal: Journal) -> APIRouter:
-    """One router of the parts."""
-    made = APIRouter()
-    made.include_router(bots.router(world, secrets, limits, journal))
-    made.include_router(phones.router(world, people))
-    made.include_router(groups.router(world, people))
-    return made
+    """Return the routes of bots, phones and groups as one router."""
+    routes = APIRouter()
+    routes.include_router(bots.router(world, secrets, limits, journal))
+    routes.include_router(phones.router(world, people))
+    routes.include_router(groups.router(world, people))
+    return routes

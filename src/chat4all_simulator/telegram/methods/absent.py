@@ -1,4 +1,4 @@
-"""The Bot API's methods that are not answered here, so that they are told from those that it has not."""
+"""The Bot API's methods that are not answered here, so that they are told apart from names that are no methods."""
 
 from typing import Final
 

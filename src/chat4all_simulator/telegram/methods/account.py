@@ -1,4 +1,4 @@
-"""What a bot is, and where its updates go."""
+"""The methods that tell what a bot is, and where its updates go."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from chat4all_simulator.telegram.methods.call import Call, Described
 
 
 def get_me(call: Call) -> dict[str, Any]:
-    """getMe."""
+    """Answer getMe with the bot's User."""
     user = msgspec.to_builtins(call.bot.user)
     return {
         "id": user["id"],
@@ -26,20 +26,20 @@ def get_me(call: Call) -> dict[str, Any]:
 
 
 def set_webhook(call: Call) -> Described:
-    """setWebhook. Raises RefusedError."""
+    """Answer setWebhook with true and what was done. Raises RefusedError."""
     return Described(True, call.setting.set(call.bot, call.parameters))
 
 
 def delete_webhook(call: Call) -> Described:
-    """deleteWebhook."""
+    """Answer deleteWebhook with true and what was done."""
     return Described(True, call.setting.delete(call.bot, call.parameters))
 
 
 def get_webhook_info(call: Call) -> dict[str, Any]:
-    """getWebhookInfo."""
+    """Answer getWebhookInfo with the bot's WebhookInfo."""
     return dict(call.setting.info(call.bot))
 
 
 async def get_updates(call: Call) -> list[msgspec.Raw]:
-    """getUpdates. Raises RefusedError."""
+    """Answer getUpdates with the updates that wait for the bot. Raises RefusedError."""
     return await call.polling.updates(call.bot, call.parameters)

@@ -13,7 +13,7 @@ from chat4all_simulator.telegram.world import Bot, World
 
 @dataclass(slots=True)
 class Call:
-    """One."""
+    """One call of a method: the bot that makes it, its parameters, and what it works on."""
 
     bot: Bot
     parameters: Parameters
@@ -25,7 +25,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Described:
-    """A result that comes with a sentence."""
+    """A result that is answered together with a sentence about it."""
 
     result: Any
     description: str

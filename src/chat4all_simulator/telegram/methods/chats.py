@@ -1,4 +1,4 @@
-"""Which chat a call is for, and whether the bot may write there."""
+"""Finds the chat that a call is for, checks that the bot may write there, and answers what is about chats."""
 
 import re
 from typing import Any, Final
@@ -14,28 +14,28 @@ _ACTIONS: Final = {
     "upload_photo", "upload_document", "choose_sticker", "pick_up_location", "find_location", "record_video_note",
     "upload_video_note",
 }  # fmt: skip
-_NUMBER: Final = re.compile(r"-?\d{1,18}")
+_CHAT_ID: Final = re.compile(r"-?\d{1,18}")
 
 
 def number(call: Call) -> int | None:
-    """The chat's id as the call has it, whether there is one or not; None: it names none."""
-    found = _NUMBER.match(call.parameters.fields.get("chat_id", ""))
-    return int(found[0]) if found else None
+    """Return the chat's id as the call has it, whether that chat exists or not; None if it names none."""
+    digits = _CHAT_ID.match(call.parameters.fields.get("chat_id", ""))
+    return int(digits[0]) if digits else None
 
 
 def found(call: Call, *, missing: str = "chat_id is empty") -> Chat:
-    """The chat, of a person the bot has heard of or of a group it was in. Raises RefusedError."""
-    given = call.parameters.text("chat_id")
-    if not given:
+    """Return the chat of a person the bot has heard of, or of a group it was in. Raises RefusedError."""
+    chat_id = call.parameters.text("chat_id")
+    if not chat_id:
         raise bad(missing)
-    return named(call, given)
+    return named(call, chat_id)
 
 
-def named(call: Call, given: str) -> Chat:
-    """The chat of an id as a call has it. Raises RefusedError."""
-    world, digits = call.world, _NUMBER.match(given)
+def named(call: Call, chat_id: str) -> Chat:
+    """Return the chat of an id as a call has it. Raises RefusedError."""
+    world, digits = call.world, _CHAT_ID.match(chat_id)
     chat = int(digits[0]) if digits else 0
-    if not given.startswith("@"):
+    if not chat_id.startswith("@"):
         if chat in world.groups and call.bot.user.id in world.groups[chat].known:
             return world.groups[chat].chat
         if chat in world.people and (world.is_begun(call.bot.user.id, chat) or _shares_group(call, chat)):
@@ -47,13 +47,13 @@ def named(call: Call, given: str) -> Chat:
 
 
 def private(call: Call, person: int) -> Chat:
-    """A person's chat."""
+    """Return a person's private chat with the bot."""
     user = call.world.people[person].user
     return Chat(person, user.first_name, user.last_name, user.username, type="private")
 
 
 def writable(call: Call, *, missing: str = "chat_id is empty") -> Chat:
-    """The same, where the account and the group are there and the bot is in it. Raises RefusedError."""
+    """Return the chat as `found` does, if the account is there and the bot is in the group. Raises RefusedError."""
     chat = found(call, missing=missing)
     if chat.type == "private":
         person = call.world.people.get(chat.id)
@@ -65,7 +65,7 @@ def writable(call: Call, *, missing: str = "chat_id is empty") -> Chat:
 
 
 def check_reachable(call: Call, chat: Chat) -> None:
-    """What is found out only when something is sent. Raises RefusedError."""
+    """Check what the server finds out only when something is sent. Raises RefusedError."""
     if chat.type != "private":
         return
     if chat.id in call.world.bots:
@@ -77,7 +77,7 @@ def check_reachable(call: Call, chat: Chat) -> None:
 
 
 def send_action(call: Call) -> bool:
-    """sendChatAction."""
+    """Answer sendChatAction with true. Raises RefusedError."""
     if call.parameters.text("action").lower() not in _ACTIONS:
         raise bad("wrong parameter action in request")
     chat = writable(call)
@@ -88,18 +88,18 @@ def send_action(call: Call) -> bool:
 
 
 def get(call: Call) -> dict[str, Any]:
-    """getChat, as far as chats of text have something to tell."""
+    """Answer getChat, as far as chats of text have something to tell. Raises RefusedError."""
     chat = found(call)
-    told: dict[str, Any] = {"id": chat.id}
+    fields: dict[str, Any] = {"id": chat.id}
     if chat.type == "private":
         user = call.world.by_id(chat.id)
         names = {"first_name": user.first_name, "last_name": user.last_name, "username": user.username}
-        told |= {name: value for name, value in names.items() if value}
-        return told | {"type": "private", "accent_color_id": chat.id % 7, "max_reaction_count": 11}
+        fields |= {name: value for name, value in names.items() if value}
+        return fields | {"type": "private", "accent_color_id": chat.id % 7, "max_reaction_count": 11}
     permissions = {"can_send_messages": True, "can_invite_users": True}
-    told |= {"title": chat.title, "type": chat.type, "permissions": permissions}
+    fields |= {"title": chat.title, "type": chat.type, "permissions": permissions}
     gifts = dict.fromkeys(("unlimited_gifts", "limited_gifts", "unique_gifts", "premium_subscription"), False)
-    return told | {"accent_color_id": -chat.id % 7, "max_reaction_count": 11, "accepted_gift_types": gifts}
+    return fields | {"accent_color_id": -chat.id % 7, "max_reaction_count": 11, "accepted_gift_types": gifts}
 
 
 def _shares_group(call: Call, person: int) -> bool:

@@ -1,4 +1,4 @@
-"""Sending, editing and deleting messages."""
+"""The methods that send, edit and delete messages."""
 
 from typing import Final
 
@@ -11,29 +11,29 @@ from chat4all_simulator.telegram.objects import Chat, Message
 from chat4all_simulator.telegram.refusals import bad
 from chat4all_simulator.telegram.text import formatted
 
-_DELETABLE: Final = 48 * 3600  # seconds: https://core.telegram.org/bots/api#deletemessage
-_MOST: Final = 100  # messages at once
+_MAX_DELETABLE_AGE_SECONDS: Final = 48 * 3600  # https://core.telegram.org/bots/api#deletemessage
+_MAX_DELETED_MESSAGES: Final = 100  # at once
 
-_SAME: Final = (
+_SAME_MESSAGE_REASON: Final = (
     "message is not modified: specified new message content and reply markup are exactly the same as a current content"
     " and reply markup of the message"
 )
 
 
 def send(call: Call) -> Message:
-    """sendMessage: checks in the order in which the server makes them. Raises RefusedError."""
+    """Answer sendMessage, with checks in the order in which the server makes them. Raises RefusedError."""
     parameters = call.parameters
     preview = markup.preview(parameters)
     text, entities = formatted.read(parameters)
     wanted = replies.read(parameters)
     keyboard = markup.read(parameters)
     chat = chats.writable(call)
-    answered = replies.found(call, chat, wanted)
+    original = replies.found(call, chat, wanted)
     if parameters.integer("message_thread_id") > 0:
         raise bad("message thread not found")
     text, entities = formatted.finish(text, entities)
     chats.check_reachable(call, chat)
-    quote = replies.quoted(answered, wanted)
+    quote = replies.quoted(original, wanted)
     call.limits.take(call.bot.user.id, chat.id)
     dialog = call.world.dialog(call.bot.user.id, chat.id)
     message = Message(
@@ -41,7 +41,7 @@ def send(call: Call) -> Message:
         call.world.now(),
         chat,
         call.bot.user,
-        reply_to_message=answered,
+        reply_to_message=original,
         quote=quote,
         text=text,
         entities=entities,
@@ -54,7 +54,7 @@ def send(call: Call) -> Message:
 
 
 def edit_text(call: Call) -> Message:
-    """editMessageText. Raises RefusedError."""
+    """Answer editMessageText with the Message as it is now. Raises RefusedError."""
     parameters = call.parameters
     preview = markup.preview(parameters)
     text, entities = formatted.read(parameters)
@@ -71,9 +71,9 @@ def edit_text(call: Call) -> Message:
     text, entities = formatted.finish(text, entities)
     chats.check_reachable(call, chat)
     if (text, entities, keyboard) == (message.text, message.entities, message.reply_markup):
-        raise bad(_SAME)
+        raise bad(_SAME_MESSAGE_REASON)
     call.limits.take(call.bot.user.id, chat.id)
-    edited = msgspec.structs.replace(
+    new = msgspec.structs.replace(
         message,
         edit_date=call.world.now(),
         text=text,
@@ -81,12 +81,12 @@ def edit_text(call: Call) -> Message:
         link_preview_options=preview,
         reply_markup=keyboard,
     )
-    call.world.change(events.Edited(_whose(call, chat), edited))
-    return msgspec.structs.replace(edited, reply_to_message=None, quote=None)
+    call.world.change(events.Edited(_whose(call, chat), new))
+    return msgspec.structs.replace(new, reply_to_message=None, quote=None)
 
 
 def delete(call: Call) -> bool:
-    """deleteMessage. Raises RefusedError."""
+    """Answer deleteMessage with true. Raises RefusedError."""
     if not call.parameters.text("chat_id"):
         raise bad("chat identifier is not specified")
     message_id = call.parameters.integer("message_id")
@@ -102,26 +102,26 @@ def delete(call: Call) -> bool:
 
 
 def delete_many(call: Call) -> bool:
-    """deleteMessages: those that are not there are passed over. Raises RefusedError."""
-    given = call.parameters.text("message_ids")
+    """Answer deleteMessages with true; those that are not there are passed over. Raises RefusedError."""
+    source = call.parameters.text("message_ids")
     try:
-        ids = msgspec.json.decode(given) if given else []
+        ids = msgspec.json.decode(source) if source else []
     except (msgspec.DecodeError, RecursionError):
         raise bad("can't parse message_ids JSON object") from None
     if not isinstance(ids, list):
         raise bad("expected an Array of message identifiers")
     if not ids:
         raise bad("message identifiers are not specified")
-    if len(ids) > _MOST:
+    if len(ids) > _MAX_DELETED_MESSAGES:
         raise bad("too many message identifiers specified")
     wanted = [_message_id(one) for one in ids]
     chat = chats.writable(call)
     messages = call.world.dialog(call.bot.user.id, chat.id).messages
-    there = [one for one in wanted if one in messages]
-    for one in there:
+    known = [one for one in wanted if one in messages]
+    for one in known:
         _check_deletable(call, messages[one])
-    if there:
-        call.world.change(events.Deleted(_whose(call, chat), chat.id, there))
+    if known:
+        call.world.change(events.Deleted(_whose(call, chat), chat.id, known))
     return True
 
 
@@ -138,9 +138,9 @@ def _message_id(value: object) -> int:
 
 
 def _check_deletable(call: Call, message: Message) -> None:
-    """A bot that is no administrator may delete its own in a group, and all in a private chat."""
-    others = message.chat.type != "private" and message.from_.id != call.bot.user.id
-    if others or call.world.now() - message.date > _DELETABLE:
+    """Let a bot, which is no administrator, delete its own messages in a group, and all in a private chat."""
+    is_foreign = message.chat.type != "private" and message.from_.id != call.bot.user.id
+    if is_foreign or call.world.now() - message.date > _MAX_DELETABLE_AGE_SECONDS:
         kind = "" if message.chat.type == "supergroup" else " for everyone"
         raise bad(f"message can't be deleted{kind}")
 

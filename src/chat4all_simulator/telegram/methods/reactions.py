@@ -1,4 +1,4 @@
-"""Reactions, and buttons that nobody can press yet."""
+"""The methods for reactions, and for buttons, which nobody can press yet."""
 
 from typing import Any, Final
 
@@ -9,14 +9,14 @@ from chat4all_simulator.telegram.methods.call import Call
 from chat4all_simulator.telegram.refusals import bad
 from chat4all_simulator.telegram.strict import FieldError, text_of
 
-_KINDS: Final = {"emoji", "custom_emoji", "paid"}
+_REACTION_KINDS: Final = {"emoji", "custom_emoji", "paid"}
 
 
 def react(call: Call) -> bool:
-    """setMessageReaction: checked, and shown nowhere. Raises RefusedError."""
-    given = call.parameters.text("reaction")
+    """Answer setMessageReaction with true; the reaction is checked, and shown nowhere. Raises RefusedError."""
+    source = call.parameters.text("reaction")
     try:
-        reactions = msgspec.json.decode(given) if given else []
+        reactions = msgspec.json.decode(source) if source else []
     except (msgspec.DecodeError, RecursionError):
         raise bad("can't parse reaction types JSON object") from None
     if not isinstance(reactions, list):
@@ -31,17 +31,17 @@ def react(call: Call) -> bool:
 
 
 def answer_callback(_: Call) -> bool:
-    """answerCallbackQuery: no phone here can press a button. Raises RefusedError."""
+    """Refuse answerCallbackQuery, since no phone here can press a button. Raises RefusedError."""
     raise bad("query is too old and response timeout expired or query ID is invalid")
 
 
 def _check(reaction: Any) -> None:
-    wrong = "can't parse ReactionType"
+    reason = "can't parse ReactionType"
     if not isinstance(reaction, dict):
-        raise bad(f"{wrong}: expected an Object")
+        raise bad(f"{reason}: expected an Object")
     try:
         kind = text_of(reaction, "type")
     except FieldError as error:
-        raise bad(f"{wrong}: {error}") from None
-    if kind not in _KINDS:
-        raise bad(f"{wrong}: invalid reaction type specified")
+        raise bad(f"{reason}: {error}") from None
+    if kind not in _REACTION_KINDS:
+        raise bad(f"{reason}: invalid reaction type specified")

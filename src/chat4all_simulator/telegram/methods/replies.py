@@ -14,22 +14,22 @@ from chat4all_simulator.telegram.text.marked import units
 
 
 class Wanted(NamedTuple):
-    """What is to be answered; nought: nothing. `optional`: send it even if that message is not there."""
+    """Which message is to be answered, 0 for none. `optional`: send the text even if that message is not there."""
 
     message_id: int = 0
     optional: bool = False
     quote: str = ""
     position: int = 0
-    chat: str = ""  # another one
+    chat: str = ""  # the id of the message's chat, if it is another one
 
 
 def read(parameters: Parameters) -> Wanted:
-    """Raises RefusedError."""
-    given = parameters.text("reply_parameters")
-    if not given:
+    """Return what a call wants to answer. Raises RefusedError."""
+    source = parameters.text("reply_parameters")
+    if not source:
         optional = parameters.truth("allow_sending_without_reply")
         return Wanted(max(parameters.integer("reply_to_message_id"), 0), optional)
-    value = decoded(given, "reply parameters JSON object", "reply parameters")
+    value = decoded(source, "reply parameters JSON object", "reply parameters")
     if not value:
         return Wanted()
     try:
@@ -43,7 +43,7 @@ def read(parameters: Parameters) -> Wanted:
 
 
 def found(call: Call, chat: Chat, wanted: Wanted) -> Message | None:
-    """The message that is answered, itself without what it answers. Raises RefusedError."""
+    """Return the message that is answered, itself without what it answers; None for none. Raises RefusedError."""
     if not wanted.message_id:
         return None
     if wanted.chat and wanted.chat != str(chat.id):
@@ -59,18 +59,18 @@ def found(call: Call, chat: Chat, wanted: Wanted) -> Message | None:
 
 
 def quoted(message: Message | None, wanted: Wanted) -> Quote | None:
-    """The part that is quoted. Raises RefusedError."""
+    """Return the part that is quoted, None for none. Raises RefusedError."""
     if message is None or not wanted.quote:
         return None
     places = [i for i in range(len(message.text)) if message.text.startswith(wanted.quote, i)]
     if not places:
         raise bad("QUOTE_TEXT_INVALID")
-    near = min((units(message.text[:i]) for i in places), key=lambda at: abs(at - wanted.position))
-    return Quote(wanted.quote, near, is_manual=True)
+    nearest = min((units(message.text[:i]) for i in places), key=lambda at: abs(at - wanted.position))
+    return Quote(wanted.quote, nearest, is_manual=True)
 
 
 def decoded(source: str, document: str, thing: str) -> dict[str, Any]:
-    """An object out of JSON; `document`, `thing`: as the API calls it. Raises RefusedError."""
+    """Decode an object of JSON; `document`, `thing`: what the API calls it. Raises RefusedError."""
     try:
         value = msgspec.json.decode(source)
     except (msgspec.DecodeError, RecursionError):

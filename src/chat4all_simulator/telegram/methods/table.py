@@ -1,4 +1,4 @@
-"""Which methods are answered."""
+"""The methods that are answered, by name."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Entities that nobody marked: commands, mentions, tags, addresses of the web and of mail."""
+"""Entities that nobody marked and the API finds: commands, mentions, tags, addresses of the web and of mail."""
 
 import re
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from typing import Final
 from chat4all_simulator.telegram.objects import Entity
 from chat4all_simulator.telegram.text.marked import units
 
-# The real one knows every top level domain; without a scheme, these are what people write.
-_TOP: Final = "com|org|net|io|me|br|pt|de|fr|uk|es|it|dev|app|info|ru"
-_DOMAIN: Final = rf"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{{0,61}}[A-Za-z0-9])?\.)+(?:{_TOP})"
+# The real server knows every top level domain; without a scheme, these are what people write.
+_TOP_LEVEL_DOMAINS: Final = "com|org|net|io|me|br|pt|de|fr|uk|es|it|dev|app|info|ru"
+_DOMAIN: Final = rf"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{{0,61}}[A-Za-z0-9])?\.)+(?:{_TOP_LEVEL_DOMAINS})"
 _URL: Final = rf"(?:https?://[^\s<>\"/?#]+|(?<![@\w.\-]){_DOMAIN}(?![\w\-]))(?::\d{{1,5}})?(?:[/?#][^\s<>\"]*)?"
 _PATTERNS: Final = tuple(
     (kind, re.compile(pattern))
@@ -22,21 +22,21 @@ _PATTERNS: Final = tuple(
         ("cashtag", r"(?<!\w)\$(?:1INCH|[A-Z]{1,8})(?![\w$])"),
     )
 )
-_SIGNS: Final = re.compile(r"[@#$/.]")  # one of which each has
-_TRAILING: Final = ".,:;!?'(`"
+_SIGNS: Final = re.compile(r"[@#$/.]")  # each of these entities has one of them
+_TRAILING_PUNCTUATION: Final = ".,:;!?'(`"
 
 
 def find(text: str) -> Iterator[Entity]:
-    """Those of a text, none over another."""
+    """Yield the entities of a text, none over another, by kind."""
     if not _SIGNS.search(text):
         return
-    taken: list[range] = []
+    ranges: list[range] = []
     for kind, pattern in _PATTERNS:
-        for found in pattern.finditer(text):
-            start, end = found.span()
+        for match in pattern.finditer(text):
+            start, end = match.span()
             if kind == "url":
-                end = start + len(found[0].rstrip(_TRAILING))
-            if any(start < one.stop and one.start < end for one in taken):
+                end = start + len(match[0].rstrip(_TRAILING_PUNCTUATION))
+            if any(start < one.stop and one.start < end for one in ranges):
                 continue
-            taken.append(range(start, end))
+            ranges.append(range(start, end))
             yield Entity(units(text[:start]), units(text[start:end]), kind)

@@ -7,15 +7,15 @@ from typing import Final
 from chat4all_simulator.telegram.text import links
 from chat4all_simulator.telegram.text.marked import SPACES, Marked, octets, unparsed
 
-_TAGS: Final = {
+_KINDS: Final = {
     "b": "bold", "strong": "bold", "i": "italic", "em": "italic", "u": "underline", "ins": "underline",
     "s": "strikethrough", "strike": "strikethrough", "del": "strikethrough", "tg-spoiler": "spoiler", "span": "spoiler",
     "blockquote": "blockquote", "code": "code", "pre": "pre", "a": "text_link", "tg-emoji": "custom_emoji",
 }  # fmt: skip
 _REFERENCE: Final = re.compile(r"&(?:#x([0-9a-fA-F]{1,8});?|#([0-9]{1,10});?|(lt|gt|amp|quot);?)")
-_NAMED: Final = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
-_ATTRIBUTE: Final = re.compile(r"[^\s=>/\"']*")
-_BARE: Final = re.compile(r"[A-Za-z0-9.\-]*")
+_NAMED_CHARACTERS: Final = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
+_ATTRIBUTE_NAME: Final = re.compile(r"[^\s=>/\"']*")
+_UNQUOTED_VALUE: Final = re.compile(r"[A-Za-z0-9.\-]*")
 
 
 @dataclass
@@ -50,69 +50,69 @@ class _Parser:
         return self._marked
 
     def _reference(self) -> None:
-        found = _REFERENCE.match(self._text, self._at)
-        char = _decoded(found) if found else ""
-        if found is None or not char:
+        reference = _REFERENCE.match(self._text, self._at)
+        char = _decoded(reference) if reference else ""
+        if reference is None or not char:
             self._marked.write("&")
             self._at += 1
             return
         self._marked.write(char)
-        self._at = found.end()
+        self._at = reference.end()
 
     def _start_tag(self) -> None:
-        begun = self._at
-        where = f"at byte offset {octets(self._text[:begun])}"
-        end = begun + 1
+        start = self._at
+        where = f"at byte offset {octets(self._text[:start])}"
+        end = start + 1
         while end < len(self._text) and self._text[end] not in SPACES and self._text[end] != ">":
             end += 1
         if end == len(self._text):
             raise unparsed(f"Unclosed start tag {where}")
-        tag = self._text[begun + 1 : end].lower()
-        if tag not in _TAGS:
+        tag = self._text[start + 1 : end].lower()
+        if tag not in _KINDS:
             raise unparsed(f'Unsupported start tag "{tag}" {where}')
-        opened = _Open(tag, self._marked.length)
+        element = _Open(tag, self._marked.length)
         self._at = end
-        self._attributes(opened, where)
-        if tag == "span" and opened.attributes.get("class") != "tg-spoiler":
+        self._attributes(element, where)
+        if tag == "span" and element.attributes.get("class") != "tg-spoiler":
             raise unparsed(f'Tag "span" must have class "tg-spoiler" {where}')
-        self._open.append(opened)
+        self._open.append(element)
 
-    def _attributes(self, opened: _Open, where: str) -> None:
+    def _attributes(self, element: _Open, where: str) -> None:
         text = self._text
         while True:
             self._skip_spaces()
             if self._at >= len(text):
-                raise unparsed(f'Unclosed start tag "{opened.tag}" {where}')
+                raise unparsed(f'Unclosed start tag "{element.tag}" {where}')
             if text[self._at] == ">":
                 self._at += 1
                 return
-            name = _ATTRIBUTE.match(text, self._at)
+            name = _ATTRIBUTE_NAME.match(text, self._at)
             if name is None or not name[0]:
-                raise unparsed(f'Empty attribute name in the tag "{opened.tag}" {where}')
+                raise unparsed(f'Empty attribute name in the tag "{element.tag}" {where}')
             self._at = name.end()
             self._skip_spaces()
             value = ""
             if text[self._at : self._at + 1] == "=":
                 self._at += 1
                 self._skip_spaces()
-                value = self._value(opened, where)
-            opened.attributes.setdefault(name[0].lower(), value)
+                value = self._value(element, where)
+            element.attributes.setdefault(name[0].lower(), value)
 
-    def _value(self, opened: _Open, where: str) -> str:
-        text, begun = self._text, self._at
-        quote = text[begun : begun + 1]
+    def _value(self, element: _Open, where: str) -> str:
+        text, start = self._text, self._at
+        quote = text[start : start + 1]
         if quote not in {'"', "'"}:
-            bare = _BARE.match(text, begun)
-            self._at = bare.end() if bare else begun
+            value = _UNQUOTED_VALUE.match(text, start)
+            self._at = value.end() if value else start
             following = text[self._at : self._at + 1]
             if following and following not in SPACES and following != ">":
-                raise unparsed(f"Unexpected end of name token at byte offset {octets(text[:begun])}")
-            return text[begun : self._at].lower()
-        end = text.find(quote, begun + 1)
+                raise unparsed(f"Unexpected end of name token at byte offset {octets(text[:start])}")
+            return text[start : self._at].lower()
+        end = text.find(quote, start + 1)
         if end < 0:
-            raise unparsed(f'Unclosed start tag "{opened.tag}" {where}')
+            raise unparsed(f'Unclosed start tag "{element.tag}" {where}')
         self._at = end + 1
-        return _REFERENCE.sub(lambda found: _decoded(found) or found[0], text[begun + 1 : end])
+        return _REFERENCE.sub(lambda reference: _decoded(reference) or reference[0], text[start + 1 : end])
 
     def _end_tag(self) -> None:
         text, where = self._text, f"at byte offset {octets(self._text[: self._at])}"
@@ -127,38 +127,42 @@ class _Parser:
         if text[self._at : self._at + 1] != ">":
             raise unparsed(f"Unclosed end tag {where}")
         self._at += 1
-        opened = self._open.pop()
-        if tag and tag != opened.tag:
-            raise unparsed(f'Unmatched end tag {where}, expected "</{opened.tag}>", found "</{tag}>"')
-        self._mark(opened)
+        element = self._open.pop()
+        if tag and tag != element.tag:
+            raise unparsed(f'Unmatched end tag {where}, expected "</{element.tag}>", found "</{tag}>"')
+        self._mark(element)
 
-    def _mark(self, opened: _Open) -> None:
-        kind = _TAGS[opened.tag]
+    def _mark(self, element: _Open) -> None:
+        kind = _KINDS[element.tag]
         if kind == "text_link":
-            links.mark(self._marked, opened.offset, opened.attributes.get("href") or self._marked.since(opened.offset))
+            links.mark(
+                self._marked, element.offset, element.attributes.get("href") or self._marked.since(element.offset)
+            )
         elif kind == "custom_emoji":
-            if emoji := opened.attributes.get("emoji-id", ""):
-                self._marked.mark(kind, opened.offset, custom_emoji_id=emoji)
-        elif kind == "code" and opened.attributes.get("class", "").startswith("language-") and self._is_in_pre(opened):
-            self._open[-1].attributes["language"] = opened.attributes["class"].removeprefix("language-")
-        elif kind == "blockquote" and "expandable" in opened.attributes:
-            self._marked.mark("expandable_blockquote", opened.offset)
+            if emoji := element.attributes.get("emoji-id", ""):
+                self._marked.mark(kind, element.offset, custom_emoji_id=emoji)
+        elif (
+            kind == "code" and element.attributes.get("class", "").startswith("language-") and self._is_in_pre(element)
+        ):
+            self._open[-1].attributes["language"] = element.attributes["class"].removeprefix("language-")
+        elif kind == "blockquote" and "expandable" in element.attributes:
+            self._marked.mark("expandable_blockquote", element.offset)
         else:
-            self._marked.mark(kind, opened.offset, language=opened.attributes.get("language", ""))
+            self._marked.mark(kind, element.offset, language=element.attributes.get("language", ""))
 
-    def _is_in_pre(self, opened: _Open) -> bool:
-        return bool(self._open) and self._open[-1].tag == "pre" and self._open[-1].offset == opened.offset
+    def _is_in_pre(self, element: _Open) -> bool:
+        return bool(self._open) and self._open[-1].tag == "pre" and self._open[-1].offset == element.offset
 
     def _skip_spaces(self) -> None:
         while self._at < len(self._text) and self._text[self._at] in SPACES:
             self._at += 1
 
 
-def _decoded(found: re.Match[str]) -> str:
-    """The character that is meant; empty: none."""
-    if found[3]:
-        return _NAMED[found[3]]
-    number = int(found[1], 16) if found[1] else int(found[2])
+def _decoded(reference: re.Match[str]) -> str:
+    """Return the character that a reference names; empty if it names none. Raises RefusedError."""
+    if reference[3]:
+        return _NAMED_CHARACTERS[reference[3]]
+    number = int(reference[1], 16) if reference[1] else int(reference[2])
     if 0xD800 <= number < 0xE000:
         reason = "Text contains invalid Unicode characters after decoding HTML entities"
         raise unparsed(f"{reason}, check for unmatched surrogate code units")
@@ -166,5 +170,5 @@ def _decoded(found: re.Match[str]) -> str:
 
 
 def parse(text: str) -> Marked:
-    """Raises RefusedError."""
+    """Return the text without its tags, and their entities. Raises RefusedError."""
     return _Parser(text).parse()

@@ -1,4 +1,4 @@
-"""What a link in a marked text leads to."""
+"""Links and custom emoji in a marked text: what their URLs lead to."""
 
 import re
 from typing import Final
@@ -6,14 +6,14 @@ from urllib.parse import urlsplit
 
 from chat4all_simulator.telegram.text.marked import Marked
 
-_USER: Final = re.compile(r"tg:(?://)?user\?id=(\d+)")
-_EMOJI: Final = re.compile(r"tg:(?://)?emoji\?id=(\d+)")
+_USER_URL: Final = re.compile(r"tg:(?://)?user\?id=(\d+)")
+_EMOJI_URL: Final = re.compile(r"tg:(?://)?emoji\?id=(\d+)")
 
 
 def usable(url: str) -> str:
-    """As it is given back; empty: it is none, and what it marked is plain text."""
+    """Return the URL as the API gives it back; empty if it is none, and what it marked is plain text."""
     url = url.strip()
-    if _USER.match(url):
+    if _USER_URL.match(url):
         return url
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
@@ -26,12 +26,12 @@ def usable(url: str) -> str:
 
 
 def mark(marked: Marked, offset: int, url: str) -> None:
-    """A link from there to here, if it leads anywhere."""
-    if found := usable(url):
-        marked.mark("text_link", offset, url=found)
+    """Mark the text from `offset` to its end as a link, if that leads anywhere."""
+    if target := usable(url):
+        marked.mark("text_link", offset, url=target)
 
 
 def emoji(url: str) -> str:
-    """The id of a custom emoji; empty: it names none."""
-    found = _EMOJI.fullmatch(url)
-    return found[1] if found else ""
+    """Return the id of the custom emoji that a URL names; empty if it names none."""
+    match = _EMOJI_URL.fullmatch(url)
+    return match[1] if match else ""

@@ -5,11 +5,11 @@ from typing import Final
 from chat4all_simulator.telegram.text import links
 from chat4all_simulator.telegram.text.marked import SPACES, Marked, octets, unparsed
 
-_MARKS: Final = {"_": "italic", "*": "bold"}
+_KINDS: Final = {"_": "italic", "*": "bold"}
 
 
 def parse(text: str) -> Marked:
-    """Raises RefusedError."""
+    """Return the text without its marks, and their entities. Raises RefusedError."""
     marked, at = Marked(), 0
     while at < len(text):
         char = text[at]
@@ -25,8 +25,8 @@ def parse(text: str) -> Marked:
 
 
 def _entity(text: str, at: int, marked: Marked) -> int:
-    """The one that begins there; where it goes on behind it."""
-    char, begun, offset = text[at], at, marked.length
+    """Read the entity that begins there; return where the text goes on behind it. Raises RefusedError."""
+    char, start, offset = text[at], at, marked.length
     if text.startswith("```", at):
         at, language = begin_of_pre(text, at + 3)
         end = text.find("```", at)
@@ -34,14 +34,14 @@ def _entity(text: str, at: int, marked: Marked) -> int:
         at, language = at + 1, ""
         end = text.find("]" if char == "[" else char, at)
     if end < 0:
-        raise unparsed(f"Can't find end of the entity starting at byte offset {octets(text[:begun])}")
+        raise unparsed(f"Can't find end of the entity starting at byte offset {octets(text[:start])}")
     marked.write(text[at:end])
     if char == "[":
         return _link(text, end + 1, marked, offset)
-    if text.startswith("```", begun):
+    if text.startswith("```", start):
         marked.mark("pre", offset, language=language)
         return end + 3
-    marked.mark(_MARKS.get(char, "code"), offset)
+    marked.mark(_KINDS.get(char, "code"), offset)
     return end + 1
 
 
@@ -56,7 +56,7 @@ def _link(text: str, at: int, marked: Marked, offset: int) -> int:
 
 
 def begin_of_pre(text: str, at: int) -> tuple[int, str]:
-    """Where the content of a block begins, and its language, which stands before the first space."""
+    """Return where the content of a block of code begins, and its language, which stands before the first space."""
     end = at
     while end < len(text) and text[end] not in SPACES and text[end] != "`":
         end += 1

@@ -8,7 +8,7 @@ from chat4all_simulator.telegram.text.markdown import begin_of_pre
 from chat4all_simulator.telegram.text.marked import Marked, octets, unparsed
 
 _RESERVED: Final = frozenset("_*[]()~`>#+-=|{}.!")
-_NAMES: Final = {
+_ERROR_NAMES: Final = {
     "bold": "Bold",
     "italic": "Italic",
     "underline": "Underline",
@@ -21,7 +21,7 @@ _NAMES: Final = {
     "blockquote": "BlockQuote",
 }
 # The longer ones first: __ is always read as underline.
-_BEGINS: Final = (
+_OPENING_MARKS: Final = (
     ("```", "pre"),
     ("__", "underline"),
     ("||", "spoiler"),
@@ -32,7 +32,7 @@ _BEGINS: Final = (
     ("`", "code"),
     ("[", "text_link"),
 )
-_ENDS: Final = {
+_CLOSING_MARKS: Final = {
     "pre": "```",
     "underline": "__",
     "spoiler": "||",
@@ -47,7 +47,7 @@ _ENDS: Final = {
 
 @dataclass
 class _Open:
-    """An entity whose end is still to come; `at`: where it began in the source."""
+    """An entity whose end is still to come; `at`: where it begins in the source, `offset`: in the text that is made."""
 
     kind: str
     at: int
@@ -68,7 +68,7 @@ class _Parser:
         self._end_quote()
         if self._open:
             last = self._open[-1]
-            name = "PreCode" if last.language else _NAMES[last.kind]
+            name = "PreCode" if last.language else _ERROR_NAMES[last.kind]
             raise unparsed(f"Can't find end of {name} entity at byte offset {octets(self._text[: last.at])}")
         return self._marked
 
@@ -88,9 +88,9 @@ class _Parser:
         else:
             self._begin(char)
 
-    def _write(self, text: str, taken: int) -> None:
+    def _write(self, text: str, source_length: int) -> None:
         self._marked.write(text)
-        self._at += taken
+        self._at += source_length
 
     def _in_code(self) -> bool:
         return bool(self._open) and self._open[-1].kind in {"code", "pre"}
@@ -99,7 +99,7 @@ class _Parser:
         if not self._open:
             return False
         kind = self._open[-1].kind
-        end = _ENDS.get(kind)
+        end = _CLOSING_MARKS.get(kind)
         if end is None or not self._text.startswith(end, self._at):
             return False
         return not (kind == "italic" and self._text.startswith("__", self._at))
@@ -109,13 +109,13 @@ class _Parser:
             self._open.append(_Open("blockquote", self._at, self._marked.length))
             self._at += 1
             return
-        for mark, kind in _BEGINS:
+        for mark, kind in _OPENING_MARKS:
             if self._text.startswith(mark, self._at) and not (self._in_code()):
-                opened = _Open(kind, self._at, self._marked.length)
+                entity = _Open(kind, self._at, self._marked.length)
                 self._at += len(mark)
                 if kind == "pre":
-                    self._at, opened.language = begin_of_pre(self._text, self._at)
-                self._open.append(opened)
+                    self._at, entity.language = begin_of_pre(self._text, self._at)
+                self._open.append(entity)
                 return
         if self._in_code():  # a ` or `` within a block
             self._write(char, 1)
@@ -123,41 +123,41 @@ class _Parser:
         raise unparsed(f"Character '{char}' is reserved and must be escaped with the preceding '\\'")
 
     def _close(self) -> None:
-        opened = self._open.pop()
-        self._at += len(_ENDS[opened.kind])
-        if opened.kind == "text_link":
+        entity = self._open.pop()
+        self._at += len(_CLOSING_MARKS[entity.kind])
+        if entity.kind == "text_link":
             url = self._url()
-            links.mark(self._marked, opened.offset, self._marked.since(opened.offset) if url is None else url)
-        elif opened.kind == "custom_emoji":
+            links.mark(self._marked, entity.offset, self._marked.since(entity.offset) if url is None else url)
+        elif entity.kind == "custom_emoji":
             emoji = links.emoji(self._url() or "")
             if not emoji:
                 raise unparsed("The entity must contain a tg://emoji or tg://time URL")
-            self._marked.mark("custom_emoji", opened.offset, custom_emoji_id=emoji)
+            self._marked.mark("custom_emoji", entity.offset, custom_emoji_id=emoji)
         else:
-            self._marked.mark(opened.kind, opened.offset, language=opened.language)
+            self._marked.mark(entity.kind, entity.offset, language=entity.language)
 
     def _url(self) -> str | None:
-        """What stands in (…) behind a link's text; None: nothing does."""
+        """Return what stands in (…) behind a link's text; None if nothing does. Raises RefusedError."""
         text = self._text
         if text[self._at : self._at + 1] != "(":
             return None
-        begun = self._at + 1
-        found, at = "", begun
+        start = self._at + 1
+        url, at = "", start
         while at < len(text) and text[at] != ")":
             if text[at] == "\\" and "\x01" <= text[at + 1 : at + 2] <= "\x7e":
                 at += 1
-            found += text[at]
+            url += text[at]
             at += 1
         if at >= len(text):
-            raise unparsed(f"Can't find end of a URL at byte offset {octets(text[:begun])}")
+            raise unparsed(f"Can't find end of a URL at byte offset {octets(text[:start])}")
         self._at = at + 1
-        return found
+        return url
 
     def _is_line_start(self) -> bool:
         return self._at == 0 or self._text[self._at - 1] == "\n"
 
     def _new_line(self) -> None:
-        """A quote goes on in the next line if that begins with > too."""
+        """Go on with a quote in the next line if that begins with > too; else end it."""
         if self._open and self._open[0].kind == "blockquote":
             if self._text[self._at + 1 : self._at + 2] == ">":
                 self._write("\n", 2)
@@ -171,5 +171,5 @@ class _Parser:
 
 
 def parse(text: str) -> Marked:
-    """Raises RefusedError."""
+    """Return the text without its marks, and their entities. Raises RefusedError."""
     return _Parser(text).parse()
