@@ -88,13 +88,13 @@ def faults() -> Iterator[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"]]
     extras = project["project"]["optional-dependencies"]
-    engines = extras.pop("distributed")
+    engines, testing = extras.pop("distributed"), extras.pop("testing")
     for extra in extras.values():
         wanted += extra
     groups = [one for group in project["dependency-groups"].values() for one in group if isinstance(one, str)]
     yield from _lock_faults("embedded.lock", wanted)
     yield from _lock_faults("distributed.lock", wanted + engines)
-    yield from _lock_faults("dev.lock", wanted + engines + groups)
+    yield from _lock_faults("dev.lock", wanted + engines + testing + groups)
     yield from _same_pins("embedded.lock", "distributed.lock")
     yield from _same_pins("distributed.lock", "dev.lock")
 

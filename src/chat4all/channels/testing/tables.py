@@ -1,6 +1,6 @@
 """The shape of a channel's test tables, which stand in its folder: `tests/cases.py` and `tests/fixtures/*.json`.
 
-One suite runs every channel's (tests/contract/channels): a new channel gets it by having tables.
+One suite runs every channel's (chat4all.channels.testing.conformance): a new channel gets it by having tables.
 """
 
 import dataclasses
@@ -27,7 +27,7 @@ class Incoming:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Asked:
+class ExpectedRequest:
     """A request that a provider gets: its path without what is secret, and its body."""
 
     path: str
@@ -35,7 +35,7 @@ class Asked:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Answered:
+class ProviderAnswer:
     """A provider's answer. `cut`: so much of it arrives, then the line is gone."""
 
     status: int
@@ -45,17 +45,18 @@ class Answered:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A call of the channel, what it asks the provider, what that answers, and what comes of it.
+    """A call of the channel, what it requests of the provider, what that answers, and what comes of it.
 
-    `does`: the method's name; `given`: its arguments; `attributes`: what the error says beside its kind.
+    `method`: of the channel, with its `arguments` and `options`; `requests`: all of them, in order, or none where that
+    is not what the case is about; `attributes`: what the error says beside its kind; `config`: beside the tables'.
     """
 
     name: str
-    does: str
-    given: tuple[Any, ...] = ()
+    method: str
+    arguments: tuple[Any, ...] = ()
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    asked: tuple[Asked, ...] = ()
-    answered: tuple[Answered, ...] = ()
+    requests: tuple[ExpectedRequest, ...] = ()
+    answers: tuple[ProviderAnswer, ...] = ()
     result: Any = None
     error: type[ChannelError] | None = None
     attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)

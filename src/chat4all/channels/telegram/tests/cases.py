@@ -5,7 +5,7 @@ from typing import Any, Final
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.events import Group, Person, Received, Revised, Standing, Unsupported
 from chat4all.channels.kit.port import Account, Page, Part, Registration
-from chat4all.channels.testing.tables import Answered, Asked, Incoming, Outgoing
+from chat4all.channels.testing.tables import ExpectedRequest, Incoming, Outgoing, ProviderAnswer
 
 CREDENTIALS: Final = {
     "botToken": "7000000001:AAF-token-of-the-tests-0123456789abcdef",
@@ -90,56 +90,56 @@ INCOMING: Final = (
 )
 
 
-def _ok(result: Any) -> Answered:
-    return Answered(200, {"ok": True, "result": result})
+def _ok(result: Any) -> ProviderAnswer:
+    return ProviderAnswer(200, {"ok": True, "result": result})
 
 
-def _no(code: int, description: str, **parameters: int) -> Answered:
+def _no(code: int, description: str, **parameters: int) -> ProviderAnswer:
     body: dict[str, Any] = {"ok": False, "error_code": code, "description": description}
-    return Answered(code, body | ({"parameters": parameters} if parameters else {}))
+    return ProviderAnswer(code, body | ({"parameters": parameters} if parameters else {}))
 
 
-def _asked(method: str, **body: Any) -> Asked:
-    return Asked(f"/bot…/{method}", body)
+def _request(method: str, **body: Any) -> ExpectedRequest:
+    return ExpectedRequest(f"/bot…/{method}", body)
 
 
 _SENT: Final = _ok({"message_id": 17, "date": 1795552583, "chat": {"id": 7000000002, "type": "private"}})
 _PART: Final = Part(chat=_CHAT, text="Hello")
-_HELLO: Final = _asked("sendMessage", chat_id=7000000002, text="Hello")
+_HELLO: Final = _request("sendMessage", chat_id=7000000002, text="Hello")
 
 
-def _refused(name: str, answer: Answered, error: type[errors.ChannelError], **attributes: Any) -> Outgoing:
-    return Outgoing(name, "send", (_PART,), asked=(_HELLO,), answered=(answer,), error=error, attributes=attributes)
+def _refused(name: str, answer: ProviderAnswer, error: type[errors.ChannelError], **attributes: Any) -> Outgoing:
+    return Outgoing(name, "send", (_PART,), requests=(_HELLO,), answers=(answer,), error=error, attributes=attributes)
 
 
 _REFUSED = {"last_error_message": "Connection refused"}
 
 OUTGOING: Final = (
-    Outgoing("a text", "send", (_PART,), asked=(_HELLO,), answered=(_SENT,), result="17"),
+    Outgoing("a text", "send", (_PART,), requests=(_HELLO,), answers=(_SENT,), result="17"),
     Outgoing(
         "an answer",
         "send",
         (Part(chat=_CHAT, text="Hello", answers="9"),),
-        asked=(
-            _asked(
+        requests=(
+            _request(
                 "sendMessage",
                 chat_id=7000000002,
                 text="Hello",
                 reply_parameters={"message_id": 9, "allow_sending_without_reply": True},
             ),
         ),
-        answered=(_SENT,),
+        answers=(_SENT,),
         result="17",
     ),
     Outgoing(
         "marks that cannot be parsed go as they stand",
         "send",
         (Part(chat=_CHAT, text="*Hello"),),
-        asked=(
-            _asked("sendMessage", chat_id=7000000002, text="*Hello", parse_mode="MarkdownV2"),
-            _asked("sendMessage", chat_id=7000000002, text="*Hello"),
+        requests=(
+            _request("sendMessage", chat_id=7000000002, text="*Hello", parse_mode="MarkdownV2"),
+            _request("sendMessage", chat_id=7000000002, text="*Hello"),
         ),
-        answered=(_no(400, "Bad Request: can't parse entities: Can't find end of Bold entity at byte offset 0"), _SENT),
+        answers=(_no(400, "Bad Request: can't parse entities: Can't find end of Bold entity at byte offset 0"), _SENT),
         result="17",
         config={"parseMode": "MarkdownV2"},
     ),
@@ -147,14 +147,14 @@ OUTGOING: Final = (
         "an edit",
         "edit",
         (_CHAT, "17", "Hello!"),
-        asked=(_asked("editMessageText", chat_id=7000000002, message_id=17, text="Hello!"),),
-        answered=(_SENT,),
+        requests=(_request("editMessageText", chat_id=7000000002, message_id=17, text="Hello!"),),
+        answers=(_SENT,),
     ),
     Outgoing(
         "an edit that changes nothing",
         "edit",
         (_CHAT, "17", "Hello"),
-        answered=(_no(400, "Bad Request: message is not modified: specified new message content is the same"),),
+        answers=(_no(400, "Bad Request: message is not modified: specified new message content is the same"),),
         error=errors.RejectedError,
         attributes={"reason": "AlreadySo"},
     ),
@@ -162,50 +162,50 @@ OUTGOING: Final = (
         "a delete",
         "delete",
         (_CHAT, "17"),
-        asked=(_asked("deleteMessage", chat_id=7000000002, message_id=17),),
-        answered=(_ok(True),),
+        requests=(_request("deleteMessage", chat_id=7000000002, message_id=17),),
+        answers=(_ok(True),),
     ),
     Outgoing(
         "a delete after two days",
         "delete",
         (_CHAT, "17"),
-        answered=(_no(400, "Bad Request: message can't be deleted for everyone"),),
+        answers=(_no(400, "Bad Request: message can't be deleted for everyone"),),
         error=errors.RejectedError,
         attributes={"reason": "TooOld"},
     ),
     Outgoing(
         "whose it is",
         "account",
-        asked=(_asked("getMe"),),
-        answered=(_ok({"id": 7000000001, "is_bot": True, "first_name": "Support", "username": "support_bot"}),),
+        requests=(_request("getMe"),),
+        answers=(_ok({"id": 7000000001, "is_bot": True, "first_name": "Support", "username": "support_bot"}),),
         result=Account("7000000001", "@support_bot"),
     ),
     Outgoing(
         "a webhook",
         "register",
         ("https://hub.example/hooks/telegram/1",),
-        asked=(
-            _asked(
+        requests=(
+            _request(
                 "setWebhook",
                 url="https://hub.example/hooks/telegram/1",
                 secret_token=CREDENTIALS["webhookSecret"],
                 allowed_updates=["message", "edited_message", "my_chat_member"],
             ),
         ),
-        answered=(_ok(True),),
+        answers=(_ok(True),),
     ),
-    Outgoing("no webhook", "register", ("",), asked=(_asked("deleteWebhook"),), answered=(_ok(True),)),
+    Outgoing("no webhook", "register", ("",), requests=(_request("deleteWebhook"),), answers=(_ok(True),)),
     Outgoing(
         "where updates go",
         "registration",
-        asked=(_asked("getWebhookInfo"),),
-        answered=(_ok({"url": "https://x", "pending_update_count": 3, **_REFUSED, "last_error_date": 9_999_999_999}),),
+        requests=(_request("getWebhookInfo"),),
+        answers=(_ok({"url": "https://x", "pending_update_count": 3, **_REFUSED, "last_error_date": 9_999_999_999}),),
         result=Registration("https://x", 3, "Connection refused"),
     ),
     Outgoing(
         "where updates go, and what was wrong long ago",
         "registration",
-        answered=(_ok({"url": "https://x", "pending_update_count": 0, **_REFUSED, "last_error_date": 1_700_000_000}),),
+        answers=(_ok({"url": "https://x", "pending_update_count": 0, **_REFUSED, "last_error_date": 1_700_000_000}),),
         result=Registration("https://x", 0, ""),
     ),
     Outgoing(
@@ -213,8 +213,8 @@ OUTGOING: Final = (
         "poll",
         ("41",),
         options={"seconds": 25.0},
-        asked=(
-            _asked(
+        requests=(
+            _request(
                 "getUpdates",
                 limit=100,
                 timeout=25,
@@ -222,7 +222,7 @@ OUTGOING: Final = (
                 allowed_updates=["message", "edited_message", "my_chat_member"],
             ),
         ),
-        answered=(_ok([{"update_id": 41, "poll": {}}, {"update_id": 43, "poll": {}}]),),
+        answers=(_ok([{"update_id": 41, "poll": {}}, {"update_id": 43, "poll": {}}]),),
         result=Page([_unsupported("41", "poll"), _unsupported("43", "poll")], "44"),
     ),
     Outgoing(
@@ -230,7 +230,7 @@ OUTGOING: Final = (
         "poll",
         ("",),
         options={"seconds": 1.0},
-        answered=(_ok([]),),
+        answers=(_ok([]),),
         result=Page([], "0"),
     ),
     Outgoing(
@@ -238,7 +238,7 @@ OUTGOING: Final = (
         "poll",
         ("",),
         options={"seconds": 1.0},
-        answered=(_no(409, "Conflict: terminated by other getUpdates request"),),
+        answers=(_no(409, "Conflict: terminated by other getUpdates request"),),
         error=errors.TakenError,
     ),
     _refused(
@@ -269,8 +269,10 @@ OUTGOING: Final = (
     _refused("a wrong token", _no(401, "Unauthorized"), errors.CredentialsError),
     _refused("no token", _no(404, "Not Found"), errors.CredentialsError),
     _refused("a fault of theirs", _no(500, "Internal Server Error: restart"), errors.UnknownOutcomeError),
-    _refused("a proxy's page", Answered(502, "<html>502 Bad Gateway</html>"), errors.UnknownOutcomeError),
-    _refused("half an answer", Answered(200, '{"ok":true,"result":{"mess'), errors.UnknownOutcomeError),
-    _refused("a line that is cut", Answered(200, "", cut=0), errors.UnknownOutcomeError),
-    _refused("a line that is cut within the answer", Answered(200, "x" * 100, cut=120), errors.UnknownOutcomeError),
+    _refused("a proxy's page", ProviderAnswer(502, "<html>502 Bad Gateway</html>"), errors.UnknownOutcomeError),
+    _refused("half an answer", ProviderAnswer(200, '{"ok":true,"result":{"mess'), errors.UnknownOutcomeError),
+    _refused("a line that is cut", ProviderAnswer(200, "", cut=0), errors.UnknownOutcomeError),
+    _refused(
+        "a line that is cut within the answer", ProviderAnswer(200, "x" * 100, cut=120), errors.UnknownOutcomeError
+    ),
 )

@@ -3,7 +3,7 @@
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.events import Person, Progress, Received, Unsupported
 from chat4all.channels.kit.port import Account, Part, Registration
-from chat4all.channels.testing.tables import Answered, Asked, Incoming, Outgoing
+from chat4all.channels.testing.tables import ExpectedRequest, Incoming, Outgoing, ProviderAnswer
 from chat4all.model.delivery import State
 
 NOON = 1_800_000_000_000
@@ -47,23 +47,23 @@ OUTGOING = [
     Outgoing(
         "whose loft it is",
         "account",
-        asked=(Asked("/loft", {}),),
-        answered=(Answered(200, {"id": "1", "name": "the loft"}),),
+        requests=(ExpectedRequest("/loft", {}),),
+        answers=(ProviderAnswer(200, {"id": "1", "name": "the loft"}),),
         result=Account("1", "the loft"),
     ),
     Outgoing(
         "a letter",
         "send",
         (Part(chat="tower", text="hi"),),
-        asked=(Asked("/letters", {"to": "tower", "text": "hi"}),),
-        answered=(Answered(200, {"id": 7}),),
+        requests=(ExpectedRequest("/letters", {"to": "tower", "text": "hi"}),),
+        answers=(ProviderAnswer(200, {"id": 7}),),
         result="7",
     ),
     Outgoing(
         "to nobody",
         "send",
         (Part(chat="nowhere", text="hi"),),
-        answered=(Answered(404, {}),),
+        answers=(ProviderAnswer(404, {}),),
         error=errors.RecipientError,
         attributes={"reason": "NotFound"},
     ),
@@ -71,14 +71,14 @@ OUTGOING = [
         "with a wrong ring",
         "send",
         (Part(chat="tower", text="hi"),),
-        answered=(Answered(401, {}),),
+        answers=(ProviderAnswer(401, {}),),
         error=errors.CredentialsError,
     ),
     Outgoing(
         "too many",
         "send",
         (Part(chat="tower", text="hi"),),
-        answered=(Answered(429, {}),),
+        answers=(ProviderAnswer(429, {}),),
         error=errors.ThrottledError,
         attributes={"retry_after": 5.0},
     ),
@@ -86,24 +86,24 @@ OUTGOING = [
         "to a loft on fire",
         "send",
         (Part(chat="tower", text="hi"),),
-        answered=(Answered(500, {}),),
+        answers=(ProviderAnswer(500, {}),),
         error=errors.UnknownOutcomeError,
     ),
     Outgoing(
         "an answer that is cut",
         "send",
         (Part(chat="tower", text="hi"),),
-        answered=(Answered(200, {"id": 7}, cut=50),),
+        answers=(ProviderAnswer(200, {"id": 7}, cut=50),),
         error=errors.UnknownOutcomeError,
     ),
     Outgoing(
         "where it flies to",
         "registration",
-        asked=(Asked("/where", {}),),
-        answered=(Answered(200, {"url": "https://hub.example"}),),
+        requests=(ExpectedRequest("/where", {}),),
+        answers=(ProviderAnswer(200, {"url": "https://hub.example"}),),
         result=Registration("https://hub.example", 0, ""),
     ),
-    Outgoing("fly here", "register", ("https://hub.example",), answered=(Answered(200, {}),)),
+    Outgoing("fly here", "register", ("https://hub.example",), answers=(ProviderAnswer(200, {}),)),
     Outgoing(
         "another text", "edit", ("tower", "7", "ho"), error=errors.RejectedError, attributes={"reason": "Unsupported"}
     ),

@@ -5,14 +5,14 @@ import json
 from collections.abc import Sequence
 from typing import Any, Self
 
-from chat4all.channels.testing.tables import Answered
+from chat4all.channels.testing.tables import ProviderAnswer
 
 
 class Provider:
-    """`asked`: paths and bodies, in order. Every request gets the next answer, and its line is closed."""
+    """It gives each request the next answer and closes its connection. `requests`: paths and bodies, in order."""
 
-    def __init__(self, answers: Sequence[Answered]) -> None:
-        self.asked: list[tuple[str, Any]] = []
+    def __init__(self, answers: Sequence[ProviderAnswer]) -> None:
+        self.requests: list[tuple[str, Any]] = []
         self._answers = list(answers)
         self._server: asyncio.Server | None = None
 
@@ -37,7 +37,7 @@ class Provider:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         lines = head.split("\r\n")
         length = next(int(one.partition(":")[2]) for one in lines if one.lower().startswith("content-length"))
-        self.asked.append((lines[0].split(" ")[1], json.loads(await reader.readexactly(length))))
+        self.requests.append((lines[0].split(" ")[1], json.loads(await reader.readexactly(length))))
         answer = self._answers.pop(0)
         body = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
         sent = f"HTTP/1.1 {answer.status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
