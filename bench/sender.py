@@ -67,7 +67,7 @@ async def connector(folder: Path, files: Path, chats: list[int]) -> float:
     """Seconds from the start of the connector to the last result."""
     engines = Engines(folder)
     await engines.open()
-    connecting = Connecting(engines, ChannelsSettings(folder=files), holder="bench", told=lambda: None)
+    connecting = Connecting(engines, ChannelsSettings(folder=files), holder="bench", on_outbox_change=lambda: None)
     await connecting.register()
     entries = [_entry(chat, number) for number, chat in enumerate(chats)]
     await engines.log.append(entries)

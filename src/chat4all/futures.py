@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any, Final
 
-_TOLD: Final = 5  # times that a task is told to end
-_HEARS: Final = 1.0  # seconds it gets each time
+_MAX_CANCELS: Final = 5  # times that a task is told to end
+_CANCEL_SECONDS: Final = 1.0  # it gets each time
 
 
 def seen(future: asyncio.Future[Any]) -> None:
@@ -20,10 +20,10 @@ async def cancelled(task: asyncio.Task[Any]) -> bool:
     (https://github.com/python/cpython/issues/86296). Whoever waits here and is cancelled meanwhile tells the task once
     more at once, and raises CancelledError at the end."""
     own: asyncio.CancelledError | None = None
-    for _ in range(_TOLD):
+    for _ in range(_MAX_CANCELS):
         task.cancel()
         try:
-            await asyncio.wait({task}, timeout=_HEARS)
+            await asyncio.wait({task}, timeout=_CANCEL_SECONDS)
         except asyncio.CancelledError as error:
             own = error
         if task.done():

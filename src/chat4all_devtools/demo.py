@@ -48,7 +48,7 @@ def run(as_json: Json = False) -> None:
 
 
 def printed(console: Console) -> Teller:
-    """Tells on a terminal."""
+    """A teller that prints each step on a terminal."""
 
     def tell(step: str, timeline: Timeline | None = None) -> None:
         if timeline is not None:

@@ -17,7 +17,7 @@ from chat4all.client import AnswerError
 
 NAME = "phone"
 
-_AGAIN: Final = 1.0  # seconds until a line is made again
+_RETRY_SECONDS: Final = 1.0  # until a line is made again
 _HELP: Final = (
     "/reply N text, /edit N text, /delete N, /block, /unblock; Ctrl+D ends; anything else is said, /start too."
 )
@@ -97,7 +97,7 @@ class _Phone:
                     async for event in events:
                         await self._take(event)
             output.note("The line to the simulator is lost; trying again.")
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(_RETRY_SECONDS)
 
     async def _events(self) -> AsyncGenerator[dict[str, Any], None]:
         async with self._client.stream("GET", f"{self._url}/phones/{self._name}/stream") as answer:

@@ -36,7 +36,7 @@ class Phones:
         return found
 
     async def fails(self, rule: dict[str, Any]) -> None:
-        """Add a rule of faults."""
+        """Add a rule of faults to the simulator."""
         await self._ask("POST", "/faults", rule)
 
     async def calls(self, method: str, text: str) -> list[dict[str, Any]]:

@@ -8,15 +8,15 @@ from typing import Final
 
 _HOST: Final = "127.0.0.1"
 _EPHEMERAL: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_LOWEST: Final = 20_000  # above what is usual for servers
-_USUAL: Final = 32_768  # the lowest ephemeral port where the system does not say it
+_LOWEST_PORT: Final = 20_000  # above what is usual for servers
+_USUAL_EPHEMERAL_PORT: Final = 32_768  # the lowest ephemeral port where the system does not say it
 
 
 def _below_ephemeral() -> range:
     """The kernel gives ephemeral ports to outgoing connections: while a server is down, one of them may take its port
     and keep it for a minute after its end (TIME_WAIT). https://docs.kernel.org/networking/ip-sysctl.html"""
-    lowest = int(_EPHEMERAL.read_text().split()[0]) if _EPHEMERAL.exists() else _USUAL
-    return range(_LOWEST, lowest) if lowest > _LOWEST else range(_LOWEST, 65_536)
+    lowest = int(_EPHEMERAL.read_text().split()[0]) if _EPHEMERAL.exists() else _USUAL_EPHEMERAL_PORT
+    return range(_LOWEST_PORT, lowest) if lowest > _LOWEST_PORT else range(_LOWEST_PORT, 65_536)
 
 
 # Any order, so that two processes seldom try the same.

@@ -60,7 +60,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Whether the process runs now."""
         return self._child is not None and self._child.poll() is None
 
     @property

@@ -24,7 +24,7 @@ class Running(Protocol):
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The address at which it is reached."""
         ...
 
     @property
@@ -41,7 +41,7 @@ class Running(Protocol):
         ...
 
     def stop(self) -> int:
-        """SIGTERM, and its exit code."""
+        """Send it SIGTERM and wait; its exit code."""
         ...
 
     def kill(self) -> None:

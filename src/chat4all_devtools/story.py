@@ -13,9 +13,9 @@ from chat4all_devtools.server import Running
 
 T = TypeVar("T")
 
-_SOON: Final = 10.0  # seconds in which anything that is to be seen must be seen
-_QUIET: Final = 0.3  # seconds in which nothing must come
-_TRIES: Final = 20  # the kill must land between a 202 and its delivery: a race, run until it is won
+_SEEN_SECONDS: Final = 10.0  # in which anything that is to be seen must be seen
+_QUIET_SECONDS: Final = 0.3  # in which nothing must come
+_MAX_TRIES: Final = 20  # the kill must land between a 202 and its delivery: a race, run until it is won
 
 
 class UnseenError(Exception):
@@ -36,7 +36,7 @@ class Teller(Protocol):
 
 
 class Story:
-    """Tells it once."""
+    """The story of two people; it can be told once."""
 
     def __init__(self, server: Running, teller: Teller) -> None:
         self._server = server
@@ -139,7 +139,7 @@ class Story:
 
     async def _survive(self, bruno: Socket) -> str:
         """Kill the server between a 202 and its delivery. Where delivery was quicker than the kill, try again."""
-        for turn in range(1, _TRIES + 1):
+        for turn in range(1, _MAX_TRIES + 1):
             body = {"chat_id": self._chat, "content": f"Isto não se perde ({turn})."}
             token = await self._ana.token()
             message = await asyncio.to_thread(self._server.post_and_kill, token, body)
@@ -157,7 +157,7 @@ class Story:
                     f"the message arrives, once{'' if turn == 1 else f' (kill no. {turn} was quick enough)'}"
                 )
                 return message
-        raise UnseenError(f"in {_TRIES} kills, delivery was always quicker")
+        raise UnseenError(f"in {_MAX_TRIES} kills, delivery was always quicker")
 
     async def _trace(self, message: str) -> None:
         last = self._seen[self._chat]
@@ -169,7 +169,7 @@ class Story:
         self._step("the timeline of one message, from accepted to read", Timeline(message, events))
 
     async def _timeline(self, message: str) -> list[dict[str, Any]]:
-        deadline = time.monotonic() + _SOON
+        deadline = time.monotonic() + _SEEN_SECONDS
         while time.monotonic() < deadline:
             events: list[dict[str, Any]] = (await self._ana.call("GET", f"/v1/messages/{message}/timeline")).json()
             if {event["what"] for event in events} >= {"accepted", "delivered", "read"}:
@@ -183,7 +183,7 @@ class Story:
 
     async def _settled(self, text: str) -> None:
         """Until the history ends with this."""
-        deadline = time.monotonic() + _SOON
+        deadline = time.monotonic() + _SEEN_SECONDS
         while not (page := await self._history()) or page[-1]["content"] != text:
             self._check(time.monotonic() < deadline, f"{text!r} was not stored in time")
             await asyncio.sleep(0.02)
@@ -220,9 +220,9 @@ class Story:
         return [frame for frame in frames if frame["type"] == "message"]
 
     async def _quiet(self, socket: Socket) -> None:
-        """No second copy comes."""
+        """See that no second copy of a message comes."""
         try:
-            async with asyncio.timeout(_QUIET):
+            async with asyncio.timeout(_QUIET_SECONDS):
                 frame = await self._collect(socket, "message")
         except TimeoutError:
             return
@@ -235,7 +235,7 @@ class Story:
             self._seen[frame["conversation_id"]] = frame["seq"]
 
     async def _in_time(self, wanted: Awaitable[T]) -> T:
-        async with asyncio.timeout(_SOON):
+        async with asyncio.timeout(_SEEN_SECONDS):
             return await wanted
 
     def _check(self, right: bool, otherwise: str) -> None:

@@ -13,11 +13,11 @@ from chat4all_devtools.story import Teller, Timeline, UnseenError
 
 T = TypeVar("T")
 
-_FIRST: Final = "O pedido saiu agora."
-_SOON: Final = 20.0  # seconds in which anything that is to be seen must be seen
-_LOOK: Final = 0.05  # seconds between looks
-_ATTEMPT: Final = 3  # seconds an attempt may take: a crash leaves one open for so long
-_LIMIT: Final = 3  # seconds that the simulator asks us to wait
+_FIRST_TEXT: Final = "O pedido saiu agora."
+_SEEN_SECONDS: Final = 20.0  # in which anything that is to be seen must be seen
+_LOOK_SECONDS: Final = 0.05  # between looks
+_ATTEMPT_SECONDS: Final = 3  # an attempt may take: a crash leaves one open for so long
+_RETRY_AFTER_SECONDS: Final = 3  # that the simulator asks us to wait
 
 
 class TelegramStory:
@@ -36,7 +36,9 @@ class TelegramStory:
     async def tell(self) -> None:
         """Every step in turn. Raises UnseenError, AnswerError, TimeoutError."""
         began = time.monotonic()
-        self._server.set(CHAT4ALL_CHANNELS__SIMULATOR=self._url, CHAT4ALL_CHANNELS__ATTEMPT_SECONDS=str(_ATTEMPT))
+        self._server.set(
+            CHAT4ALL_CHANNELS__SIMULATOR=self._url, CHAT4ALL_CHANNELS__ATTEMPT_SECONDS=str(_ATTEMPT_SECONDS)
+        )
         await self._restart()
         async with self._ana, self._phones:
             await self._registered("Polling")
@@ -59,14 +61,14 @@ class TelegramStory:
         await self._stranger()
         await self._limited()
         await self._killed()
-        calls = await self._phones.calls("sendMessage", _FIRST)
-        self._check(len(calls) == 1, f"{len(calls)} calls of sendMessage for “{_FIRST}”")
+        calls = await self._phones.calls("sendMessage", _FIRST_TEXT)
+        self._check(len(calls) == 1, f"{len(calls)} calls of sendMessage for “{_FIRST_TEXT}”")
 
     async def _out(self) -> None:
-        await self._post(self._chat, _FIRST, "bruno")
-        calls = await self._phones.calls("sendMessage", _FIRST)
+        await self._post(self._chat, _FIRST_TEXT, "bruno")
+        calls = await self._phones.calls("sendMessage", _FIRST_TEXT)
         self._check(len(calls) == 1, f"{len(calls)} calls of sendMessage")
-        self._step(f"ana posts “{_FIRST}” to all channels: bruno's phone gets exactly one sendMessage")
+        self._step(f"ana posts “{_FIRST_TEXT}” to all channels: bruno's phone gets exactly one sendMessage")
 
     async def _back(self, text: str, how: str) -> None:
         began = time.perf_counter()
@@ -87,7 +89,7 @@ class TelegramStory:
         group = await self._ana.conversation_with("bruno", "admin")
         await self._post(group, "Reunião às dez?", "bruno")
         shown = await self._phones.shows("bruno")
-        older = next(one["message_id"] for one in shown if one.get("text") == _FIRST)
+        older = next(one["message_id"] for one in shown if one.get("text") == _FIRST_TEXT)
         await self._phones.write("bruno", "Que horas chega?", quoting=older)
         frame = await self._hears("Que horas chega?")
         self._check(frame["conversation_id"] == self._chat, f"it is in {frame['conversation_id']}")
@@ -105,7 +107,7 @@ class TelegramStory:
     async def _limited(self) -> None:
         """The simulator will have nothing more for bruno's chat for a while."""
         bruno = await self._phones.make("bruno")
-        too_many = {"fault": "too_many_requests", "retry_after": _LIMIT}
+        too_many = {"fault": "too_many_requests", "retry_after": _RETRY_AFTER_SECONDS}
         on = {"method": "sendMessage", "chat": bruno}
         await self._phones.fails({"id": "limit", "on": on, "times": 1, "do": too_many})
         began = time.monotonic()
@@ -116,10 +118,10 @@ class TelegramStory:
         self._check(not late.done(), "bruno's chat did not wait")
         await late
         waited = time.monotonic() - began
-        self._check(waited >= _LIMIT, f"bruno's chat waited {waited:.1f} s only")
+        self._check(waited >= _RETRY_AFTER_SECONDS, f"bruno's chat waited {waited:.1f} s only")
         self._step(
-            f"the simulator answers 429, retry after {_LIMIT} s, for bruno's chat: clara has hers after {soon:.1f} s, "
-            f"bruno his after {waited:.1f} s"
+            f"the simulator answers 429, retry after {_RETRY_AFTER_SECONDS} s, for bruno's chat: clara has the message "
+            f"after {soon:.1f} s, bruno after {waited:.1f} s"
         )
 
     async def _killed(self) -> None:
@@ -179,12 +181,12 @@ class TelegramStory:
 
     async def _until(self, look: Callable[[], Awaitable[T]], what: str) -> T:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SOON):
+            async with asyncio.timeout(_SEEN_SECONDS):
                 while True:
                     if found := await look():
                         return found
-                    await asyncio.sleep(_LOOK)
-        raise UnseenError(f"not in {_SOON:.0f} s: {what}")
+                    await asyncio.sleep(_LOOK_SECONDS)
+        raise UnseenError(f"not in {_SEEN_SECONDS:.0f} s: {what}")
 
     def _check(self, right: bool, otherwise: str) -> None:
         if not right:

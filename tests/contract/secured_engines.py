@@ -15,7 +15,7 @@ import urllib3
 from cassandra.auth import PlainTextAuthProvider
 
 from chat4all_devtools.stack.cassandra import Cassandra
-from chat4all_devtools.stack.engine import LOOK, Engine
+from chat4all_devtools.stack.engine import LOOK_SECONDS, Engine
 from chat4all_devtools.stack.kafka import Kafka
 from chat4all_devtools.stack.minio import Minio
 from chat4all_devtools.stack.postgresql import PostgreSql
@@ -87,7 +87,7 @@ class SecuredRedis(_Secured, Redis):
     def version(self) -> str:
         made, password = self.made, self.password.read_text()
         files = {"ssl_ca_certs": str(made.ca), "ssl_certfile": str(made.certificate), "ssl_keyfile": str(made.key)}
-        how: dict[str, Any] = {"ssl": True, "socket_timeout": LOOK, **files}
+        how: dict[str, Any] = {"ssl": True, "socket_timeout": LOOK_SECONDS, **files}
         with redis.Redis(port=self.port(), password=password, **how) as client:
             return str(client.info("server")["redis_version"])
 
@@ -112,7 +112,7 @@ class SecuredPostgreSql(_Secured, PostgreSql):
     def version(self) -> str:
         made = {"sslrootcert": self.made.ca, "sslcert": self.made.certificate, "sslkey": self.made.key}
         login = {"user": "chat4all", "password": self.password.read_text(), "dbname": "postgres"}
-        place = {"host": "127.0.0.1", "port": self.port(), "connect_timeout": int(LOOK)}
+        place = {"host": "127.0.0.1", "port": self.port(), "connect_timeout": int(LOOK_SECONDS)}
         psycopg2.connect(sslmode="verify-full", **place, **login, **made).close()
         return "well"
 
@@ -145,7 +145,7 @@ class SecuredKafka(_Secured, Kafka):
 
     def version(self) -> str:
         address = ("127.0.0.1", self.port())
-        with socket.create_connection(address, LOOK) as plain:
+        with socket.create_connection(address, LOOK_SECONDS) as plain:
             self.made.context().wrap_socket(plain, server_hostname=address[0]).close()
         return "well"
 
@@ -184,7 +184,7 @@ class SecuredMinio(_Secured, Minio):
 
     def version(self) -> str:
         login: dict[str, Any] = {"access_key": "chat4all", "secret_key": self.password.read_text()}
-        with urllib3.PoolManager(timeout=LOOK, retries=False, ssl_context=self.made.context()) as pool:
+        with urllib3.PoolManager(timeout=LOOK_SECONDS, retries=False, ssl_context=self.made.context()) as pool:
             minio.Minio(self.address, secure=True, http_client=pool, **login).list_buckets()
         return "well"
 

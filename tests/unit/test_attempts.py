@@ -156,7 +156,7 @@ async def test_one_that_takes_longer_than_its_lease_is_given_up_before(ledger):
 
 
 async def test_what_is_known_waits_for_the_store(ledger, clock, attempts, monkeypatch):
-    monkeypatch.setattr("chat4all.connectors.attempts._PAUSE", 0.0)
+    monkeypatch.setattr("chat4all.connectors.attempts._RETRY_SECONDS", 0.0)
     settle, away = ledger.settle, [1, 2, 3]
 
     async def settles(*args, **options):

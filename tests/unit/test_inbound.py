@@ -48,8 +48,8 @@ class Desk:
             channels=self.channels,
             ledger=self.ledger,
             log=self.log,
-            say=self._say,
-            told=lambda: None,
+            reply=self._say,
+            on_outbox_change=lambda: None,
             metrics=Metrics(),
         )
 

@@ -80,7 +80,7 @@ async def test_what_has_to_wait_waits_with_those_behind_it_only(work):
 
 
 async def test_an_engine_that_is_away_is_no_poison(work, monkeypatch):
-    monkeypatch.setattr("chat4all.connectors.lanes._AWAY", 0.01)
+    monkeypatch.setattr("chat4all.connectors.lanes._RETRY_SECONDS", 0.01)
     made = lanes(work)
     work.again["a1"] = [EngineUnavailableError("store", "away"), EngineUnavailableError("store", "away")]
     made.put(P, 0, b"a", "a1")
@@ -249,7 +249,7 @@ async def test_what_is_parked_under_a_partition_that_is_gone_is_left_there(work:
 
 
 async def test_a_table_that_is_away_loses_nothing(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat4all.connectors.lanes._AWAY", 0.005)
+    monkeypatch.setattr("chat4all.connectors.lanes._RETRY_SECONDS", 0.005)
     parking = Parking()
     made = parked(work, parking)
     work.again["a1"] = [0.1]

@@ -33,9 +33,9 @@ class Deaf:
                     raise
 
 
-@pytest.mark.parametrize("times", [0, 1, futures._TOLD - 1])
+@pytest.mark.parametrize("times", [0, 1, futures._MAX_CANCELS - 1])
 async def test_a_loop_is_told_to_end_until_it_hears_it(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(futures, "_HEARS", 0.01)
+    monkeypatch.setattr(futures, "_CANCEL_SECONDS", 0.01)
     deaf, loops = Deaf(times), Loops()
     loops.start("deaf", deaf.run())
     await asyncio.sleep(0)
@@ -47,13 +47,13 @@ async def test_a_loop_is_told_to_end_until_it_hears_it(times: int, monkeypatch: 
 async def test_one_that_never_hears_is_left_and_the_others_end(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(futures, "_HEARS", 0.01)
-    other, deaf, loops = Deaf(0), Deaf(futures._TOLD), Loops()
+    monkeypatch.setattr(futures, "_CANCEL_SECONDS", 0.01)
+    other, deaf, loops = Deaf(0), Deaf(futures._MAX_CANCELS), Loops()
     for name, loop in (("other", other), ("deaf", deaf)):
         loops.start(name, loop.run())
     await asyncio.sleep(0)
     await loops.stop()
-    assert (deaf.heard, other.heard) == (futures._TOLD, 1)
+    assert (deaf.heard, other.heard) == (futures._MAX_CANCELS, 1)
     assert [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"] == [
         "Loop deaf does not end, and is left"
     ]
@@ -62,8 +62,8 @@ async def test_one_that_never_hears_is_left_and_the_others_end(
 async def test_a_loop_that_itself_tells_a_task_to_end_does_so_until_that_hears_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(futures, "_HEARS", 0.01)
-    inner = Deaf(futures._TOLD - 2)
+    monkeypatch.setattr(futures, "_CANCEL_SECONDS", 0.01)
+    inner = Deaf(futures._MAX_CANCELS - 2)
     task = asyncio.create_task(inner.run())
 
     async def outer() -> None:
@@ -109,7 +109,7 @@ async def test_a_subscription_ends_though_its_library_takes_a_cancellation_for_i
         await deaf.run()
 
     monkeypatch.setattr(Subscription, "run", run)
-    monkeypatch.setattr(futures, "_HEARS", 0.01)
+    monkeypatch.setattr(futures, "_CANCEL_SECONDS", 0.01)
     realtime = RedisRealtime(RedisSettings())
     async with asyncio.timeout(FOR_EVER), realtime.subscribe("gateway"):
         await asyncio.sleep(0)

@@ -24,8 +24,8 @@ OnUncertain = Literal["Resend", "Hold"]
 Act = Callable[[], Awaitable[str]]  # asks the provider; gives its id of the message. Raises ChannelError
 Turn = Callable[[], Awaitable[float]]  # takes a turn at a limit: nought, or the seconds until there is one
 
-_PAUSE: Final = 0.5  # seconds between tries while the store is away
-_MARGIN: Final = 2.0  # seconds of a lease that are left when an attempt is given up
+_RETRY_SECONDS: Final = 0.5  # between tries while the store is away
+_LEASE_MARGIN_SECONDS: Final = 2.0  # of a lease that are left when an attempt is given up
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,20 +50,23 @@ class Later:
 
 
 class Attempts:
-    """`lease_seconds`: how long one may take; `counted`: told of each what came of it; `clock`: seconds since 1970."""
+    """The attempts to send the parts of one connector, each written down before it is made and after it.
+
+    `lease_seconds`: how long one may take; `on_outcome`: called with the outcome of each; `clock`: seconds since 1970.
+    """
 
     def __init__(
         self,
         ledger: Ledger,
         *,
         lease_seconds: float,
-        counted: Callable[[str], None] = lambda _: None,
+        on_outcome: Callable[[str], None] = lambda _: None,
         on_uncertain: OnUncertain = "Resend",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
         self._lease = lease_seconds
-        self._counted = counted
+        self._on_outcome = on_outcome
         self._on_uncertain = on_uncertain
         self._clock = clock
 
@@ -103,7 +106,7 @@ class Attempts:
 
     async def _attempt(self, delivery_id: str, n: int, token: str, act: Act, made: list[Attempt]) -> Done | Later:
         result, later = await self._ask(act)
-        self._counted("uncertain" if result is None else result.outcome)
+        self._on_outcome("uncertain" if result is None else result.outcome)
         if result is None:
             await self._kept(lambda: self._ledger.doubt(delivery_id, n, token=token, now=self._now()))
             return later
@@ -116,7 +119,7 @@ class Attempts:
     async def _ask(self, act: Act) -> tuple[Result | None, Later]:
         """Ask the provider once: the result, None where nobody knows; and when to ask again where it is none."""
         try:
-            async with asyncio.timeout(max(self._lease - _MARGIN, self._lease / 2)):
+            async with asyncio.timeout(max(self._lease - _LEASE_MARGIN_SECONDS, self._lease / 2)):
                 return Result(outcome="sent", external_id=await act()), Later(None)
         except errors.ThrottledError as error:
             return Result(outcome="refused", reason="Throttled"), Later(error.retry_after, error)
@@ -136,7 +139,7 @@ class Attempts:
                 return await keep()
             except EngineUnavailableError as error:
                 _log.warning("What came of an attempt waits to be written: %s", error)
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_RETRY_SECONDS)
 
     def _now(self) -> int:
         return int(self._clock() * 1000)

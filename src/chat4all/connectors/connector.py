@@ -37,19 +37,19 @@ from chat4all.telemetry.traces import Traces, carried_by
 
 _log = logging.getLogger(__name__)
 
-_BUSY: Final = 32  # chats that are written to at once
-_MOST: Final = 5000  # records that may wait in lanes
-_BATCH: Final = 200
-_POLL: Final = 1.0  # seconds that the outbound side waits for records
-_LONG_POLL: Final = 25.0  # seconds that a provider is asked to wait
-_LEASE: Final = 60.0  # seconds for which nobody else polls
-_AWAY: Final = 1.0  # seconds until it is tried again where an engine is away
-_SLOWLY: Final = 30.0  # seconds until it is tried again where somebody has to mend something first
-_REPAIR: Final = 60.0  # seconds between looks at what the provider has of our webhook
-_TELL: Final = 1.0  # seconds between looks at whether what is told of it has changed
-_STILL: Final = 30.0  # seconds after which it is told again
-_SWEEP: Final = 60.0  # seconds between looks for receipts that were not told on
-_DRAIN: Final = 10.0  # seconds in which what is being sent may end
+_CHATS_AT_ONCE: Final = 32
+_MAX_WAITING_RECORDS: Final = 5000  # in lanes
+_BATCH_RECORDS: Final = 200
+_POLL_SECONDS: Final = 1.0  # that the outbound side waits for records
+_LONG_POLL_SECONDS: Final = 25.0  # that a provider is asked to wait
+_LEASE_SECONDS: Final = 60.0  # for which nobody else polls
+_RETRY_SECONDS: Final = 1.0  # until it is tried again where an engine is away
+_MENDING_SECONDS: Final = 30.0  # until it is tried again where somebody has to mend something first
+_WEBHOOK_CHECK_SECONDS: Final = 60.0  # between looks at what the provider has of our webhook
+_REPORT_CHECK_SECONDS: Final = 1.0  # between looks at whether what is told of it has changed
+_REPORT_SECONDS: Final = 30.0  # after which it is told again
+_RECEIPT_SWEEP_SECONDS: Final = 60.0  # between looks for receipts that were not told on
+_DRAIN_SECONDS: Final = 10.0  # in which what is being sent may end
 
 _OTHER: Final = "These credentials are of another account than before: make a new connector for it."
 
@@ -107,12 +107,12 @@ class Connector:
         self._metrics = metrics
         self._traces = traces or Traces()
         self._url = url
-        self._lanes = Lanes(self._take, busy=_BUSY, most=_MOST, parking=parking)
+        self._lanes = Lanes(self._take, busy=_CHATS_AT_ONCE, most=_MAX_WAITING_RECORDS, parking=parking)
         self._adopted: frozenset[Assignment] = frozenset()
         self._committed: dict[Assignment, int] = {}
 
     async def run(self) -> None:
-        """Until it is cancelled; then what is being sent comes to its end."""
+        """Run until it is cancelled; then what is being sent comes to its end."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._report())
@@ -121,10 +121,10 @@ class Connector:
                 group.create_task(self._send())
                 group.create_task(self._poll() if self.status.mode == "Polling" else self._keep_registered())
         finally:
-            await self._lanes.stop(seconds=_DRAIN)
+            await self._lanes.stop(seconds=_DRAIN_SECONDS)
 
     async def receive(self, post: Post) -> None:
-        """A provider has posted; it may be told that we have it when this returns.
+        """Take what a provider has posted; when this returns, the provider may be told that we have it.
 
         Raises NotGenuineError, MalformedError, EngineUnavailableError, NoSuchMembersError.
         """
@@ -138,20 +138,20 @@ class Connector:
 
     async def _report(self) -> None:
         """Write down how it is when that has changed, and now and then that it still is."""
-        told, at = "", 0.0
+        reported, reported_at = "", 0.0
         while True:
             self.status.queue, self.status.limited = self._lanes.waiting, self._lanes.parked
             self._metrics.waiting.labels(self.name).set(self.status.queue)
             self._metrics.limited.labels(self.name).set(self.status.limited)
             self.status.unsupported = dict(self._inbound.unsupported)
             now, state = time.time(), dataclasses.asdict(self.status)
-            if repr(state) != told or now - at > _STILL:
+            if repr(state) != reported or now - reported_at > _REPORT_SECONDS:
                 try:
                     await self._channels.report(self._uid, {**state, "at": iso(int(now * 1000))})
-                    told, at = repr(state), now
+                    reported, reported_at = repr(state), now
                 except EngineUnavailableError as error:
                     _log.warning("%s cannot tell how it is: %s", self.name, error)
-            await asyncio.sleep(_TELL)
+            await asyncio.sleep(_REPORT_CHECK_SECONDS)
 
     async def _sweep(self) -> None:
         while True:
@@ -159,7 +159,7 @@ class Connector:
                 await self._inbound.early.sweep(int(time.time() * 1000))
             except EngineUnavailableError as error:
                 _log.warning("%s looks for early receipts later: %s", self.name, error)
-            await asyncio.sleep(_SWEEP)
+            await asyncio.sleep(_RECEIPT_SWEEP_SECONDS)
 
     async def _introduce(self) -> None:
         """Learn whose credentials these are, and claim them: two connectors of one account would fight."""
@@ -172,7 +172,7 @@ class Connector:
                 row = await self._channels.connector(self._uid)
                 other = row is not None and row.account not in {None, account.id}
                 self.status.problem = _OTHER if other else f"Another connector has the account {account.name}."
-                await asyncio.sleep(_SLOWLY)
+                await asyncio.sleep(_MENDING_SECONDS)
             except (errors.ChannelError, EngineUnavailableError) as error:
                 await self._stand_back(error)
 
@@ -183,7 +183,7 @@ class Connector:
             while not self._lanes.broken.is_set():
                 try:
                     await self._lanes.room()
-                    batches = await consumer.poll(max_records=_BATCH, timeout=_POLL)
+                    batches = await consumer.poll(max_records=_BATCH_RECORDS, timeout=_POLL_SECONDS)
                     await self._assigned(consumer.assignments())
                     for batch in batches:
                         await self._enqueue(batch)
@@ -224,7 +224,7 @@ class Connector:
                 return
 
     async def _take(self, waiting: Waiting) -> float | None:
-        """See `Courier.take`."""
+        """Send a record, as `Courier.take` does, unless the connector is ending."""
         with self._traces.span("send", waiting.trace, connector=self.name):
             wait = await self._courier.take(waiting.record)
         if wait is None:
@@ -242,13 +242,13 @@ class Connector:
         cursor, cleared = "", False
         while True:
             try:
-                if not await self._directory.lease(f"poll {self._uid}"[:64], self._holder, seconds=_LEASE):
-                    await asyncio.sleep(_LEASE / 10)
+                if not await self._directory.lease(f"poll {self._uid}"[:64], self._holder, seconds=_LEASE_SECONDS):
+                    await asyncio.sleep(_LEASE_SECONDS / 10)
                     continue
                 if not cleared:
                     await self._channel.register("")
                     cleared = True
-                page = await self._channel.poll(cursor, seconds=_LONG_POLL)
+                page = await self._channel.poll(cursor, seconds=_LONG_POLL_SECONDS)
                 await self._inbound.take(page.events)
                 cursor, self.status.registered, self.status.problem = page.cursor, True, self._courier.problem
             except (errors.ChannelError, EngineUnavailableError, NoSuchMembersError) as error:
@@ -257,24 +257,30 @@ class Connector:
                 await self._stand_back(error)
 
     async def _keep_registered(self) -> None:
-        """The provider is told where to post, and told again when it has forgotten."""
-        told = False  # since the start: a secret may be another one now, which the provider does not show
+        """Tell the provider where to post, and tell it again when it has forgotten."""
+        registered = False  # since the start: a secret may be another one now, which the provider does not show
         while True:
             try:
-                there = await self._channel.registration()
-                if not told or there.url != self._url:
+                known = await self._channel.registration()
+                if not registered or known.url != self._url:
                     await self._channel.register(self._url)
-                    told = True
-                self.status.registered, self.status.problem = True, there.problem or self._courier.problem
-                await asyncio.sleep(_REPAIR)
+                    registered = True
+                self.status.registered, self.status.problem = True, known.problem or self._courier.problem
+                await asyncio.sleep(_WEBHOOK_CHECK_SECONDS)
             except (errors.ChannelError, EngineUnavailableError) as error:
                 self.status.registered = False
                 await self._stand_back(error)
 
     async def _stand_back(self, error: Exception) -> None:
-        """A state to be looked at again, never a loop: soon for what passes by itself, slowly for what does not."""
+        """Wait before the next try: shortly for what passes by itself, long for what somebody has to mend."""
         self.status.problem = str(error)
         soon = isinstance(error, EngineUnavailableError | errors.UnreachableError | errors.UnknownOutcomeError)
-        seconds = error.retry_after if isinstance(error, errors.ThrottledError) else _AWAY if soon else _SLOWLY
+        seconds = (
+            error.retry_after
+            if isinstance(error, errors.ThrottledError)
+            else _RETRY_SECONDS
+            if soon
+            else _MENDING_SECONDS
+        )
         _log.warning("%s waits %.0f s: %s", self.name, seconds, error)
         await asyncio.sleep(seconds)

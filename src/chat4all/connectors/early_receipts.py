@@ -14,8 +14,8 @@ from chat4all.model import records
 from chat4all.model.outbound import ExternalMessage, Pending
 from chat4all.store.ledger import Ledger
 
-_SWEPT: Final = 500  # receipts of one sweep
-_KEPT: Final = 7 * 86_400_000  # ms
+_SWEEP_RECEIPTS: Final = 500  # receipts of one sweep
+_RETENTION_MS: Final = 7 * 86_400_000
 
 
 class EarlyReceipts:
@@ -42,9 +42,9 @@ class EarlyReceipts:
 
     async def sweep(self, now: int) -> None:
         """Tell on what somebody did not get to, and forget what is old. `now`: ms."""
-        while found := await self._ledger.pending_known(self._connector, limit=_SWEPT):
+        while found := await self._ledger.pending_known(self._connector, limit=_SWEEP_RECEIPTS):
             await self._tell(found)
-        await self._ledger.pending_trim(self._connector, before=now - _KEPT)
+        await self._ledger.pending_trim(self._connector, before=now - _RETENTION_MS)
 
     async def _tell(self, told: Sequence[tuple[Pending, ExternalMessage]]) -> None:
         if not told:

@@ -25,22 +25,22 @@ from chat4all.telemetry.traces import Traces
 
 _log = logging.getLogger(__name__)
 
-_LATELY: Final = 7 * 86_400_000  # ms: a conversation that reached a chat so lately may be meant
-_FRESH: Final = 3_600_000  # ms for which a code can be shown
-_KINDS: Final = 50  # kinds that are counted by name; others are counted together
-_LONGEST: Final = 10_000  # characters of a message
+_REACHED_MS: Final = 7 * 86_400_000  # a conversation that reached a chat so lately may be meant
+_CODE_MS: Final = 3_600_000  # for which a code can be shown
+_MAX_KINDS: Final = 50  # kinds that are counted by name; others are counted together
+_MAX_CHARACTERS: Final = 10_000  # characters of a message
 
 _WHICH: Final = "You have several conversations with us. Please answer by quoting the message that you mean."
 _NO_GROUPS: Final = "I cannot talk in groups yet. Please write to me directly."
 _LINKED: Final = "Thank you. You are {username} here now. If that is not you, tell us."
 _WRONG_CODE: Final = "This code is not known, or not yours."
 
-Say = Callable[[str, str], Awaitable[None]]  # to this chat, this text; best effort
+Reply = Callable[[str, str], Awaitable[None]]  # to this chat, this text; best effort
 
 
 class Inbound:
-    """Of one connector. `inbox`: who is in a new conversation; `say`: how the connector itself answers a chat;
-    `told`: called when the outbox may have something new."""
+    """Takes in what a provider tells one connector. `inbox`: who is in a new conversation; `reply`: how the connector
+    itself answers a chat; `on_outbox_change`: called when the outbox may have something new."""
 
     def __init__(
         self,
@@ -51,8 +51,8 @@ class Inbound:
         channels: ChannelDirectory,
         ledger: Ledger,
         log: Log,
-        say: Say,
-        told: Callable[[], None],
+        reply: Reply,
+        on_outbox_change: Callable[[], None],
         metrics: Metrics,
         traces: Traces | None = None,
     ) -> None:
@@ -62,8 +62,8 @@ class Inbound:
         self._channels = channels
         self._ledger = ledger
         self._log = log
-        self._say = say
-        self._told = told
+        self._reply = reply
+        self._on_outbox_change = on_outbox_change
         self._metrics = metrics
         self._traces = traces or Traces()
         self.early = EarlyReceipts(connector=connector, ledger=ledger, log=log)
@@ -86,21 +86,21 @@ class Inbound:
             case Revised():
                 await self._revise(event)
             case Standing():
-                person, told = event.sender.external_id, (f"standing {event.event_id}", event.at)
+                person, origin = event.sender.external_id, (f"standing {event.event_id}", event.at)
                 await self._channels.set_reachable(
-                    self._connector, person, reachable=event.reachable, reason="Blocked", event=told
+                    self._connector, person, reachable=event.reachable, reason="Blocked", event=origin
                 )
             case Progress():
                 await self.early.take(event)
             case Group():
                 if await self._channels.first_time(self._connector, f"group {event.chat}", event.at):
-                    await self._say(event.chat, _NO_GROUPS)
+                    await self._reply(event.chat, _NO_GROUPS)
             case Unsupported():
                 self._leave(event.kind)
 
     def _leave(self, kind: str) -> None:
-        """It is counted and left alone."""
-        known = kind if kind in self.unsupported or len(self.unsupported) < _KINDS else "other"
+        """Count an event of a kind that nothing is done about."""
+        known = kind if kind in self.unsupported or len(self.unsupported) < _MAX_KINDS else "other"
         self.unsupported[known] += 1
         self._metrics.unsupported.labels(self._connector, known).inc()
 
@@ -113,7 +113,7 @@ class Inbound:
             return
         quoted = await self._quoted(event)
         placed = await self._channels.place(self._arrival(event, quoted), lambda made: self._created(event, made))
-        self._told()
+        self._on_outbox_change()
         message_id = inbound_id(self._connector, event.event_id)
         answers = quoted is not None and quoted.conversation_id == placed.conversation_id
         record = records.Message(
@@ -121,7 +121,7 @@ class Inbound:
             conversation_id=placed.conversation_id,
             sender_id=placed.username,
             keyed=True,
-            content=event.text[:_LONGEST],
+            content=event.text[:_MAX_CHARACTERS],
             reply_to=quoted.message_id if quoted is not None and answers else None,
         )
         await self._append(record)
@@ -129,19 +129,21 @@ class Inbound:
         if placed.ambiguous and not placed.repeated:
             day = event.at // 86_400_000
             if await self._channels.first_time(self._connector, f"which {event.chat} {day}", event.at):
-                await self._say(event.chat, _WHICH)
+                await self._reply(event.chat, _WHICH)
 
     async def _prove(self, event: Received, code: str) -> None:
         """Who shows a code proves that he is who somebody has said he is."""
-        link = await self._channels.prove_link(self._connector, event.sender.external_id, code, since=event.at - _FRESH)
+        link = await self._channels.prove_link(
+            self._connector, event.sender.external_id, code, since=event.at - _CODE_MS
+        )
         if link is not None:
-            await self._say(event.chat, _LINKED.format(username=link.username))
+            await self._reply(event.chat, _LINKED.format(username=link.username))
             return
         user = await self._channels.user_of(self._connector, event.sender.external_id)
         # Whoever is somebody already has shown the code before, and is told nothing again.
         known = user is not None and not is_contact(user)
         if not known and await self._channels.first_time(self._connector, f"code {event.event_id}", event.at):
-            await self._say(event.chat, _WRONG_CODE)
+            await self._reply(event.chat, _WRONG_CODE)
 
     async def _revise(self, event: Revised) -> None:
         """An edit of something that we do not know is an edit of nothing."""
@@ -158,7 +160,7 @@ class Inbound:
                 sender_id=username,
                 keyed=True,
                 target_id=message.message_id,
-                content=event.text[:_LONGEST],
+                content=event.text[:_MAX_CHARACTERS],
             )
         )
 
@@ -176,14 +178,14 @@ class Inbound:
             external_id=event.sender.external_id,
             name=event.sender.name,
             at=event.at,
-            since=event.at - _LATELY,
+            since=event.at - _REACHED_MS,
             inbox=self._inbox,
             quoted=quoted.conversation_id if quoted is not None else None,
         )
 
     def _created(self, event: Received, conversation_id: str) -> Notice:
         """What is told to other systems if a conversation is made of it."""
-        told = {
+        event_of_creation = {
             "v": 1,
             "kind": "conversation.created",
             "id": effect_id(0, conversation_id),
@@ -191,7 +193,7 @@ class Inbound:
             "at": event.at,
             "sender_id": self._connector,
         }
-        return Notice(topic=EVENTS, key=conversation_id, value=msgspec.json.encode(told))
+        return Notice(topic=EVENTS, key=conversation_id, value=msgspec.json.encode(event_of_creation))
 
     async def _append(self, record: records.Sequenced) -> None:
         await self._log.append([Entry(CONVERSATIONS, record.conversation_id.encode(), records.encode(record))])

@@ -22,9 +22,9 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AWAY: Final = 1.0  # seconds until it is tried again when an engine is away
+_RETRY_SECONDS: Final = 1.0  # until it is tried again when an engine is away
 
-PARKED_AFTER: Final = 30.0  # seconds that a lane waits in memory
+PARK_AFTER_SECONDS: Final = 30.0  # that a lane waits in memory
 
 Work = Callable[[T], Awaitable[float | None]]  # None: it is done; else the seconds after which to do it again
 
@@ -47,11 +47,11 @@ class Parking(Protocol[T]):
         ...
 
     async def remove(self, partition: int, lane: bytes, offset: int) -> None:
-        """It is done."""
+        """This record is done: it waits no longer."""
         ...
 
     async def lanes(self, partition: int) -> Sequence[bytes]:
-        """Those that have something here."""
+        """The lanes that have records of this assignment."""
         ...
 
 
@@ -66,7 +66,7 @@ class Lanes(Generic[T]):
         busy: int,
         most: int,
         parking: Parking[T] | None = None,
-        parked_after: float = PARKED_AFTER,
+        parked_after: float = PARK_AFTER_SECONDS,
     ) -> None:
         self._work = work
         self._busy = asyncio.Semaphore(busy)
@@ -138,7 +138,7 @@ class Lanes(Generic[T]):
 
     @property
     def waiting(self) -> int:
-        """How many are not done."""
+        """How many records are not done yet."""
         return self._waiting
 
     @property
@@ -245,7 +245,7 @@ class Lanes(Generic[T]):
                 return await call()
             except EngineUnavailableError as error:
                 _log.warning("A parked lane waits: %s", error)
-                await asyncio.sleep(_AWAY)
+                await asyncio.sleep(_RETRY_SECONDS)
 
     async def _once(self, item: _Item[T]) -> float | None:
         """An engine that is away is never poison: it is done again, for as long as that takes."""
@@ -254,7 +254,7 @@ class Lanes(Generic[T]):
                 return await self._work(item.what)
             except EngineUnavailableError as error:
                 _log.warning("A lane waits: %s", error)
-                return _AWAY
+                return _RETRY_SECONDS
 
     def _tell_room(self) -> None:
         if self._waiting < self._most:

@@ -22,7 +22,7 @@ _decode = msgspec.json.Decoder(Waiting).decode
 
 
 class LedgerParking:
-    """Of one connector. See `chat4all.connectors.lanes.Parking`."""
+    """Parks the records of one connector in the ledger: see `chat4all.connectors.lanes.Parking`."""
 
     def __init__(self, ledger: Ledger, connector: str) -> None:
         self._ledger = ledger

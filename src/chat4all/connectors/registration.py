@@ -70,11 +70,11 @@ class Registration:
         return await self.one(uid)
 
     async def all(self) -> Sequence[Connector]:
-        """By name."""
+        """All connectors that are registered, by name."""
         return await self._channels.connectors()
 
     async def one(self, uid: str) -> Connector:
-        """Raises Refusal not-found."""
+        """The connector of this uid. Raises Refusal not-found."""
         found = await self._channels.connector(uid)
         if found is None:
             raise Refusal("not-found", "There is no such connector.")

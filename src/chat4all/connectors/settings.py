@@ -1,4 +1,4 @@
-"""Settings of the channels."""
+"""The settings of channels and their connectors."""
 
 from pathlib import Path
 

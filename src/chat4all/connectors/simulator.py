@@ -68,7 +68,7 @@ def connector(met: Met, settings: ChannelsSettings, manifest: Manifest) -> Wante
 
 
 def link(met: Met) -> Link:
-    """Who is the phone."""
+    """The link that says that the phone is the demo user of that name."""
     who = str(met.phone)
     return Link(
         link_id=new_id(),

@@ -47,7 +47,7 @@ _FILE: Final = "file"  # who manages what stands in a file
 
 
 class Engines(Protocol):
-    """What a connector stands on."""
+    """The engines that a connector works with."""
 
     @property
     def log(self) -> Log: ...
@@ -74,14 +74,16 @@ class Engines(Protocol):
 class Connecting:
     """The connectors of files, of TELEGRAM_TOKEN and of a simulator, each in a task.
 
-    `holder`: this process, in leases; `told`: called when the outbox may have something new.
+    `holder`: this process, in leases; `on_outbox_change`: called when the outbox may have something new.
     """
 
-    def __init__(self, engines: Engines, settings: ChannelsSettings, *, holder: str, told: Callable[[], None]) -> None:
+    def __init__(
+        self, engines: Engines, settings: ChannelsSettings, *, holder: str, on_outbox_change: Callable[[], None]
+    ) -> None:
         self._engines = engines
         self._settings = settings
         self._holder = holder
-        self._told = told
+        self._on_outbox_change = on_outbox_change
         self._wanted = wanted(settings)
         self._met = False  # the simulator
         self.registration = registration(engines)
@@ -190,7 +192,7 @@ class Connecting:
         channel = one.manifest.load()(client, one.credentials, one.config)
         rate = Rate(spec.rate_limit.per_second, max(1, int(spec.rate_limit.per_second))) if spec.rate_limit else None
 
-        async def say(chat: str, text: str) -> None:
+        async def reply(chat: str, text: str) -> None:
             with contextlib.suppress(errors.ChannelError):
                 await channel.send(Part(chat=chat, text=text))
 
@@ -202,7 +204,7 @@ class Connecting:
                 engines.ledger,
                 lease_seconds=self._settings.attempt_seconds,
                 on_uncertain=spec.on_uncertain,
-                counted=lambda outcome: engines.metrics.attempts.labels(name, outcome).inc(),
+                on_outcome=lambda outcome: engines.metrics.attempts.labels(name, outcome).inc(),
             ),
             ledger=engines.ledger,
             log=engines.log,
@@ -217,8 +219,8 @@ class Connecting:
             channels=engines.channels,
             ledger=engines.ledger,
             log=engines.log,
-            say=say,
-            told=self._told,
+            reply=reply,
+            on_outbox_change=self._on_outbox_change,
             metrics=engines.metrics,
             traces=engines.traces,
         )

@@ -14,8 +14,8 @@ from chat4all.model import outbound, records
 from chat4all.model.outbound import AnyOutbound, Result
 from chat4all.store.ledger import Ledger
 
-_BATCH: Final = 200
-_QUIET: Final = 0.5  # seconds without a record after which there are no more
+_BATCH_RECORDS: Final = 200
+_END_SECONDS: Final = 0.5  # without a record after which there are no more
 
 _decode = msgspec.json.Decoder(AnyOutbound).decode
 
@@ -31,7 +31,7 @@ async def give_up(log: Log, ledger: Ledger, connector: str, can: Capabilities | 
         return
     consumer = log.consumer(f"chat4all.connector.{connector}", topic)
     try:
-        while batches := await consumer.poll(max_records=_BATCH, timeout=_QUIET):
+        while batches := await consumer.poll(max_records=_BATCH_RECORDS, timeout=_END_SECONDS):
             left = [one.value for batch in batches for one in batch.records]
             told = [one for value in left for one in await _told(ledger, connector, can, value)]
             await log.append([Entry(CONVERSATIONS, one.conversation_id.encode(), records.encode(one)) for one in told])

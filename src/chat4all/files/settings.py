@@ -1,4 +1,4 @@
-"""Settings of files."""
+"""The settings of the store of files."""
 
 from typing import ClassVar
 

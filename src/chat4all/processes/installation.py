@@ -34,7 +34,7 @@ async def migrate(
 
 
 def topics(settings: Settings) -> list[Topic]:
-    """Those that every installation has."""
+    """The topics that every installation has."""
     retention = settings.log.retention_days * _DAY_SECONDS
     return [
         Topic(CONVERSATIONS, settings.log.partitions, retention),

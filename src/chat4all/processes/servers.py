@@ -22,7 +22,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """None."""
+        """Leave signals to the process: see chat4all.processes.signals."""
         yield
 
 

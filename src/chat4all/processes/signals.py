@@ -19,24 +19,24 @@ def told_to_stop() -> Iterator[asyncio.Future[None]]:
     """Done at the first SIGINT or SIGTERM. A later one ends the process at once, whatever it is at; one that comes
     within a second is the first one told twice."""
     loop = asyncio.get_running_loop()
-    told: asyncio.Future[None] = loop.create_future()
+    stop: asyncio.Future[None] = loop.create_future()
     first_at = 0.0
 
     def tell(number: signal.Signals) -> None:
         nonlocal first_at
-        if told.done():
+        if stop.done():
             if time.monotonic() - first_at < _SAME_SECONDS:
                 return
             _logger.critical("A second signal: ended at once")
             os._exit(128 + number)
         _logger.warning("Told to stop: no new work, what is under way is finished; a second signal ends at once")
         first_at = time.monotonic()
-        told.set_result(None)
+        stop.set_result(None)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, tell, number)
     try:
-        yield told
+        yield stop
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

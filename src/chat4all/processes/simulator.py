@@ -14,8 +14,8 @@ import httpx
 from chat4all.model.errors import StartError
 
 # Deadlines are for faults: a machine may be ten times slower than usual.
-_STARTS: Final = 300.0  # seconds; a process that has ended is not waited for
-_STOPS: Final = 60.0  # seconds until one that was told to end is killed
+_START_SECONDS: Final = 300.0  # a process that has ended is not waited for
+_STOP_SECONDS: Final = 60.0  # until one that was told to end is killed
 
 
 @contextlib.contextmanager
@@ -54,9 +54,9 @@ def _is_simulator(url: str) -> bool:
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    """What it prints first."""
+    """The address, which the simulator prints first. Raises StartError where it prints nothing."""
     pipes = [process.stdout] if process.stdout is not None else []
-    ready, _, _ = select.select(pipes, [], [], _STARTS)
+    ready, _, _ = select.select(pipes, [], [], _START_SECONDS)
     line = b"".join(pipe.readline() for pipe in ready)
     if not line:
         said = log.read_text(errors="replace")[-1000:].strip()
@@ -70,7 +70,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             pipe.close()
     process.terminate()
     try:
-        process.wait(_STOPS)
+        process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -1,11 +1,11 @@
-"""Where a process's traces go."""
+"""Opening the traces of a process: where they go, and under which name."""
 
 from typing import Final
 
 from chat4all.model.errors import StartError
 from chat4all.telemetry.traces import Traces, TracingSettings
 
-_ENDS: Final = 3_000  # ms in which what was recorded may still be sent
+_FLUSH_MS: Final = 3_000  # in which what was recorded may still be sent
 
 
 def opened(settings: TracingSettings, role: str) -> Traces:
@@ -32,7 +32,7 @@ def opened(settings: TracingSettings, role: str) -> Traces:
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(settings.endpoint)))
 
     def close() -> None:
-        provider.force_flush(_ENDS)
+        provider.force_flush(_FLUSH_MS)
         provider.shutdown()
 
     return Traces(provider, close)

@@ -1,4 +1,4 @@
-"""Cassandra 5: one node."""
+"""Cassandra 5, as one node, which is the engine of store and ledger."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from cassandra.cluster import Cluster
 
 from chat4all_devtools.stack import jars
-from chat4all_devtools.stack.engine import LOOK, Engine
+from chat4all_devtools.stack.engine import LOOK_SECONDS, Engine
 
 _VERSION: Final = "5.0.6"
 _HERE: Final = Path(__file__).parent / "config"
@@ -20,7 +20,7 @@ _JAVA: Final = (
 
 
 class Cassandra(Engine):
-    """The message store's engine."""
+    """The engine of the store and the ledger."""
 
     name = "cassandra"
     title = f"Cassandra {_VERSION}"
@@ -48,12 +48,12 @@ class Cassandra(Engine):
 
     def version(self) -> str:
         with self.cluster() as cluster:
-            row = cluster.connect().execute("SELECT release_version FROM system.local", timeout=LOOK).one()
+            row = cluster.connect().execute("SELECT release_version FROM system.local", timeout=LOOK_SECONDS).one()
             return str(row.release_version)
 
     def cluster(self, **how: Any) -> Cluster:
         """A way to it that is patient. `how`: what the driver is told besides."""
-        patience = {"connect_timeout": LOOK, "control_connection_timeout": LOOK}
+        patience = {"connect_timeout": LOOK_SECONDS, "control_connection_timeout": LOOK_SECONDS}
         return Cluster(["127.0.0.1"], port=self.port(), **patience, **how)
 
     @property

@@ -20,9 +20,9 @@ import psutil
 from chat4all_devtools.ports import free_port
 
 # Deadlines are for faults: what starts may be one of ten engines on a machine that is ten times slower than usual.
-_STARTS: Final = 600.0  # seconds that an engine gets to answer; one whose process has ended is not waited for
-_STOPS: Final = 120.0  # seconds until one that was told to end is killed
-LOOK: Final = 60.0  # seconds that one look may take: a login over TLS takes long where all start at once
+_START_SECONDS: Final = 600.0  # that an engine gets to answer; one whose process has ended is not waited for
+_STOP_SECONDS: Final = 120.0  # until one that was told to end is killed
+LOOK_SECONDS: Final = 60.0  # that one look may take: a login over TLS takes long where all start at once
 _CLOCK_SECONDS: Final = 2.0
 _HOST: Final = "127.0.0.1"
 
@@ -71,7 +71,7 @@ class Engine(abc.ABC):
 
     @property
     def address(self) -> str:
-        """Where it is reached."""
+        """The address at which it is reached, as host:port."""
         return f"{_HOST}:{self.port()}"
 
     @property
@@ -108,7 +108,7 @@ class Engine(abc.ABC):
 
     @property
     def alive(self) -> bool:
-        """Whether its process is there."""
+        """Whether its process runs now."""
         return self.pid is not None
 
     def start(self) -> None:
@@ -131,7 +131,7 @@ class Engine(abc.ABC):
 
     def wait(self) -> str:
         """Wait until it answers; its version. Raises StackError with the end of its log."""
-        deadline = time.monotonic() + _STARTS
+        deadline = time.monotonic() + _START_SECONDS
         while True:
             try:
                 return self.version()
@@ -158,7 +158,7 @@ class Engine(abc.ABC):
         self.signal(signal.SIGCONT)
         with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
             os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + _STOPS
+        deadline = time.monotonic() + _STOP_SECONDS
         while self.alive:
             if time.monotonic() > deadline:
                 self.signal(signal.SIGKILL)

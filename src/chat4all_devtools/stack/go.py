@@ -11,14 +11,14 @@ from typing import Final
 from chat4all_devtools import cache
 from chat4all_devtools.stack.engine import run
 
-_NEEDED: Final = (1, 24)
+_MIN_VERSION: Final = (1, 24)
 _LOCK: Final = Path(__file__).with_name("go.lock")
 
 
 def program() -> str:
     """Where a Go is that is new enough. Raises StackError where none is, and none can be installed."""
     found = shutil.which("go")
-    return found if found and _version(found) >= _NEEDED else str(_installed())
+    return found if found and _version(found) >= _MIN_VERSION else str(_installed())
 
 
 def _version(go: str) -> tuple[int, ...]:

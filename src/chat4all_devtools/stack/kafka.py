@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 from aiokafka import client as kafka_client
 
 from chat4all_devtools.stack import jars
-from chat4all_devtools.stack.engine import LOOK, Engine, run
+from chat4all_devtools.stack.engine import LOOK_SECONDS, Engine, run
 
 _VERSION: Final = "4.1.1"
 _CLUSTER: Final = "Y2hhdDRhbGwtc3RhY2stMQ"  # any 16 bytes in base64
@@ -43,7 +43,7 @@ log.segment.delete.delay.ms=1000
 
 
 class Kafka(Engine):
-    """The conversation log's engine."""
+    """The engine of the log of conversations."""
 
     name = "kafka"
     title = f"Kafka {_VERSION}"
@@ -83,7 +83,7 @@ class Kafka(Engine):
 
 
 async def _ask(address: str) -> None:
-    client = kafka_client.AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=int(LOOK * 1000))
+    client = kafka_client.AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=int(LOOK_SECONDS * 1000))
     try:
         await client.bootstrap()
     finally:

@@ -9,14 +9,14 @@ import urllib3
 
 from chat4all_devtools import cache
 from chat4all_devtools.stack import go
-from chat4all_devtools.stack.engine import LOOK, Engine, run
+from chat4all_devtools.stack.engine import LOOK_SECONDS, Engine, run
 
 _VERSION: Final = "v0.0.0-20260212201848-7aac2a2c5b7c"
 _USER: Final = "chat4all"
 
 
 class Minio(Engine):
-    """The engine of files."""
+    """The engine of files, an S3 store."""
 
     name = "minio"
     title = "MinIO"
@@ -42,7 +42,7 @@ class Minio(Engine):
         return ["sh", "-c", script, str(self.password), *server]
 
     def version(self) -> str:
-        with urllib3.PoolManager(timeout=LOOK, retries=False) as pool:
+        with urllib3.PoolManager(timeout=LOOK_SECONDS, retries=False) as pool:
             password = self.password.read_text()
             client = minio.Minio(self.address, access_key=_USER, secret_key=password, secure=False, http_client=pool)
             client.list_buckets()

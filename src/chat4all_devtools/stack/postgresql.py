@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 import psycopg2
 
-from chat4all_devtools.stack.engine import LOOK, Engine, StackError, run
+from chat4all_devtools.stack.engine import LOOK_SECONDS, Engine, StackError, run
 
 _USER: Final = "chat4all"
 _ADVICE: Final = "PostgreSQL is not installed. On Debian or Ubuntu: apt-get install postgresql"
@@ -42,7 +42,7 @@ class PostgreSql(Engine):
         return [*_prefix(), *server, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
 
     def version(self) -> str:
-        connection = psycopg2.connect(self._url("postgres"), connect_timeout=int(LOOK))
+        connection = psycopg2.connect(self._url("postgres"), connect_timeout=int(LOOK_SECONDS))
         connection.autocommit = True
         try:
             with connection.cursor() as cursor:

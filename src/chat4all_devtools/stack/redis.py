@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 import redis
 
-from chat4all_devtools.stack.engine import LOOK, Engine, need
+from chat4all_devtools.stack.engine import LOOK_SECONDS, Engine, need
 
 _ADVICE: Final = "On Debian or Ubuntu: apt-get install redis-server"
 
@@ -31,5 +31,5 @@ class Redis(Engine):
         return [need("redis-server", _ADVICE), str(self.folder / "redis.conf")]
 
     def version(self) -> str:
-        with redis.Redis(port=self.port(), password=self.password.read_text(), socket_timeout=LOOK) as client:
+        with redis.Redis(port=self.port(), password=self.password.read_text(), socket_timeout=LOOK_SECONDS) as client:
             return str(client.info("server")["redis_version"])

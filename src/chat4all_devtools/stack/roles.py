@@ -27,7 +27,7 @@ _STOP_SECONDS: Final = (
     300.0  # until one that was told to end is killed: it finishes what it is at, and engines may hang
 )
 # Commands wait for engines as long as may be set: where all start at once, the first answers take long.
-_PATIENT: Final = {
+_PATIENT_SETTINGS: Final = {
     "CHAT4ALL_KAFKA__REQUEST_SECONDS": "30",
     "CHAT4ALL_CASSANDRA__REQUEST_SECONDS": "30",
     "CHAT4ALL_DIRECTORY__CONNECT_SECONDS": "30",
@@ -141,11 +141,11 @@ class Roles:
             time.sleep(1)  # between looks: this is what it does until it is ended
 
     def log(self, name: str) -> Path:
-        """What a process has said."""
+        """The file that holds the output of a process."""
         return self._folder / f"{name}.log"
 
     def process(self, name: str) -> Process:
-        """A process that was started."""
+        """A process that was started, by its name."""
         return self._running[name]
 
     def kill(self) -> None:
@@ -182,7 +182,7 @@ class Roles:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command of ours with the settings of this system, and perhaps others. It has time."""
         command = [sys.executable, "-m", "chat4all", *arguments]
-        given = {**_PATIENT, **self._environment, **self._more, **(environment or {})}
+        given = {**_PATIENT_SETTINGS, **self._environment, **self._more, **(environment or {})}
         return subprocess.run(command, env=given, capture_output=True, text=True, check=False)
 
     def _proxy(self) -> str:

@@ -1,4 +1,4 @@
-"""The engines together."""
+"""The stack: all engines together in one folder."""
 
 import concurrent.futures
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Stack:
 
     @property
     def engines(self) -> Sequence[Engine]:
-        """Each of them."""
+        """Each engine of the stack, in the order of their starts."""
         return list(self._engines.values())
 
     def up(self, *, free_ports: bool = False) -> dict[str, str]:
@@ -46,6 +46,6 @@ class Stack:
             return dict(zip(self._engines, threads.map(begin, self.engines), strict=True))
 
     def down(self) -> None:
-        """Stop all at once."""
+        """Stop all engines at the same time."""
         with concurrent.futures.ThreadPoolExecutor() as threads:
             list(threads.map(lambda engine: engine.stop(), self.engines))

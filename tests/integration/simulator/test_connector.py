@@ -118,8 +118,8 @@ class Hub:
             channels=self.channels,
             ledger=self.ledger,
             log=self.log,
-            say=say,
-            told=lambda: None,
+            reply=say,
+            on_outbox_change=lambda: None,
             metrics=Metrics(),
         )
         made = Connector(

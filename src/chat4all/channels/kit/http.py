@@ -37,5 +37,5 @@ class Client:
             raise UnknownOutcomeError(f"The provider gave no whole answer ({error}).") from None
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections to the provider."""
         await self._pool.close()

@@ -47,12 +47,12 @@ class Page(NamedTuple):
 
 
 class Channel(Protocol):
-    """One account at a provider."""
+    """One account at a provider: calls to it, and the meaning of what it sends."""
 
     def __init__(self, client: Client, credentials: Any, config: Any) -> None: ...
 
     async def account(self) -> Account:
-        """Whose it is. Raises ChannelError."""
+        """Whose account it is at the provider. Raises ChannelError."""
         ...
 
     async def send(self, part: Part) -> str:
@@ -68,7 +68,7 @@ class Channel(Protocol):
         ...
 
     def verify(self, post: Post) -> None:
-        """Raises NotGenuineError."""
+        """See that a request comes from the provider. Raises NotGenuineError."""
         ...
 
     def parse(self, body: bytes) -> Sequence[AnyEvent]:

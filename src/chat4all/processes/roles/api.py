@@ -23,7 +23,7 @@ _EVENT_RETENTION_MS: Final = 35 * 86_400_000  # what a provider told before that
 
 
 class Api:
-    """See chat4all.processes.roles.Role."""
+    """The role api: see chat4all.processes.roles.ProcessRole."""
 
     def __init__(self, process: "Process") -> None:
         tokens = process.settings.internal.token_file

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Connector:
-    """See chat4all.processes.roles.Role."""
+    """The role connector: see chat4all.processes.roles.ProcessRole."""
 
     def __init__(self, process: "Process") -> None:
         self._process = process
@@ -19,7 +19,7 @@ class Connector:
             process.engines,
             process.settings.channels,
             holder=process.holder,
-            told=self._on_outbox_change,
+            on_outbox_change=self._on_outbox_change,
         )
         process.status = self.supervisor.status
         process.hooks = self.supervisor.receive

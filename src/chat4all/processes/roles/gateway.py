@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Gateway:
-    """See chat4all.processes.roles.Role."""
+    """The role gateway: see chat4all.processes.roles.ProcessRole."""
 
     def __init__(self, process: "Process") -> None:
         self._process = process

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Router:
-    """See chat4all.processes.roles.Role."""
+    """The role router: see chat4all.processes.roles.ProcessRole."""
 
     def __init__(self, process: "Process") -> None:
         self._process = process
@@ -39,4 +39,4 @@ class Router:
         process.loops.start("router", made.run(), ends=made.end)
 
     async def serve(self) -> None:
-        """Nobody comes to it."""
+        """It listens to nobody: what it works on comes from the log."""
