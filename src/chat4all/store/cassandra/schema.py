@@ -12,7 +12,7 @@ from chat4all.model.errors import EngineUnavailableError
 from chat4all.store.cassandra.session import CONNECTION_ERRORS, cluster_of
 from chat4all.store.settings import CassandraSettings
 
-_SCHEMA_CHANGE_SECONDS: Final = 60.0  # every node has to take part
+_SCHEMA_CHANGE_SECONDS: Final = 60.0
 _VERSIONS_TABLE: Final = "CREATE TABLE IF NOT EXISTS schema_versions (version text PRIMARY KEY)"
 
 
