@@ -1,4 +1,4 @@
-"""Settings of files."""
+"""The store of files has these settings in distributed mode."""
 
 from typing import ClassVar
 
