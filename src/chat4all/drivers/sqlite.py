@@ -127,7 +127,7 @@ class Database:
         self._reads += 1
         loop = asyncio.get_running_loop()
         reading = loop.run_in_executor(self._reader, self._snapshot, self._reading, work)
-        reading.add_done_callback(self._has_read)
+        reading.add_done_callback(self._note_read_end)
         reading.add_done_callback(seen)
         return await self._in_time(reading)
 
@@ -137,7 +137,7 @@ class Database:
             raise EngineUnavailableError(self._engine, f"no answer in {_ANSWER_SECONDS:.0f} s")
         return answer.result()
 
-    def _has_read(self, _: object) -> None:
+    def _note_read_end(self, _: object) -> None:
         self._reads -= 1
 
     def _connect(self) -> sqlite3.Connection:

@@ -29,7 +29,7 @@ class Bucket:
 
     async def migrate(self) -> str:
         is_new = await asyncio.to_thread(self._make)
-        return f"bucket {self._settings.bucket} {'made' if is_new else 'is there'}"
+        return f"bucket {self._settings.bucket} {'made' if is_new else 'exists'}"
 
     async def check(self) -> None:
         """Do nothing: every role works without it."""
@@ -37,7 +37,7 @@ class Bucket:
     async def describe(self) -> Description:
         if not await asyncio.to_thread(self._is_there):
             raise StartError(f"there is no bucket {self._settings.bucket}: run chat4all migrate")
-        return Description(f"bucket {self._settings.bucket} is there")
+        return Description(f"bucket {self._settings.bucket} exists")
 
     async def close(self) -> None:
         """Do nothing: every request closes its own connection."""

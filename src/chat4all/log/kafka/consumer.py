@@ -338,7 +338,7 @@ class KafkaConsumer:
     def _raise_out_of_range(self, error: KafkaOffsetOutOfRangeError) -> None:
         for place, offset in error.args[0].items():
             if place in self._owned and place not in self._consumer_paused():
-                raise OffsetOutOfRangeError(self._owned[place], f"offset {offset} is not there") from error
+                raise OffsetOutOfRangeError(self._owned[place], f"offset {offset} does not exist") from error
 
     async def _check_fetched(self) -> None:
         """Check that fetched records are of the topic that this consumer began with. Asking after the fetch is enough,
@@ -354,7 +354,7 @@ class KafkaConsumer:
         async with bounded(self._settings.request_seconds, self._outage):
             now = await self._topic_info(self._topic)
         if now is None:
-            raise EngineUnavailableError("log", f"topic {self._topic} is not there")
+            raise EngineUnavailableError("log", f"topic {self._topic} does not exist")
         if not self._identity:
             self._identity = now.id
         if now.id != self._identity:

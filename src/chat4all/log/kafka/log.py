@@ -1,7 +1,7 @@
-"""The log on Kafka.
+"""The log on Kafka, by its client library.
 
 Nothing here is connected before it is needed, so that a process starts while the broker is away and works once it is
-there. Everything is bounded in time. An append that took too long may still arrive: its outcome is unknown.
+back. Everything is bounded in time. An append that took too long may still arrive: its outcome is unknown.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class KafkaLog:
         self._starts = Starts()
         self._producer = Producer(self._arguments, self._starts, stop_seconds=_STOP_SECONDS)
         self._known: dict[str, int] = {}  # partitions by topic, since the last failure
-        self._seen: set[str] = set()  # topics that were there
+        self._seen: set[str] = set()  # topics that have existed
         self._consumers: set[KafkaConsumer] = set()
         self._closed = False
 
@@ -66,7 +66,7 @@ class KafkaLog:
         sentences = []
         for topic in self._topics:
             info = await self._info_and_needed(topic.name)
-            sentences.append(copies(topic.name, *info, self._settings) if info else f"{topic.name} is not there yet")
+            sentences.append(copies(topic.name, *info, self._settings) if info else f"{topic.name} does not exist yet")
         return Description(f"Kafka: {'; '.join(sentences)}")
 
     async def trim(self) -> int:
@@ -172,7 +172,7 @@ class KafkaLog:
         for topic in topics - self._known.keys():
             count = await self.partitions(topic)
             if not count and topic in self._seen:
-                raise EngineUnavailableError("log", f"topic {topic} is not there any more")
+                raise EngineUnavailableError("log", f"topic {topic} does not exist any more")
             if not count:
                 raise LookupError(f"there is no topic {topic}")
             self._known[topic] = count
