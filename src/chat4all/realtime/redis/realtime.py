@@ -124,8 +124,10 @@ class RedisRealtime:
 
     async def presence(self, users: Collection[str]) -> dict[str, Status]:
         usernames = list(users)
-        commands = [self._live(self._key(kind, user)) for user in usernames for kind in ("sessions", "devices")]
-        answers = await self._redis.pipeline(commands)
+        kinds = ("sessions", "devices")
+        answers = await self._redis.pipeline(
+            [self._live(self._key(kind, user)) for user in usernames for kind in kinds]
+        )
         triples = zip(usernames, answers[::2], answers[1::2], strict=True)
         return {user: _status(sessions, devices) for user, sessions, devices in triples}
 
@@ -158,6 +160,5 @@ class RedisRealtime:
 
 def _status(sessions: Collection[bytes], devices: Collection[bytes]) -> Status:
     statuses = [Status(one.decode().partition(" ")[0]) for one in devices]
-    if sessions:
-        statuses.append(Status.ONLINE)
+    statuses += [Status.ONLINE] if sessions else []
     return min(statuses, key=_MOST_PRESENT_FIRST.index, default=Status.OFFLINE)
