@@ -1,7 +1,7 @@
 """What every twin of push and presence must do, as its port says: who is where, pushes in order, nobody held up.
 
 A push may be lost, but never silently for ever: a gateway that lost some is told to sweep. A session or a device that
-is not refreshed is forgotten after the TTL and not before.
+is not refreshed is forgotten after the TTL_SECONDS and not before.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import pytest
 from chat4all.drivers.redis import client
 from chat4all.drivers.redis_settings import RedisSettings
 from chat4all.realtime.embedded import EmbeddedRealtime
-from chat4all.realtime.port import REFRESH, TTL, Push, Realtime, Status
+from chat4all.realtime.port import REFRESH, TTL_SECONDS, Push, Realtime, Status
 from chat4all.realtime.redis.realtime import RedisRealtime
 
 DEADLINE = 60.0  # until something that must happen has happened
@@ -155,7 +155,7 @@ async def test_what_is_not_there_can_be_unregistered(twin: Twin, gateway: str, s
 
 async def test_a_session_that_is_not_refreshed_is_forgotten_after_the_ttl(twin: Twin) -> None:
     await twin.realtime.register("g1", {"late": "ana", "kept": "bruno"})
-    await twin.advance(TTL - REFRESH)
+    await twin.advance(TTL_SECONDS - REFRESH)
     await twin.realtime.register("g1", {"kept": "bruno"})
     await twin.advance(REFRESH - 1)
     assert await twin.realtime.gateways(["ana", "bruno"]) == {"g1": {"ana", "bruno"}}
@@ -163,7 +163,7 @@ async def test_a_session_that_is_not_refreshed_is_forgotten_after_the_ttl(twin: 
     await twin.advance(2)
     assert await twin.realtime.gateways(["ana", "bruno"]) == {"g1": {"bruno"}}
     assert await twin.realtime.registered("g1") == {"kept"}
-    await twin.advance(TTL)
+    await twin.advance(TTL_SECONDS)
     assert await twin.realtime.gateways(["ana", "bruno"]) == {}
     assert await twin.realtime.registered("g1") == frozenset()
     await twin.realtime.register("g1", {"late": "ana"})
@@ -335,12 +335,12 @@ async def test_a_device_or_session_that_is_silent_for_the_ttl_is_gone(twin: Twin
     await twin.realtime.register("g1", {"s1": "bruno"})
     await twin.advance(REFRESH)
     await twin.realtime.beat("ana", "laptop", Status.AWAY)
-    await twin.advance(TTL - REFRESH - 1)
+    await twin.advance(TTL_SECONDS - REFRESH - 1)
     assert await twin.realtime.presence(["ana", "bruno"]) == {"ana": Status.ONLINE, "bruno": Status.ONLINE}
     await twin.advance(2)
     assert await twin.realtime.presence(["ana", "bruno"]) == {"ana": Status.AWAY, "bruno": Status.OFFLINE}
     await twin.realtime.beat("ana", "laptop", Status.AWAY)
-    await twin.advance(TTL - 1)
+    await twin.advance(TTL_SECONDS - 1)
     assert await twin.realtime.presence(["ana"]) == {"ana": Status.AWAY}
     await twin.advance(2)
     assert await twin.realtime.presence(["ana"]) == {"ana": Status.OFFLINE}

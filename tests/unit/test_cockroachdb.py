@@ -127,4 +127,4 @@ def test_every_migration_is_one_that_cockroachdb_has(step: ModuleType) -> None:
 
 
 def test_what_is_tried_again_is_what_cockroachdb_says_is_to_be() -> None:
-    assert "40001" in engine._AGAIN
+    assert "40001" in engine._RETRIED_SQLSTATES

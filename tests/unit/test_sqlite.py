@@ -112,14 +112,14 @@ async def test_a_commit_that_fails_is_success_for_nobody(tmp_path):
     database = Database(tmp_path / "x.db", DEFERRED, engine="log")
     database.open()
     running, free = threading.Event(), threading.Event()
-    told: list[int] = []
+    committed: list[int] = []
 
     def hold(_):
         running.set()
         free.wait()
 
     async def write(statement):
-        await database.write(lambda connection: connection.execute(statement).rowcount, settled=told.append)
+        await database.write(lambda connection: connection.execute(statement).rowcount, on_commit=committed.append)
 
     first = asyncio.create_task(database.write(hold))
     await asyncio.to_thread(running.wait)
@@ -131,12 +131,12 @@ async def test_a_commit_that_fails_is_success_for_nobody(tmp_path):
     assert [type(one) for one in results] == [EngineUnavailableError] * 2
     assert await database.read(everything) == []
     await write("INSERT INTO t VALUES (2)")
-    assert (await database.read(everything), told) == ([2], [1])
+    assert (await database.read(everything), committed) == ([2], [1])
     database.close()
 
 
 async def test_what_is_not_answered_in_time_is_not_answered_with_success(database, monkeypatch):
-    monkeypatch.setattr("chat4all.drivers.sqlite._ALLOWED", 0.05)
+    monkeypatch.setattr("chat4all.drivers.sqlite._ANSWER_SECONDS", 0.05)
     free = threading.Event()
     try:
         with pytest.raises(EngineUnavailableError, match="the outcome is unknown"):

@@ -1,1 +1,1 @@
-"""Who and where: users, conversations, members, and what is still to be told about them (the outbox). In SQL."""
+"""The directory of users, conversations and members, and the outbox of notices about them. It is kept in SQL."""

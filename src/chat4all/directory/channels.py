@@ -1,7 +1,7 @@
-"""What the directory knows of channels: connectors, who is linked to them, and where what people write belongs.
+"""What the directory knows of channels: connectors, links, and the conversations that inbound messages belong to.
 
-Adapter: sql_channels. Every change is one serializable transaction; what others must hear of it is an outbox row in the
-same one. All methods raise EngineUnavailableError within a bounded time.
+Adapter: directory.sql.channels. Every change is one serializable transaction; a notice about it for others is an outbox
+row in the same one. All methods raise EngineUnavailableError within a bounded time.
 """
 
 import enum
@@ -14,20 +14,24 @@ from chat4all.directory.port import Notice
 
 
 class LinkState(enum.StrEnum):
-    """Pending until it is proven; linked; unreachable: the person does not want to hear from us, or is gone."""
+    """A link is pending until it is proven, then linked. It is unreachable while the person does not want to hear from
+    us, or is gone."""
 
     PENDING = "pending"
     LINKED = "linked"
     UNREACHABLE = "unreachable"
 
 
-REMOVING: Final = "Removing"  # a connector's state while what it has not sent is told as failed: nothing new is planned
+# A connector is in this state while deliveries that it has not sent are marked as failed: nothing new is planned.
+REMOVING: Final = "Removing"
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """Ties a user to somebody at a provider. `code`: what proves a pending one; `reason`: why it is unreachable.
+    """A link says that a user is somebody on a channel. `code`: what proves a pending link; `reason`: why the person
+    is unreachable.
 
-    A pending one may not say who: `external_id` is empty then, and whoever shows the code is it.
+    A pending link may leave open which person it is: `external_id` is empty then, and the person who shows the code is
+    linked.
     """
 
     link_id: str
@@ -43,9 +47,10 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connector(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered connector. `name`: its id, <namespace>.<name>; `spec`: of its resource, without what is secret.
+    """A connector is registered with these properties. `name`: its id, <namespace>.<name>; `spec`: of its resource,
+    without secrets.
 
-    `account`: whose credentials it has, once it knows; `status`: what it last told of itself.
+    `account`: the account of its credentials, once that is known; `status`: what it last reported of itself.
     """
 
     uid: str
@@ -58,10 +63,10 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody has written. `quoted`: the conversation of the message that he answers, if we know it.
+    """A person has written to a connector. `quoted`: the conversation of the message that they answer, if we know it.
 
-    `inbox`: who is in a new conversation beside him; `since`: conversations that reached this chat before do not
-    count, ms.
+    `inbox`: the users who are in a new conversation beside them; `since`: conversations that last reached this chat
+    before this time (ms) do not count.
     """
 
     connector: str
@@ -77,8 +82,11 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it belongs, and who he is here. `ambiguous`: several conversations could have been meant, and he is to be
-    told once; `repeated`: the same event was placed before."""
+    """A placement says to which conversation an inbound message belongs, and which user its writer is.
+
+    `ambiguous`: several conversations could have been meant, which the writer is to be told once; `repeated`: the same
+    event was placed before.
+    """
 
     conversation_id: str
     username: str
@@ -86,11 +94,11 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     repeated: bool = False
 
 
-Created = Callable[[str], Notice]  # of a conversation of this id
+Created = Callable[[str], Notice]  # makes the notice about a new conversation, from its id
 
 
 class NoSuchMembersError(Exception):
-    """The inbox names users who are not there."""
+    """The connector's inbox names users who do not exist."""
 
     def __init__(self, usernames: Sequence[str]) -> None:
         super().__init__(f"there is no user {', '.join(usernames)}")
@@ -98,93 +106,101 @@ class NoSuchMembersError(Exception):
 
 
 class ChannelDirectory(Protocol):
-    """The part of the directory that channels need."""
+    """This is the part of the directory that channels need."""
 
     # -- connectors
 
     async def put_connector(self, connector: Connector) -> None:
-        """Add it, or change its spec; account and status stay. Raises AlreadyThereError: another uid has its name."""
+        """Add the connector, or change all of it but its account and status. Raises AlreadyThereError if another uid
+        has its name."""
         ...
 
     async def connectors(self) -> list[Connector]:
-        """All, by name."""
+        """Return all connectors, ordered by name."""
         ...
 
     async def connector(self, uid: str) -> Connector | None:
-        """The one of this uid."""
+        """Return the connector of this uid, or None."""
         ...
 
     async def remove_connector(self, uid: str) -> bool:
-        """Forget it, and that its account is claimed; its links stay. Whether it was there."""
+        """Forget the connector and its claim of an account; its links stay. Return whether it was registered."""
         ...
 
     async def claim_account(self, uid: str, account: str) -> bool:
-        """Say whose credentials it has; False: another connector of the channel has the same, or this one had others:
-        what is known of people and messages is of the account it was learned with."""
+        """Store the account of the connector's credentials. Return False, and change nothing, if another connector of
+        the channel has the same account or this one had another: what is known of people and messages is true only for
+        the account with which it was learned."""
         ...
 
     async def report(self, uid: str, status: Mapping[str, Any]) -> None:
-        """Keep what it tells of itself."""
+        """Store the status that the connector reports of itself."""
         ...
 
     # -- links
 
     async def add_link(self, link: Link) -> None:
-        """Raises AlreadyThereError: somebody is linked to this person, or the same is pending already.
+        """Add a link. Raises AlreadyThereError if a user who is no contact is linked to this person, or the same link
+        is pending already.
 
-        A link that is no claim takes the place of the user's own claim.
+        A link that is not pending takes the place of the user's own pending link.
         """
         ...
 
     async def links_of(self, usernames: Collection[str]) -> dict[str, list[Link]]:
-        """Each one's links, pending ones too, the oldest first."""
+        """Return the links of each user, pending ones too, the oldest first."""
         ...
 
     async def prove_link(self, connector: str, external_id: str, code: str, *, since: int) -> Link | None:
-        """Somebody has shown the code: his pending link is linked, a contact's of the same person is gone. None: there
-        is no such code of his, it was made before `since` (ms), or he is linked to somebody already."""
+        """Turn the pending link of this code into a proven one, because this person has shown the code. The link of a
+        contact to the same person is removed.
+
+        Return the link; or None if there is no such code for this person, it was made before `since` (ms), or they are
+        linked to a user already.
+        """
         ...
 
     async def link(self, link_id: str) -> Link | None:
-        """The link of this id."""
+        """Return the link of this id, or None."""
         ...
 
     async def remove_link(self, link_id: str, username: str) -> bool:
-        """Whether he had it."""
+        """Remove this link if it is the user's. Return whether it was."""
         ...
 
     async def set_reachable(
         self, connector: str, external_id: str, *, reachable: bool, reason: str, event: tuple[str, int] | None = None
     ) -> list[Link]:
-        """Mark the links of this person, pending ones apart; those that changed.
+        """Mark the links of this person as linked or unreachable, except pending ones. Return those that changed.
 
-        `event`: the id of what has told so, and when, ms: told again, it changes nothing.
+        `event`: the id and time (ms) of the provider's event that says so; the same event again changes nothing.
         """
         ...
 
     # -- what people write
 
-    async def place(self, arrival: Arrival, created: Created | None) -> Placement:
-        """Decide where it belongs, once: the same event gets the same answer for ever.
+    async def place(self, arrival: Arrival, creation_notice: Created | None) -> Placement:
+        """Decide to which conversation an inbound message belongs, once: the same event gets the same answer for ever.
 
-        Who is linked to nobody becomes a contact. `created`: what is told if a conversation is made.
-        A conversation of the inbox is of one user: whoever is linked to the person later begins another.
-        Raises NoSuchMembersError.
+        A person who is linked to nobody becomes a contact. `creation_notice` makes the notice that is put into the
+        outbox if a conversation is made. A conversation of the inbox belongs to one user: another user who is linked to
+        the person later gets another conversation. Raises NoSuchMembersError.
         """
         ...
 
     async def user_of(self, connector: str, external_id: str) -> str | None:
-        """Who this person is here; None: nobody yet."""
+        """Return the username of this person, or None if no user is linked to them."""
         ...
 
     async def first_time(self, connector: str, event_id: str, at: int) -> bool:
-        """Whether this happens for the first time; from now on it does not."""
+        """Note an event that belongs to no conversation. Return whether it was noted for the first time."""
         ...
 
     async def forget_events(self, *, before: int) -> None:
-        """Events of before this (ms) are not told again by anybody; that a group was answered is kept."""
+        """Forget events from before this time (ms), which no provider sends again; that a group was answered is
+        kept."""
         ...
 
     async def reached(self, connector: str, chat: str, conversation_id: str, at: int) -> None:
-        """Something of this conversation went to this chat (ms)."""
+        """Note that something of this conversation went to this chat at this time (ms)."""
         ...

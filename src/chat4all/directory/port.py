@@ -1,6 +1,6 @@
 """What the rest of the system may ask of the directory. Adapter: sql (SQLite; CockroachDB and PostgreSQL by URL).
 
-Every change is one serializable transaction; what others must hear of it is an outbox row in the same one.
+Every change is one serializable transaction; a notice about it for others is an outbox row in the same one.
 All methods raise EngineUnavailableError within a bounded time.
 """
 
@@ -12,7 +12,7 @@ import msgspec
 
 
 class Role(enum.StrEnum):
-    """What a user may do. Agents find people; admins manage users."""
+    """A role says what a user may do: agents find people, admins manage users."""
 
     USER = "user"
     AGENT = "agent"
@@ -21,9 +21,10 @@ class Role(enum.StrEnum):
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A person or a program, by a name that never changes. `password_hash`: argon2id; None: cannot log in.
+    """A user is a person or a program, with a name that never changes. `password_hash`: argon2id; None: they cannot log
+    in.
 
-    `display_name`: what others are shown, where that is not the username.
+    `display_name`: the name that others see, where that is not the username.
     """
 
     username: str
@@ -35,7 +36,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation and who is in it, in the order of joining. `created_at`: milliseconds since 1970."""
+    """A conversation has these members, in the order of joining. `created_at`: milliseconds since 1970."""
 
     conversation_id: str
     type: str
@@ -46,34 +47,34 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to append to the log once the transaction that caused it is done: topic, key, value."""
+    """A notice is something to append to the log once the transaction that caused it is done: topic, key, value."""
 
     topic: str
     key: str
     value: bytes
 
 
-MemberNotice = Callable[[tuple[str, ...], tuple[str, ...]], Notice]
+MemberNotice = Callable[[tuple[str, ...], tuple[str, ...]], Notice]  # makes it from who came and who went
 
 
 class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A notice that waits, under the number that says its turn."""
+    """A notice waits in the outbox, under the number that says its turn."""
 
     number: int
     notice: Notice
 
 
 class LogEpoch(msgspec.Struct, frozen=True, kw_only=True):
-    """How a topic was made: positions and partitioning hold only as long as this does."""
+    """A log epoch says how a topic was made: positions and partitioning are valid only as long as this is true."""
 
     topic: str
     epoch: int
     partitions: int
-    identity: str | None = None  # of the topic, from the log; None: it was not written down
+    identity: str | None = None  # of the topic, from the log; None: it was not stored
 
 
 class AlreadyThereError(Exception):
-    """A name that must be unique is taken."""
+    """A name or id that must be unique is taken."""
 
 
 class UnknownUsersError(Exception):
@@ -85,91 +86,93 @@ class UnknownUsersError(Exception):
 
 
 class Directory(Protocol):
-    """The directory."""
+    """The directory keeps users, conversations, members, leases and the outbox."""
 
     async def add_user(self, user: User) -> None:
-        """Raises AlreadyThereError."""
+        """Add a user. Raises AlreadyThereError if the name is taken."""
         ...
 
     async def user(self, username: str) -> User | None:
-        """The user of exactly this name."""
+        """Return the user of exactly this name, or None."""
         ...
 
     async def users(self, usernames: Collection[str]) -> dict[str, User]:
-        """Those of them who exist."""
+        """Return the users of these names, by name. Names of nobody are absent."""
         ...
 
     async def change_user(self, username: str, *, role: Role | None, password_hash: str | None) -> User | None:
-        """Change what is not None; the user as it is now, None if there is no such user."""
+        """Change what is not None. Return the user as they are now, or None if there is no such user."""
         ...
 
     async def find_users(self, prefix: str, *, after: str, limit: int) -> list[User]:
-        """Users whose name begins so, by name, those after `after`."""
+        """Return at most `limit` users whose name begins with `prefix` and comes after `after`, ordered by name."""
         ...
 
     async def seen(self, username: str, at: int) -> None:
-        """The user was last here at this time (ms); an earlier time than the known one changes nothing."""
+        """Note that the user was here at this time (ms). An earlier time than the known one changes nothing."""
         ...
 
     async def add_conversation(self, conversation: Conversation, notices: Sequence[Notice]) -> None:
-        """Raises UnknownUsersError, AlreadyThereError."""
+        """Add a conversation with its members, and put the notices into the outbox. Raises UnknownUsersError,
+        AlreadyThereError."""
         ...
 
     async def conversation(self, conversation_id: str) -> Conversation | None:
-        """The conversation with its members."""
+        """Return the conversation with its members, or None."""
         ...
 
     async def conversations_of(self, usernames: Collection[str]) -> dict[str, list[str]]:
-        """For each user, the ids of his conversations."""
+        """Return for each user the ids of their conversations."""
         ...
 
     async def conversations(self, conversation_ids: Collection[str]) -> dict[str, Conversation]:
-        """These conversations with their members."""
+        """Return these conversations with their members, by id. Those that do not exist are absent."""
         ...
 
     async def members(self, conversation_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """The members of each, in one query."""
+        """Return the members of each conversation in the order of joining, with one query."""
         ...
 
     async def joined(self, conversation_ids: Collection[str]) -> dict[str, dict[str, int]]:
-        """When each member of each came in (ms): a message is for those who were there."""
+        """Return for each conversation when each member joined (ms): a message is for those who were members then."""
         ...
 
     async def is_member(self, conversation_id: str, username: str) -> bool:
-        """Whether he is in it now."""
+        """Return whether the user is in the conversation now."""
         ...
 
     async def acquaintances(self, username: str, *, limit: int) -> list[str]:
-        """Users who share a conversation with him."""
+        """Return at most `limit` users who share a conversation with this user, ordered by name."""
         ...
 
     async def change_members(
         self, conversation_id: str, *, add: Sequence[str], remove: Sequence[str], at: int, notice: MemberNotice
     ) -> bool:
-        """Add who is not in yet, remove who is; False (and no notice) if that changes nothing.
+        """Add users who are no members yet, and remove users who are. Return False, without a notice, if that changes
+        nothing.
 
-        `notice` is made in the transaction, of those who really came and went.
+        `notice` makes the notice in the transaction, from those who really came and went.
 
-        Raises UnknownUsersError, LookupError for an unknown conversation.
+        Raises UnknownUsersError, and LookupError for an unknown conversation.
         """
         ...
 
     async def lease(self, name: str, holder: str, *, seconds: float) -> bool:
-        """Take or keep a lease; False while somebody else holds it."""
+        """Take or keep a lease for so many seconds. Return False while another holder has it."""
         ...
 
     async def outbox(self, *, limit: int) -> list[OutboxRow]:
-        """What waits, in the order in which it was committed."""
+        """Return at most `limit` notices that wait, in the order in which they were committed."""
         ...
 
     async def outbox_done(self, numbers: Collection[int]) -> None:
-        """These were appended."""
+        """Remove the notices of these numbers from the outbox: they were appended."""
         ...
 
     async def log_epoch(self, topic: str) -> LogEpoch | None:
-        """How the topic was made."""
+        """Return how the topic was made, or None if that was never stored."""
         ...
 
     async def add_log_epoch(self, epoch: LogEpoch) -> None:
-        """Write it down, once."""
+        """Store how a topic was made. Raises AlreadyThereError if that was stored before."""
         ...

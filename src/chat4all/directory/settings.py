@@ -1,4 +1,4 @@
-"""Settings of the directory."""
+"""The directory has these settings in distributed mode."""
 
 from typing import Any, ClassVar, Literal
 
@@ -36,13 +36,14 @@ class DirectorySettings(Secured):
     )
 
     def url(self) -> sa.URL:
-        """Where it is, and who asks. Raises StartError for a password file that cannot be read."""
+        """Return the database's URL, with user and password. Raises StartError for a password file that cannot be
+        read."""
         name, password = self.user or None, self.password() or None
         driver = f"{self.dialect}+psycopg2"
         return sa.URL.create(driver, name, password, self.host, self.port, self.database)
 
     def connects(self) -> dict[str, Any]:
-        """What the driver is told beside the URL. Raises StartError for files that cannot be used."""
+        """Return the driver's arguments beside the URL. Raises StartError for files that cannot be used."""
         self.ssl_context()  # the driver reads the files itself, and only when it connects
         files = {"sslrootcert": self.ca_file, "sslcert": self.certificate_file, "sslkey": self.key_file}
         secured = {name: str(file) for name, file in files.items() if file is not None} if self.tls else {}
@@ -50,10 +51,10 @@ class DirectorySettings(Secured):
             secured["sslrootcert"] = "system"  # https://www.postgresql.org/docs/current/libpq-ssl.html
         return {
             "connect_timeout": self.connect_seconds,
-            # Also a statement alone, outside of a transaction, is serializable.
+            # A single statement outside of a transaction is serializable, too.
             "options": f"-c statement_timeout={int(self.statement_seconds * 1000)} "
             "-c default_transaction_isolation=serializable",
-            "tcp_user_timeout": int(self.statement_seconds * 1000),  # where nobody answers any more
+            "tcp_user_timeout": int(self.statement_seconds * 1000),  # for a server that does not answer any more
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,

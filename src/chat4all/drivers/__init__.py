@@ -1,1 +1,1 @@
-"""Drivers: what several adapters speak to an engine with, SQLite, Redis and TLS; nothing here knows what is kept."""
+"""Drivers are shared by adapters that speak to an engine by SQLite, Redis or TLS. They do not know what is kept."""

@@ -1,4 +1,4 @@
-"""An engine that goes away is one line in the log, and one when it is back."""
+"""An engine that goes away makes one line in the process's log, and one more when it is back."""
 
 import logging
 import time
@@ -7,11 +7,11 @@ from typing import Final
 
 _log = logging.getLogger(__name__)
 
-_STEADY: Final = 1.0  # seconds without a failure until an engine that answers counts as back
+_STEADY_SECONDS: Final = 1.0  # without a failure, until an engine that answers counts as back
 
 
 class Outage:
-    """Is told how each call of an engine went, and says so where that is a change."""
+    """An outage object is told how each call of an engine went, and writes a log line where that is a change."""
 
     def __init__(self, engine: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
@@ -28,6 +28,6 @@ class Outage:
 
     def answered(self) -> None:
         """Note that a call of the engine was answered; it counts as back after a second without a failure."""
-        if self._since is not None and (now := self._clock()) - self._failed >= _STEADY:
+        if self._since is not None and (now := self._clock()) - self._failed >= _STEADY_SECONDS:
             _log.warning("%s is back after %.0f s", self._engine, now - self._since)
             self._since = None

@@ -1,7 +1,7 @@
-"""A connection to Redis that is bounded in time and does not insist.
+"""A connection to Redis whose calls are bounded in time.
 
-Whoever asks while Redis is away is told so at once, and not after a time-out each: after a failure nobody asks again
-for a moment.
+While Redis is away, calls fail at once and not after a time-out each: after a failure Redis is not asked again for a
+moment.
 """
 
 import asyncio
@@ -21,12 +21,13 @@ from chat4all.drivers.redis_settings import RedisSettings
 from chat4all.model.engines import Description
 from chat4all.model.errors import EngineUnavailableError
 
-_REST: Final = 0.5  # seconds after a failure in which nobody asks
-_TOGETHER: Final = 1000  # commands in one pipeline
+_REST_SECONDS: Final = 0.5  # after a failure; every call fails at once in this time
+_MAX_PIPELINE_COMMANDS: Final = 1000
 
 
 class RedisClient:
-    """`engine`: which port stands on it, for errors. Raises EngineUnavailableError."""
+    """The client of one port that stands on Redis. `engine`: that port's name, for errors. Every method raises
+    EngineUnavailableError within a bounded time."""
 
     def __init__(self, settings: RedisSettings, *, engine: str) -> None:
         self.settings = settings
@@ -36,24 +37,24 @@ class RedisClient:
         self._outage = Outage(f"Redis ({engine})")
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Disconnect from Redis and close the pool."""
         await self._redis.aclose()
 
     def key(self, *parts: str) -> str:
-        """One of our keys."""
+        """Return a key of ours: the prefix of the settings, then the parts with colons between."""
         return self.settings.prefix + ":".join(parts)
 
     async def pipeline(self, commands: Sequence[Callable[[Pipeline], object]]) -> list[Any]:
-        """Send these together, and return their answers in order. They are no transaction."""
+        """Send these commands together, and return their answers in order. They are no transaction."""
         if time.monotonic() < self._rests_until:
             raise EngineUnavailableError(self._engine, "it did not answer a moment ago")
         answers: list[Any] = []
         try:
-            for start in range(0, len(commands), _TOGETHER):
+            for start in range(0, len(commands), _MAX_PIPELINE_COMMANDS):
                 async with patience(self.settings):
-                    answers += await self._send(commands[start : start + _TOGETHER])
+                    answers += await self._send(commands[start : start + _MAX_PIPELINE_COMMANDS])
         except (RedisError, OSError, TimeoutError) as error:
-            self._rests_until = time.monotonic() + _REST
+            self._rests_until = time.monotonic() + _REST_SECONDS
             why = str(error) or type(error).__name__
             self._outage.failed(why)
             raise EngineUnavailableError(self._engine, why) from error
@@ -61,7 +62,7 @@ class RedisClient:
         return answers
 
     async def describe(self) -> Description:
-        """Which Redis it is, and its clock."""
+        """Return the release of Redis and its clock."""
         info, (seconds, microseconds) = await self.pipeline(
             [lambda pipe: pipe.info("server"), lambda pipe: pipe.time()]
         )
@@ -75,17 +76,19 @@ class RedisClient:
 
 
 def patience(settings: RedisSettings, silence: float = 0.0) -> asyncio.Timeout:
-    """How long to connect and to ask may take together, with so many seconds in which nothing has to come."""
+    """Return the time-out of connecting and asking together. `silence`: seconds to add in which nothing has to come."""
     return asyncio.timeout(silence + 2 * settings.request_seconds)
 
 
 def client(settings: RedisSettings) -> aioredis.Redis:
-    """The library's client; whoever asks it anything does so with `patience`. Its own time-out for requests is off: it
-    loses cancellations, by wait_for of Python 3.11 (https://github.com/python/cpython/issues/86296). Raises StartError
-    for files that cannot be read."""
+    """Return the library's client. Every use of it has to be under `patience`, since its own time-out for requests is
+    off: it loses cancellations, by wait_for of Python 3.11 (https://github.com/python/cpython/issues/86296).
+
+    Raises StartError for files that cannot be read.
+    """
     secured: dict[str, Any] = {}
     if settings.tls:
-        settings.ssl_context()  # says which file it is
+        settings.ssl_context()  # its error says which file cannot be used
         files = {"ssl_ca_certs": settings.ca_file, "ssl_certfile": settings.certificate_file}
         files |= {"ssl_keyfile": settings.key_file}
         secured = {name: str(file) for name, file in files.items() if file is not None}
@@ -100,8 +103,8 @@ def client(settings: RedisSettings) -> aioredis.Redis:
         timeout=settings.request_seconds,
         socket_timeout=None,
         socket_connect_timeout=settings.request_seconds,
-        retry=Retry(NoBackoff(), 0),  # a pipeline that was cut off may have been done
-        # notices of a paid service: by default each new connection asks for them, and may then change its time-outs
+        retry=Retry(NoBackoff(), 0),  # a pipeline that was cut off may have been executed
+        # Notices of a paid service: by default each new connection asks for them, and may then change its time-outs.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
         **secured,
     )

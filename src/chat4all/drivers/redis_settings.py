@@ -1,4 +1,4 @@
-"""Settings of Redis, apart from its client, which embedded mode does without."""
+"""The settings of Redis stand apart from its client, which embedded mode does without."""
 
 from typing import ClassVar
 

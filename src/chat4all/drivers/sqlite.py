@@ -20,28 +20,28 @@ from chat4all.model.errors import EngineUnavailableError
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
-_ALLOWED: Final = 5.0  # seconds that anyone waits for an answer
-_GROUP: Final = 512  # writes in one transaction
-_WAITING: Final = 20_000  # writes that may wait; more is refused, so that memory stays bounded
+_ANSWER_SECONDS: Final = 5.0
+_MAX_TRANSACTION_WRITES: Final = 512
+_MAX_WAITING: Final = 20_000  # writes, and as many reads; more are refused, so that memory stays bounded
 
 
 class _Job:
-    """A write and the future of whoever waits for it."""
+    """A job is a write and the future of the caller that waits for it."""
 
-    def __init__(self, work: Work[Any], settled: Callable[[Any], None] | None) -> None:
+    def __init__(self, work: Work[Any], on_commit: Callable[[Any], None] | None) -> None:
         self.work = work
-        self._settled = settled
+        self._on_commit = on_commit
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[Any] = self.loop.create_future()
 
     def answer(self, result: object) -> None:
-        """Called in the writer thread."""
+        """Hand the result over to the loop. The writer thread calls this."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self.loop.call_soon_threadsafe(self._settle, result)
 
     def _settle(self, result: object) -> None:
-        if self._settled is not None and not isinstance(result, BaseException):
-            self._settled(result)
+        if self._on_commit is not None and not isinstance(result, BaseException):
+            self._on_commit(result)
         if self.future.done():
             return
         if isinstance(result, BaseException):
@@ -51,7 +51,7 @@ class _Job:
 
 
 class Database:
-    """The file, its schema, and its two threads.
+    """The database is one file with its schema and two threads.
 
     `engine` names the port in errors. Every sqlite3.Error comes out as EngineUnavailableError: a full disk, a lost
     file and a locked one are all things that pass.
@@ -70,7 +70,7 @@ class Database:
         self.commits = 0
 
     def open(self) -> None:
-        """Make the file where there is none, and start the threads. Raises EngineUnavailableError."""
+        """Make the file if there is none, and start the threads. Raises EngineUnavailableError."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             writing = self._connect()
@@ -93,50 +93,51 @@ class Database:
         self._writer = None
 
     def check_open(self) -> None:
-        """Raises EngineUnavailableError once it is closed, or before it is open."""
+        """Check that the database is open. Raises EngineUnavailableError if it is closed or was never opened."""
         if self._writer is None:
             raise EngineUnavailableError(self._engine, "closed")
 
-    async def write(self, work: Work[T], *, settled: Callable[[T], None] | None = None) -> T:
-        """Run `work` in a transaction; on return it is on disk. An exception of `work` undoes its own changes only.
+    async def write(self, work: Work[T], *, on_commit: Callable[[T], None] | None = None) -> T:
+        """Run `work` in a transaction, and return its result once that is on disk. An exception of `work` undoes its
+        own changes only.
 
-        Raises EngineUnavailableError after 5 s, the outcome being unknown. `settled` is called in the loop with what
-        is on disk, also when nobody waits for it any more.
+        Raises EngineUnavailableError after 5 s; the outcome is unknown then. `on_commit` is called in the loop with the
+        result once it is on disk, also when nobody waits for it any more.
         """
         self.check_open()
-        if self._jobs.qsize() > _WAITING:
+        if self._jobs.qsize() > _MAX_WAITING:
             raise EngineUnavailableError(self._engine, "too many writes wait")
-        job = _Job(work, settled)
+        job = _Job(work, on_commit)
         self._jobs.put(job)
         try:
-            async with asyncio.timeout(_ALLOWED):
+            async with asyncio.timeout(_ANSWER_SECONDS):
                 result: T = await job.future
         except TimeoutError as error:
             raise EngineUnavailableError(
-                self._engine, f"no answer in {_ALLOWED:.0f} s; the outcome is unknown"
+                self._engine, f"no answer in {_ANSWER_SECONDS:.0f} s; the outcome is unknown"
             ) from error
         return result
 
     async def read(self, work: Work[T]) -> T:
-        """Run `work` on a snapshot of what has been committed."""
+        """Run `work` on a snapshot of what has been committed, and return its result. Raises EngineUnavailableError."""
         if self._writer is None or self._reader is None or self._reading is None:
             raise EngineUnavailableError(self._engine, "closed")
-        if self._reads >= _WAITING:
+        if self._reads >= _MAX_WAITING:
             raise EngineUnavailableError(self._engine, "too many reads wait")
         self._reads += 1
         loop = asyncio.get_running_loop()
         reading = loop.run_in_executor(self._reader, self._snapshot, self._reading, work)
-        reading.add_done_callback(self._has_read)
+        reading.add_done_callback(self._note_read_end)
         reading.add_done_callback(seen)
         return await self._in_time(reading)
 
     async def _in_time(self, answer: "asyncio.Future[T]") -> T:
-        done, _ = await asyncio.wait({answer}, timeout=_ALLOWED)
+        done, _ = await asyncio.wait({answer}, timeout=_ANSWER_SECONDS)
         if not done:
-            raise EngineUnavailableError(self._engine, f"no answer in {_ALLOWED:.0f} s")
+            raise EngineUnavailableError(self._engine, f"no answer in {_ANSWER_SECONDS:.0f} s")
         return answer.result()
 
-    def _has_read(self, _: object) -> None:
+    def _note_read_end(self, _: object) -> None:
         self._reads -= 1
 
     def _connect(self) -> sqlite3.Connection:
@@ -163,12 +164,13 @@ class Database:
         connection.close()
 
     def _waiting(self) -> list[_Job]:
-        """What waits now, at most a group; an empty list means stop."""
+        """Wait for a write and return it with those that wait beside it, as many as one transaction takes. An empty
+        list means that the thread is to end."""
         first = self._jobs.get()
         if first is None:
             return []
         jobs = [first]
-        while len(jobs) < _GROUP:
+        while len(jobs) < _MAX_TRANSACTION_WRITES:
             try:
                 job = self._jobs.get_nowait()
             except queue.Empty:
@@ -193,13 +195,14 @@ class Database:
 
     @staticmethod
     def _one(connection: sqlite3.Connection, job: _Job) -> object:
-        """A sqlite3.Error ends the whole transaction; any other exception is this job's alone."""
+        """Return the result of one job, or the exception that it raised. A sqlite3.Error is raised, because it ends the
+        whole transaction."""
         connection.execute("SAVEPOINT job")
         try:
             result: object = job.work(connection)
         except sqlite3.Error:
             raise
-        except Exception as error:  # noqa: BLE001 - it is handed to whoever waits
+        except Exception as error:  # noqa: BLE001 - it is raised where the job is waited for
             connection.execute("ROLLBACK TO job")
             result = error
         connection.execute("RELEASE job")

@@ -1,4 +1,4 @@
-"""What the connections to all engines have in common: TLS, and passwords that stand in files."""
+"""The settings that connections to all engines have in common: TLS, and a password that stands in a file."""
 
 import ssl
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Secured(pydantic.BaseModel):
     password_file: Path | None = pydantic.Field(None, description="File whose only content is the password.")
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """How TLS is spoken; None: it is not. Raises StartError that names the setting and the file."""
+        """Return how TLS is spoken, or None if it is not. Raises StartError that names the setting and the file."""
         if not self.tls:
             return None
         context = self._read("CA_FILE", self.ca_file, lambda: ssl.create_default_context(cafile=self.ca_file))
@@ -37,13 +37,13 @@ class Secured(pydantic.BaseModel):
         return context
 
     def password(self) -> str:
-        """The password, without the line's end; empty where there is no file. Raises StartError."""
+        """Return the password without the line's end, or "" if no file is set. Raises StartError."""
         file = self.password_file
         return "" if file is None else self._read("PASSWORD_FILE", file, lambda: file.read_text("utf-8").strip())
 
-    def _read(self, name: str, file: Path | None, read: Callable[[], T]) -> T:
+    def _read(self, name: str, file: Path | None, reader: Callable[[], T]) -> T:
         try:
-            return read()
+            return reader()
         except (OSError, ssl.SSLError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise StartError(f"CHAT4ALL_{self.section}__{name}: cannot use {file}: {why}") from error

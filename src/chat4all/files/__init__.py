@@ -1,1 +1,1 @@
-"""Files: where they are kept. Uploads and downloads come with their own part of the product."""
+"""Files have a bucket here. Uploads and downloads come with their own part of the product."""

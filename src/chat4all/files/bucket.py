@@ -1,4 +1,4 @@
-"""The bucket of all files, through the S3 library's blocking client: it is only asked for at the start."""
+"""The bucket of all files, through the S3 library's blocking client: it is only used at the start."""
 
 import asyncio
 import contextlib
@@ -18,31 +18,32 @@ _TIMEOUT_SECONDS: Final = 4.0
 
 
 class Bucket:
-    """The bucket that the settings name. No role needs it yet: uploads come with their own part of the product."""
+    """A bucket has the name and the server that the settings say. No role needs it yet: uploads come with their own
+    part of the product."""
 
     def __init__(self, settings: FilesSettings) -> None:
         self._settings = settings
 
     async def open(self) -> None:
-        """Nothing: every question has a connection of its own."""
+        """Do nothing: every request makes its own connection."""
 
     async def migrate(self) -> str:
-        made = await asyncio.to_thread(self._make)
-        return f"bucket {self._settings.bucket} {'made' if made else 'is there'}"
+        is_new = await asyncio.to_thread(self._make)
+        return f"bucket {self._settings.bucket} {'made' if is_new else 'exists'}"
 
     async def check(self) -> None:
-        """Nothing: roles work without it."""
+        """Do nothing: every role works without it."""
 
     async def describe(self) -> Description:
         if not await asyncio.to_thread(self._is_there):
             raise StartError(f"there is no bucket {self._settings.bucket}: run chat4all migrate")
-        return Description(f"bucket {self._settings.bucket} is there")
+        return Description(f"bucket {self._settings.bucket} exists")
 
     async def close(self) -> None:
-        """Nothing: see `open`."""
+        """Do nothing: every request closes its own connection."""
 
     def _make(self) -> bool:
-        """Make the bucket where it is not there; whether it was made now."""
+        """Make the bucket if it does not exist, and return whether it was made now."""
         bucket = self._settings.bucket
         with self._client() as client:
             if client.bucket_exists(bucket):
@@ -57,7 +58,7 @@ class Bucket:
 
     @contextlib.contextmanager
     def _client(self) -> Iterator[minio.Minio]:
-        """Its connections are closed at the end. Raises EngineUnavailableError, StartError."""
+        """Yield a client, whose connections are closed at the end. Raises EngineUnavailableError, StartError."""
         settings = self._settings
         context = settings.ssl_context()
         try:

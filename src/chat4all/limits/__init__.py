@@ -1,1 +1,1 @@
-"""Rate limits that all processes of a role share."""
+"""Rate limits are shared by all processes of a role."""

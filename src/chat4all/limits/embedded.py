@@ -1,4 +1,4 @@
-"""Token buckets inside one process; those that are full again are forgotten."""
+"""Token buckets of one process are kept in memory; those that are full again are forgotten."""
 
 import time
 from collections.abc import Callable
@@ -6,12 +6,13 @@ from typing import Final
 
 from chat4all.model.rates import Rate
 
-_DUST: Final = 1e-6  # tokens: whoever waited as long as he was told is let in, whatever floats make of it
-_BUCKETS: Final = 100_000  # after so many, those that are full again are dropped
+# A caller that waited as long as the answer said is let in, whatever rounding makes of it.
+_ROUNDING_TOKENS: Final = 1e-6
+_MAX_BUCKETS: Final = 100_000  # beyond it those that are full again are forgotten
 
 
 class EmbeddedLimits:
-    """`clock`: seconds that never go back."""
+    """Limits counts the tokens of one process. `clock`: seconds that never go back."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -21,21 +22,21 @@ class EmbeddedLimits:
         if tokens > rate.burst:
             raise ValueError(f"{tokens} tokens never fit into a burst of {rate.burst}")
         now = self._clock()
-        held, counted, _ = self._buckets.get(name, (float(rate.burst), now, rate))
-        held = min(float(rate.burst), held + (now - counted) * rate.per_second)
-        if held + _DUST < tokens:
-            self._buckets[name] = (held, now, rate)
-            return (tokens - held) / rate.per_second
-        self._buckets[name] = (held - tokens, now, rate)
-        if len(self._buckets) > _BUCKETS:
+        content, counted_at, _ = self._buckets.get(name, (float(rate.burst), now, rate))
+        content = min(float(rate.burst), content + (now - counted_at) * rate.per_second)
+        if content + _ROUNDING_TOKENS < tokens:
+            self._buckets[name] = (content, now, rate)
+            return (tokens - content) / rate.per_second
+        self._buckets[name] = (content - tokens, now, rate)
+        if len(self._buckets) > _MAX_BUCKETS:
             self._forget(now)
         return 0.0
 
     def _forget(self, now: float) -> None:
         full = [
             name
-            for name, (held, counted, rate) in self._buckets.items()
-            if held + (now - counted) * rate.per_second >= rate.burst
+            for name, (content, counted_at, rate) in self._buckets.items()
+            if content + (now - counted_at) * rate.per_second >= rate.burst
         ]
         for name in full:
             del self._buckets[name]

@@ -1,4 +1,5 @@
-"""What the rest of the system may ask of rate limits. Twins: embedded (this process); tests/contract/test_limits.py."""
+"""What the rest of the system may ask of rate limits. Twins: embedded (this process), redis;
+tests/contract/test_limits.py holds for each."""
 
 from typing import Protocol
 
@@ -6,11 +7,11 @@ from chat4all.model.rates import Rate
 
 
 class Limits(Protocol):
-    """Token buckets by name. Raises EngineUnavailableError within a bounded time."""
+    """Limits are token buckets by name. Every method raises EngineUnavailableError within a bounded time."""
 
     async def take(self, name: str, rate: Rate, tokens: int = 1) -> float:
-        """Take the tokens and return 0.0, or take none and return the seconds until they would be there.
+        """Take the tokens and return 0.0, or take none and return the seconds until the bucket holds enough.
 
-        More tokens than `burst` can never be there: ValueError.
+        Raises ValueError for more tokens than `rate.burst`, which the bucket can never hold.
         """
         ...

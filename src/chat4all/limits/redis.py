@@ -17,8 +17,8 @@ from chat4all.model.rates import Rate
 
 _log = logging.getLogger(__name__)
 
-# Answers the seconds until the tokens are there, as text, since Redis cuts numbers to whole ones.
-_TAKE: Final = """
+# Returns the seconds until the tokens are there, as text, since Redis cuts numbers to whole ones.
+_TAKE_SCRIPT: Final = """
 local now = tonumber(ARGV[4])
 if not now then
   local time = redis.call('TIME')
@@ -37,9 +37,10 @@ return string.format('%.17g', wait)
 
 
 class RedisLimits:
-    """`alone`: counts in this process while Redis is away; `share`: of how many processes this is one then.
+    """Limits counts the tokens of all processes in Redis.
 
-    `clock`: seconds; None: Redis's own.
+    `alone`: counts in this process while Redis is away; `share`: the number of processes among which the rate is then
+    divided; `clock`: seconds, None for Redis's own.
     """
 
     def __init__(
@@ -51,20 +52,20 @@ class RedisLimits:
         self._alone = alone
 
     async def open(self) -> None:
-        """Nothing yet: it connects when it is first used."""
+        """Do nothing: the client connects when it is first used."""
 
     async def migrate(self) -> str:
-        """Nothing: what is kept there is made when it is needed."""
+        """Do nothing: keys are made when they are needed."""
         return "nothing to make"
 
     async def check(self) -> None:
-        """Nothing: each process counts for itself while Redis is away."""
+        """Do nothing: each process counts for itself while Redis is away."""
 
     async def describe(self) -> Description:
         return await self._redis.describe()
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Disconnect from Redis and close the pool."""
         await self._redis.close()
 
     async def take(self, name: str, rate: Rate, tokens: int = 1) -> float:
@@ -74,7 +75,7 @@ class RedisLimits:
         key = self._redis.key("limit", name)
         try:
             [wait] = await self._redis.pipeline(
-                [lambda pipe: pipe.eval(_TAKE, 1, key, rate.per_second, rate.burst, tokens, now)]
+                [lambda pipe: pipe.eval(_TAKE_SCRIPT, 1, key, rate.per_second, rate.burst, tokens, now)]
             )
         except EngineUnavailableError as error:
             _log.debug("Counted alone: %s", error)

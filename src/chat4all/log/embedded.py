@@ -47,12 +47,12 @@ AND offset < (SELECT COALESCE(MIN(next), :end) FROM committed WHERE topic = :top
 _Headers = tuple[tuple[str, bytes], ...]
 _headers = msgspec.msgpack.Decoder(_Headers)
 
-_SESSION: Final = 6.0  # seconds without a poll after which another consumer may take over, as on Kafka
+_SESSION_SECONDS: Final = 6.0  # without a poll; then another consumer may take over, as on Kafka
 
 
 class EmbeddedLog:
-    """Topics, partitions, offsets and groups in one file. `topics`: those that every installation has; `clock`: seconds
-    that never go back, for group sessions."""
+    """The log keeps topics, partitions, offsets and groups in one file. `topics`: those that every installation has;
+    `clock`: seconds that never go back, for group sessions."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class EmbeddedLog:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = Database(path, _SCHEMA, engine="log", synchronous=synchronous)
-        self._wanted = topics
+        self._installed_topics = topics
         self._clock = clock
         self._topics: dict[str, int] = {}
         self._ends: dict[tuple[str, int], int] = {}
@@ -77,8 +77,8 @@ class EmbeddedLog:
         self._ends = await self._database.read(_ends)
 
     async def migrate(self) -> str:
-        await self.create(self._wanted)
-        return f"topics {', '.join(topic.name for topic in self._wanted)}"
+        await self.create(self._installed_topics)
+        return f"topics {', '.join(topic.name for topic in self._installed_topics)}"
 
     async def check(self) -> None:
         self._database.check_open()
@@ -87,17 +87,17 @@ class EmbeddedLog:
         return Description(f"SQLite {sqlite3.sqlite_version}, {self._database.path}")
 
     async def close(self) -> None:
-        """Finish what is being written and let go of the file."""
+        """Finish the writes that are under way, then close the file."""
         self._database.close()
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was ever appended."""
+        """This is True as long as nothing was ever appended."""
         return not any(self._ends.values())
 
     @property
     def syncs(self) -> int:
-        """How many commits there were: concurrent appends share one."""
+        """This is the number of commits since the file was opened: concurrent appends share one."""
         return self._database.commits
 
     async def create(self, topics: Sequence[Topic]) -> None:
@@ -111,8 +111,8 @@ class EmbeddedLog:
 
     async def identity(self, topic: str) -> str:
         query = "SELECT id FROM identities WHERE name = ?"
-        found = await self._database.read(lambda connection: connection.execute(query, (topic,)).fetchone())
-        return str(found[0]) if found else ""
+        row = await self._database.read(lambda connection: connection.execute(query, (topic,)).fetchone())
+        return str(row[0]) if row else ""
 
     async def append(self, entries: Sequence[Entry]) -> list[Appended]:
         entries = traced(entries)
@@ -120,11 +120,12 @@ class EmbeddedLog:
         now = time.time_ns() // 1_000_000
         return await self._database.write(
             lambda connection: _append(connection, entries, places, now),
-            settled=lambda appended: self._appended(places, appended),
+            on_commit=lambda appended: self._note_appended(places, appended),
         )
 
-    def _appended(self, places: Sequence[tuple[str, int]], appended: Sequence[Appended]) -> None:
-        """Called for every append that is on disk, whether or not anyone still waits for it."""
+    def _note_appended(self, places: Sequence[tuple[str, int]], appended: Sequence[Appended]) -> None:
+        """Move the ends and wake the readers. It is called for every append that is on disk, whether or not anyone
+        still waits for it."""
         for place, at in zip(places, appended, strict=True):
             self._ends[place] = max(self._ends.get(place, 0), at.offset + 1)
         for event in self._waiting:
@@ -133,15 +134,16 @@ class EmbeddedLog:
     async def read(self, topic: str, partition: int, *, offset: int, limit: int) -> list[LogRecord]:
         place = (topic, partition, offset, limit)
         return [
-            _record(*row) for row in await self._database.read(lambda found: found.execute(_READ, place).fetchall())
+            _record(*row)
+            for row in await self._database.read(lambda connection: connection.execute(_READ, place).fetchall())
         ]
 
     def consumer(self, group: str, topic: str) -> "EmbeddedConsumer":
-        shared = self._groups.setdefault((group, topic), Group(topic, self._clock, _SESSION))
+        shared = self._groups.setdefault((group, topic), Group(topic, self._clock, _SESSION_SECONDS))
         return EmbeddedConsumer(self, group, shared)
 
     async def trim(self) -> int:
-        """Delete what is older than its topic's retention and needed by no group; returns how many records went."""
+        """Delete records that are older than their topic's retention and needed by no group. Return how many went."""
         now = time.time() * 1000
         groups = [(group, topic) for group, topic in self._groups]
 
@@ -164,7 +166,7 @@ class EmbeddedLog:
 
 
 class EmbeddedConsumer:
-    """One member of a group in this process."""
+    """A consumer is one member of a group in this process. Implements `Consumer`."""
 
     def __init__(self, log: EmbeddedLog, name: str, group: Group) -> None:
         self._log = log
@@ -221,23 +223,23 @@ class EmbeddedConsumer:
         return self._log._ends.get((assignment.topic, assignment.partition), 0)  # noqa: SLF001 - see poll
 
     async def _take_over(self) -> None:
-        """Learn what this member now owns; what it owned before under another assignment is forgotten."""
+        """Learn what this member owns now, and forget assignments that it has lost."""
         owned = self._group.join(self._member, await self._log.partitions(self._group.topic))
-        for gone in self._next.keys() - owned:
-            del self._next[gone]
-            self._paused.discard(gone)
+        for lost in self._next.keys() - owned:
+            del self._next[lost]
+            self._paused.discard(lost)
         fresh = [a for a in owned if a not in self._next]
         if fresh:
             self._next |= await self._committed(fresh)
 
     async def _committed(self, assignments: list[Assignment]) -> dict[Assignment, int]:
         def work(connection: sqlite3.Connection) -> dict[int, int]:
-            found = connection.execute(
+            rows = connection.execute(
                 "SELECT b.partition, COALESCE(c.next, b.start) FROM bounds b LEFT JOIN committed c "
                 "ON c.topic = b.topic AND c.partition = b.partition AND c.grp = ? WHERE b.topic = ?",
                 (self._name, self._group.topic),
             )
-            return dict(found.fetchall())
+            return dict(rows.fetchall())
 
         offsets = await self._log._database.read(work)  # noqa: SLF001 - see poll
         return {a: offsets[a.partition] for a in assignments}
@@ -252,9 +254,9 @@ class EmbeddedConsumer:
         self._turn = (self._turn + 1) % len(ready)
         ready = ready[self._turn :] + ready[: self._turn]
         wanted = [(a, self._next[a]) for a in ready]
-        batches, odd = await self._log._database.read(lambda connection: _fetch(connection, wanted, max_records))  # noqa: SLF001 - see poll
-        if odd is not None:
-            raise odd
+        batches, error = await self._log._database.read(lambda connection: _fetch(connection, wanted, max_records))  # noqa: SLF001 - see poll
+        if error is not None:
+            raise error
         for batch in batches:
             self._next[batch.assignment] = batch.records[-1].offset + 1
         return batches
@@ -279,12 +281,12 @@ def _ends(connection: sqlite3.Connection) -> dict[tuple[str, int], int]:
 
 def _create(connection: sqlite3.Connection, topics: Sequence[Topic]) -> None:
     for topic in topics:
-        made = connection.execute(
+        insert = connection.execute(
             "INSERT OR IGNORE INTO topics VALUES (?, ?, ?)", (topic.name, topic.partitions, topic.retention_seconds)
         )
-        # also for a topic that is older than this table
+        # Also for a topic that is older than the table of identities.
         connection.execute("INSERT OR IGNORE INTO identities VALUES (?, ?)", (topic.name, uuid.uuid4().hex))
-        if made.rowcount:
+        if insert.rowcount:
             bounds = [(topic.name, partition) for partition in range(topic.partitions)]
             connection.executemany("INSERT INTO bounds VALUES (?, ?, 0, 0)", bounds)
 
@@ -311,7 +313,7 @@ def _fetch(
             "SELECT start, next FROM bounds WHERE topic = ? AND partition = ?", place
         ).fetchone()
         if not start <= offset <= end:
-            if batches:  # what is good goes first; the next poll meets the odd one again
+            if batches:  # the good batches go first; the next poll comes to this partition again
                 break
             return [], OffsetOutOfRangeError(assignment, f"offset {offset} is outside {start}..{end}")
         rows = connection.execute(_READ, (*place, offset, max_records)).fetchall()
@@ -328,10 +330,10 @@ def _record(offset: int, timestamp: int, key: bytes, value: bytes, headers: byte
 
 
 def _unread(connection: sqlite3.Connection, topic: str, partition: int, groups: list[tuple[str, str]]) -> bool:
-    """Whether a group that has joined never committed this partition: it starts at the beginning."""
+    """Return whether a group that has joined never committed this partition: it will start at the beginning."""
     query = "SELECT grp FROM committed WHERE topic = ? AND partition = ?"
     committed = {group for (group,) in connection.execute(query, (topic, partition))}
-    return any(of == topic and group not in committed for group, of in groups)
+    return any(joined == topic and group not in committed for group, joined in groups)
 
 
 def _trim(connection: sqlite3.Connection, topic: str, partition: int, before: float) -> int:
@@ -339,10 +341,10 @@ def _trim(connection: sqlite3.Connection, topic: str, partition: int, before: fl
     (end,) = connection.execute(
         "SELECT next FROM bounds WHERE topic = :topic AND partition = :partition", place
     ).fetchone()
-    gone = connection.execute(_TRIM, place | {"before": before, "end": end}).rowcount
+    count = connection.execute(_TRIM, place | {"before": before, "end": end}).rowcount
     connection.execute(
         "UPDATE bounds SET start = COALESCE((SELECT MIN(offset) FROM records "
         "WHERE topic = :topic AND partition = :partition), next) WHERE topic = :topic AND partition = :partition",
         place,
     )
-    return gone
+    return count

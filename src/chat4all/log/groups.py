@@ -7,28 +7,34 @@ from chat4all.log.port import Assignment
 
 
 class Member:
-    """One consumer's place in the group. A member that left or was expelled joins again as a newcomer."""
+    """A member is one consumer's place in the group. After it left or was expelled it joins again as a newcomer.
+
+    `seen`: when it last polled, on the group's clock."""
 
     def __init__(self) -> None:
         self.seen = 0.0
 
 
 class Group:
-    """Members and their assignments. Whoever does not poll for `session` seconds is expelled when another one polls."""
+    """A group knows its members and their assignments.
 
-    def __init__(self, topic: str, clock: Callable[[], float], session: float) -> None:
+    A member that does not poll for `session_seconds` is expelled when another one polls. `changed` is set, and replaced
+    by a new event, whenever partitions were given anew.
+    """
+
+    def __init__(self, topic: str, clock: Callable[[], float], session_seconds: float) -> None:
         self.topic = topic
         self.changed = asyncio.Event()
         self._clock = clock
-        self._session = session
+        self._session_seconds = session_seconds
         self._members: dict[Member, frozenset[Assignment]] = {}
         self._partitions = 0
 
     def join(self, member: Member, partitions: int) -> frozenset[Assignment]:
-        """A poll: take part, expel those who went silent, and hear what is owned now."""
+        """Note a poll of this member, and expel members that went silent. Return what the member owns now."""
         now = self._clock()
         member.seen = now
-        silent = [other for other in self._members if now - other.seen > self._session]
+        silent = [other for other in self._members if now - other.seen > self._session_seconds]
         for other in silent:
             del self._members[other]
         if silent or member not in self._members or partitions != self._partitions:
@@ -38,16 +44,17 @@ class Group:
         return self._members[member]
 
     def leave(self, member: Member) -> None:
-        """Give up everything at once."""
+        """Give all partitions of this member to the others at once."""
         if self._members.pop(member, None) is not None:
             self._rebalance()
 
     def owned(self, member: Member) -> frozenset[Assignment]:
-        """What the member owns now; nothing once it was expelled."""
+        """Return what the member owns now: nothing once it was expelled."""
         return self._members.get(member, frozenset())
 
     def _rebalance(self) -> None:
-        """Give every partition anew. All assignments change, so nobody can go on with what it kept from the last."""
+        """Give every partition anew. All assignments are new objects, so nothing that a member kept by an old one is
+        used again."""
         members = list(self._members)
         for turn, member in enumerate(members):
             parts = range(turn, self._partitions, len(members))

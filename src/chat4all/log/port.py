@@ -18,7 +18,8 @@ OUTBOUND = "chat4all.outbound."
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Topic:
-    """How a topic is made. `retention_seconds`: older records may go, unless a group that is known still needs them."""
+    """A topic is made with these properties. `retention_seconds`: older records may be deleted, unless a known group
+    still needs them."""
 
     name: str
     partitions: int
@@ -26,13 +27,14 @@ class Topic:
 
 
 def outbound_topic(connector: str) -> Topic:
-    """Where a connector finds what it has to send: keyed by the chat, made when the connector is registered."""
+    """Return the topic in which a connector finds what it has to send. Its keys are chats; it is made when the
+    connector is registered."""
     return Topic(f"{OUTBOUND}{connector}", 6, 30 * 86_400.0)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
-    """Something to append. Entries of one key in one topic keep their order."""
+    """An entry is something to append. Entries of one key in one topic keep their order."""
 
     topic: str
     key: bytes
@@ -41,7 +43,8 @@ class Entry:
 
 
 def traced(entries: Sequence[Entry]) -> Sequence[Entry]:
-    """With the trace that this task is a part of, unless they carry one: every `append` does this first."""
+    """Return the entries with the trace that this task is a part of, where they carry none. Every `append` calls this
+    first."""
     headers = carried()
     if not headers:
         return entries
@@ -50,7 +53,7 @@ def traced(entries: Sequence[Entry]) -> Sequence[Entry]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Appended:
-    """Where an entry now stands."""
+    """An appended entry stands in this partition at this offset."""
 
     partition: int
     offset: int
@@ -58,7 +61,7 @@ class Appended:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LogRecord:
-    """An entry as it is read. `timestamp`: when it was appended, milliseconds since 1970."""
+    """A log record is an entry as it is read. `timestamp`: when it was appended, milliseconds since 1970."""
 
     offset: int
     timestamp: int
@@ -69,8 +72,8 @@ class LogRecord:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Assignment:
-    """One partition given to one consumer, once. Given again, it is another object: whatever is kept by assignment
-    (a cached head) cannot survive into the next."""
+    """An assignment is one partition given to one consumer, once. A partition that is given again is another object, so
+    what is kept by assignment (a cached head) cannot survive into the next."""
 
     topic: str
     partition: int
@@ -78,14 +81,15 @@ class Assignment:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive records of one partition, in the log's order, at least one."""
+    """A batch holds consecutive records of one partition, at least one, in the log's order."""
 
     assignment: Assignment
     records: Sequence[LogRecord]
 
 
 def dead_letter(assignment: Assignment, entry: LogRecord, reason: str) -> Entry:
-    """The entry as it was, with where it stood and why it is no record. A replay writes it again, the same."""
+    """Return the dead letter of an entry: its key and value as they were, and headers that say where it stood and why
+    it could not be read. A replay makes the same dead letter again."""
     headers = (
         ("origin-topic", assignment.topic.encode()),
         ("origin-partition", str(assignment.partition).encode()),
@@ -96,7 +100,7 @@ def dead_letter(assignment: Assignment, entry: LogRecord, reason: str) -> Entry:
 
 
 class OffsetOutOfRangeError(Exception):
-    """The group's offset is not in the partition: it was trimmed, restored or made again. Nothing is skipped."""
+    """The group's offset is not in the partition, which was trimmed, restored or made again. Nothing is skipped."""
 
     def __init__(self, assignment: Assignment, detail: str) -> None:
         super().__init__(f"{assignment.topic}/{assignment.partition}: {detail}")
@@ -104,38 +108,41 @@ class OffsetOutOfRangeError(Exception):
 
 
 class Consumer(Protocol):
-    """One member of a group. Not to be used from two tasks at once.
+    """A consumer is one member of a group. It must not be used by two tasks at once.
 
     Every method raises EngineUnavailableError when the log cannot be reached.
     """
 
     async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:
-        """Wait up to `timeout` seconds for records; at most `max_records` in all, whole partitions fairly by turns.
+        """Wait up to `timeout` seconds for records. Return at most `max_records` in all; partitions take turns.
 
-        Starts where the group committed, at the beginning where it never did. Raises OffsetOutOfRangeError. When it
-        raises, nothing was taken: the next poll gives the same records.
+        Reading starts where the group committed, or at the beginning where it never did. Raises OffsetOutOfRangeError.
+        After an error nothing was taken: the next poll returns the same records.
         """
         ...
 
     async def commit(self, offsets: Mapping[Assignment, int]) -> frozenset[Assignment]:
-        """Remember the next offset to read of each. Returns those that have moved to another consumer meanwhile: their
-        offset is ignored. That is normal; drop what was cached, nothing needs undoing."""
+        """Store the next offset to read of each assignment.
+
+        Return the assignments that have moved to another consumer meanwhile; their offsets are ignored. That is normal:
+        drop what was cached for them, nothing needs undoing.
+        """
         ...
 
     def seek(self, assignment: Assignment, offset: int) -> None:
-        """Read this offset next. Does nothing for an assignment that was lost."""
+        """Read this offset next. This does nothing for an assignment that was lost."""
         ...
 
     def pause(self, assignment: Assignment) -> None:
-        """Give no more records of this assignment, and stay its owner. Does nothing for one that was lost."""
+        """Return no more records of this assignment, and stay its owner. This does nothing for one that was lost."""
         ...
 
     def assignments(self) -> frozenset[Assignment]:
-        """What this consumer owns as of its last poll."""
+        """Return what this consumer owned at its last poll."""
         ...
 
     async def lag(self) -> dict[Assignment, int]:
-        """Records between the group's committed offset and the end, for what this consumer owns."""
+        """Return how many records are between the group's committed offset and the end, for what this consumer owns."""
         ...
 
     async def close(self) -> None:
@@ -144,39 +151,41 @@ class Consumer(Protocol):
 
 
 class Log(Protocol):
-    """The log. Every method raises EngineUnavailableError within a bounded time rather than hang."""
+    """The log has topics of partitions. Every method raises EngineUnavailableError within a bounded time rather than
+    hang."""
 
     async def create(self, topics: Sequence[Topic]) -> None:
-        """Make the topics that are not there. One that is there stays as it is, whatever its partitions."""
+        """Make the topics that do not exist. One that exists stays as it is, however many partitions it has."""
         ...
 
     async def partitions(self, topic: str) -> int:
-        """How many the topic has; nought if there is no such topic."""
+        """Return the number of partitions of the topic, or 0 if there is no such topic."""
         ...
 
     async def identity(self, topic: str) -> str:
-        """What tells this topic from any other that has had its name; empty if there is no such topic."""
+        """Return the id of this topic and no other that ever had its name, or "" if there is no such topic."""
         ...
 
     async def append(self, entries: Sequence[Entry]) -> list[Appended]:
-        """Append them; they are durable when this returns.
+        """Append the entries, and return where each stands. They are durable when this returns.
 
-        After EngineUnavailableError the outcome is unknown, of each by itself. Raises LookupError for a topic that is
-        not there; then nothing was appended.
+        After EngineUnavailableError the outcome of each entry is unknown. Raises LookupError for a topic that does not
+        exist; then nothing was appended.
         """
         ...
 
     async def read(self, topic: str, partition: int, *, offset: int, limit: int) -> list[LogRecord]:
-        """Records from this offset on, of nobody's group: to look at. Fewer than `limit`: there are no more now.
+        """Return records from this offset on, without a group: to look at. Fewer than `limit` means that there are no
+        more now.
 
-        Nothing for a partition or topic that is not there.
+        Return nothing for a partition or topic that does not exist.
         """
         ...
 
     async def trim(self) -> int:
-        """Let go of records that are older than their topic's retention and needed by no group; how many went."""
+        """Delete records that are older than their topic's retention and needed by no group. Return how many went."""
         ...
 
     def consumer(self, group: str, topic: str) -> Consumer:
-        """Join a group; partitions are given to it from its first poll on."""
+        """Return a new member of the group. It is given partitions from its first poll on."""
         ...

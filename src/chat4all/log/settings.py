@@ -1,4 +1,4 @@
-"""Settings of the log."""
+"""The log has these settings: of its topics, and of Kafka."""
 
 from typing import ClassVar, Literal
 

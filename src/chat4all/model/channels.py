@@ -5,16 +5,16 @@ from typing import Final
 
 import msgspec
 
-ALL: Final = "all"  # wherever each recipient is linked to
-APP: Final = "app"  # nowhere else: the app has it anyway
+ALL: Final = "all"  # on every channel on which the recipient has a link
+APP: Final = "app"  # on no channel: every message is in the app anyway
 
 
 class Offered(msgspec.Struct, frozen=True, kw_only=True):
-    """An installed channel.
+    """An installed channel offers these capabilities.
 
-    `max_text`: of one message, in `unit`; `receipts`: the states that it reports beside sent; `identifier`: a regular
-    expression of how people are called there, `identifier_hint` says it in words; `invite`: an address that takes a
-    person to the bot with a code, with {account} and {code} in it, or nothing.
+    `max_text`: length of one message, in `unit`; `receipts`: the states that it reports beside sent; `identifier`: a
+    regular expression for the ids of people there, which `identifier_hint` says in words; `invite`: an address that
+    takes a person to the bot with a code, with {account} and {code} in it, or "".
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The one table of errors that a client can see, and the errors by which parts tell each other that they failed.
+"""The one table of errors that a client can see, and the errors that parts of the system raise for each other.
 
 docs/errors.md is made from `PROBLEMS`; the API turns a `Refusal` into RFC 9457 problem+json.
 """
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 
 class Problem(NamedTuple):
-    """One kind of error: the HTTP status, what it is, and what to do next."""
+    """A problem is one kind of error: its HTTP status, what it is, and what to do next."""
 
     status: int
     title: str
@@ -28,7 +28,7 @@ PROBLEMS: Final[dict[str, Problem]] = {
     "deleted": Problem(409, "The message was deleted", "A deleted message can be neither edited nor deleted again."),
     "too-large": Problem(413, "The request is too large", "Send at most 1 MiB."),
     "unsupported-media-type": Problem(415, "The request has the wrong content type", "See /docs for the right one."),
-    "invalid": Problem(422, "A field is not valid", "Mend the fields named in errors."),
+    "invalid": Problem(422, "A field is not valid", "Fix the fields named in errors."),
     "key-reused": Problem(
         422, "This Idempotency-Key was used for another request", "Use a fresh key for every new request."
     ),
@@ -43,14 +43,14 @@ PROBLEMS: Final[dict[str, Problem]] = {
 
 
 class FieldError(NamedTuple):
-    """A field that is wrong: its name as the client wrote it, and a sentence."""
+    """A field error names a field that is wrong, as the client wrote it, and says in a sentence what is wrong."""
 
     field: str
     detail: str
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure
-    """A request is refused with one code of the table. Nothing has been stored; after `unavailable` that is unknown.
+    """A request is refused with one code of the table. Nothing has been stored, except perhaps after `unavailable`.
 
     `retry_after`: seconds after which trying again makes sense.
     """
@@ -67,14 +67,15 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, not a failure
 
 
 def invalid(field: str, detail: str) -> Refusal:
-    """The refusal of one field."""
+    """Return the refusal of a request for one field that is wrong."""
     return Refusal("invalid", detail, errors=(FieldError(field, detail),))
 
 
 class EngineUnavailableError(Exception):
     """An engine could not be reached, is full, or did not answer in time. The outcome of a write is unknown.
 
-    `engine`: log, store, directory, realtime or limits. Never poison: whoever gets it tries again.
+    `engine`: log, store, directory, realtime, limits or files. It is never a reason to bury a record: the caller tries
+    again.
     """
 
     def __init__(self, engine: str, reason: str) -> None:
@@ -87,4 +88,4 @@ class StartError(Exception):
 
 
 class NotMigratedError(Exception):
-    """Something is missing on an engine that `chat4all migrate` makes. The message says what."""
+    """Something that `chat4all migrate` makes is missing on an engine. The message says what."""

@@ -1,4 +1,4 @@
-"""What goes to a client over the WebSocket. docs/websocket.md describes each frame."""
+"""Frames go to a client over the WebSocket. docs/websocket.md describes each of them."""
 
 import json
 from typing import Any
@@ -14,17 +14,18 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(frame: Frame) -> bytes:
-    """The frame as JSON."""
+    """Return the frame as JSON in UTF-8."""
     return _encoder.encode(frame)
 
 
 def addressed(frame: bytes, user: str) -> bytes:
-    """The frame with `to_user`, spliced in so that a frame for thousands is encoded once."""
+    """Return the encoded frame with `to_user` in it. It is spliced in, so that a frame for thousands is encoded
+    once."""
     return b'{"to_user":' + _encoder.encode(user) + b"," + frame[1:]
 
 
 def of_row(row: Row, target: Row | None) -> Frame:
-    """The frame of one seq. An edit's or delete's is filled from its target as it stands now."""
+    """Return the frame of one seq. That of an edit or a delete is filled from its target as it stands now."""
     frame: Frame = {
         "type": row.kind,
         "conversation_id": row.conversation_id,
@@ -47,7 +48,8 @@ def of_row(row: Row, target: Row | None) -> Frame:
 
 
 def receipt(conversation_id: str, user_id: str, cursor: Cursor, at: int) -> Frame:
-    """How far a member now is. Order does not matter to a client that keeps the larger numbers."""
+    """Return the frame that says how far a member now is. The order of such frames does not matter to a client that
+    keeps the larger seqs."""
     return {
         "type": "receipt",
         "conversation_id": conversation_id,
@@ -59,7 +61,7 @@ def receipt(conversation_id: str, user_id: str, cursor: Cursor, at: int) -> Fram
 
 
 def error(detail: str, **more: object) -> Frame:
-    """A client's frame was refused; the connection stays."""
+    """Return the frame that says that a client's frame was refused. The connection stays open."""
     return {"type": "error", "detail": detail, **more}
 
 

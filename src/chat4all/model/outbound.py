@@ -1,7 +1,7 @@
-"""What leaves the app: who gets a record where, how it goes on its way, and what became of it.
+"""What leaves the app: who gets a record on which channel, and what became of each delivery.
 
-A plan says it once for a record. From the plan come records of topic chat4all.outbound.<connector>, keyed by the chat;
-a connector makes attempts at each and tells what came of them by receipts in the conversation's own topic.
+A plan decides it once for a record. From the plan come records of topic chat4all.outbound.<connector>, keyed by the
+chat. A connector makes attempts at each, and reports the results by receipts in the conversation's own topic.
 """
 
 import uuid
@@ -12,8 +12,7 @@ import msgspec
 from chat4all.model.delivery import State
 from chat4all.model.positions import Position
 
-_DELIVERY: Final = uuid.UUID("7d2f0b9e-3c51-5c0a-9d68-6a0f1be2c4d3")  # the namespace of ids of deliveries
-
+_DELIVERY_NAMESPACE: Final = uuid.UUID("7d2f0b9e-3c51-5c0a-9d68-6a0f1be2c4d3")
 
 STATE_COLUMNS: Final = {
     State.SENT: "sent_at",
@@ -24,10 +23,10 @@ STATE_COLUMNS: Final = {
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Who gets it, by which link: at which connector, in which chat. `label`: the sender's name before the text.
+    """A target says who gets a record by which link, at which connector and in which chat.
 
-    `generation`: of the message's deliveries, which one it makes, or for an edit or a delete which one it changes.
-    `reason`: why it does not go, a code of the table of reasons; empty: it goes.
+    `label`: the sender's name, to be put before the text; `generation`: which of the message's deliveries is made, or
+    changed by an edit or a delete; `reason`: a code of the table of reasons why nothing is sent, empty if it is sent.
     """
 
     recipient: str
@@ -40,8 +39,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Made once for a record, and never changed. `message_id`: under whose id the deliveries stand; a retry's are the
-    message's, an edit and a delete have their own."""
+    """A plan is made once for a record, and never changed. `message_id`: the id under which its deliveries are stored;
+    those of a retry are the message's, an edit and a delete have their own."""
 
     record_id: str
     message_id: str
@@ -49,7 +48,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeliveryKey(msgspec.Struct, frozen=True, kw_only=True):
-    """One part of a record for one recipient by one link, in one generation."""
+    """A delivery key names one part of a record for one recipient by one link, in one generation."""
 
     record_id: str
     recipient: str
@@ -59,15 +58,15 @@ class DeliveryKey(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """The same wherever it is computed."""
+        """The id of this delivery is the same wherever it is computed."""
         place = [self.record_id, self.recipient, self.link, self.part, self.generation]
-        return str(uuid.uuid5(_DELIVERY, msgspec.json.encode(place).decode()))
+        return str(uuid.uuid5(_DELIVERY_NAMESPACE, msgspec.json.encode(place).decode()))
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one part. Times are milliseconds since 1970, None where it has not happened.
+    """A delivery says what became of one part. Times are milliseconds since 1970, None for what has not happened.
 
-    `parts`: in how many parts the text went; nought: not yet known. `reason`: why it failed.
+    `parts`: the number of parts in which the text was sent, 0 while that is not known; `reason`: why it failed.
     """
 
     key: DeliveryKey
@@ -82,7 +81,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def state(self) -> State:
-        """`read > delivered > failed > sent`, of what is known; accepted: it is on its way."""
+        """The state is the first of read, delivered, failed and sent that has happened, else accepted: it is on its
+        way."""
         if self.read_at is not None:
             return State.READ
         if self.delivered_at is not None:
@@ -93,13 +93,13 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def at(self) -> int | None:
-        """When it came to that state, ms; None: it has not come to one."""
+        """This is the time of the state in ms, or None while the state is accepted."""
         column = STATE_COLUMNS.get(self.state)
         return None if column is None else getattr(self, column)
 
 
 class DeliveryWrite(msgspec.Struct, frozen=True, kw_only=True):
-    """Columns of a delivery that a record sets; None: not that one."""
+    """A delivery write holds the columns that a record sets. A column that is None is left alone."""
 
     key: DeliveryKey
     position: Position
@@ -114,10 +114,10 @@ class DeliveryWrite(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an attempt.
+    """A result says how an attempt ended.
 
-    `outcome`: sent, with the provider's id; failed for good, with the reason; or refused for now, so that it was
-    certainly not done and another attempt is no repeat.
+    `outcome`: sent, with the provider's id; failed for good, with the reason; or refused for now, which means that
+    nothing was sent and another attempt is no repeat.
     """
 
     outcome: Literal["sent", "failed", "refused"]
@@ -126,8 +126,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """A try at a delivery, claimed before it is made. `lease`: until when it may take, ms; `uncertain`: nobody will
-    ever know whether it was made."""
+    """An attempt is one try to send one part, claimed before it is made. `lease`: until when it may take, ms;
+    `uncertain`: nobody will ever know whether it was made."""
 
     n: int
     token: str
@@ -137,7 +137,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExternalMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider's message is here. `external_id` is unique in its chat only."""
+    """An external message says which message of ours a provider's message is. `external_id` is unique in its chat
+    only."""
 
     connector: str
     chat: str
@@ -148,7 +149,7 @@ class ExternalMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pending(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider has told something of a message of ours that is perhaps not known to be ours yet. `at`: ms."""
+    """A pending receipt is a provider's report on a message that we perhaps do not know to be ours yet. `at`: ms."""
 
     connector: str
     chat: str
@@ -159,7 +160,8 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outbound(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """A record of an outbound topic; its key is `destination`. `record_id`: of the record that caused it."""
+    """An outbound record stands in a connector's topic; its key is `destination`. `record_id`: of the record that
+    caused it."""
 
     v: int = 1
     record_id: str
@@ -172,21 +174,21 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class Send(Outbound, frozen=True, kw_only=True, tag="send"):
-    """A text to be sent, in as many parts as it takes. `answers`: the id of the message that it replies to."""
+    """A text is to be sent, in as many parts as it takes. `answers`: the id of the message that it replies to."""
 
     text: str
     answers: str | None = None
 
 
 class Edit(Outbound, frozen=True, kw_only=True, tag="edit"):
-    """A text that was sent is another now. `sent_generation`: of the message's deliveries, the one to be changed."""
+    """A text that was sent is to be replaced. `sent_generation`: of the message's deliveries, the one to be changed."""
 
     text: str
     sent_generation: int = 0
 
 
 class Delete(Outbound, frozen=True, kw_only=True, tag="delete"):
-    """What was sent is to be taken back."""
+    """A message that was sent is to be deleted. `sent_generation`: of its deliveries, the one to be deleted."""
 
     sent_generation: int = 0
 

@@ -1,10 +1,10 @@
-"""Rates, of whatever is limited: a user's messages, a bot's calls."""
+"""A rate limits something: a user's messages, a bot's calls."""
 
 from typing import NamedTuple
 
 
 class Rate(NamedTuple):
-    """A token bucket: it holds `burst` tokens, at least one, and gains `per_second`, more than nought."""
+    """A rate is a token bucket: it holds `burst` tokens (at least 1), and gains `per_second` (more than 0)."""
 
     per_second: float
     burst: int

@@ -4,7 +4,8 @@ from typing import Final, NamedTuple
 
 
 class Reason(NamedTuple):
-    """What happened, for a person, and what can be done about it. `again`: whether a retry can make sense."""
+    """A reason says to a person what happened and what can be done about it. `again`: whether a retry can make
+    sense."""
 
     sentence: str
     advice: str
@@ -27,7 +28,7 @@ REASONS: Final[dict[str, Reason]] = {
     "NotThere": Reason("The message was never there, or is gone.", "Write a new message.", False),
     "NotSent": Reason("The message had not been sent, so it could not be changed there.", "Retry the message.", False),
     "Unsupported": Reason("This channel cannot do that.", "The app shows it; write a new message there.", False),
-    "Rejected": Reason("The provider did not take it.", "The timeline has its words; mend the text.", True),
+    "Rejected": Reason("The provider did not take it.", "The timeline has its words; fix the text.", True),
     "Uncertain": Reason(
         "It may have been sent or not; the provider did not say, and this connector does not send twice.",
         "Ask the person, or retry and risk that it comes twice.",

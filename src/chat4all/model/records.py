@@ -1,6 +1,6 @@
-"""What stands in topic chat4all.conversations: everything that happens to a conversation, in one order.
+"""The records of topic chat4all.conversations: everything that happens to a conversation, in one order.
 
-JSON with `kind` and `v`; unknown fields are ignored, so a newer writer may add some without a new version.
+They are JSON with `kind` and `v`. Unknown fields are ignored, so a newer writer may add some without a new version.
 """
 
 from typing import Annotated, Final
@@ -16,7 +16,7 @@ Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """What every record has. `id` names the record; the router recognises repeats by it."""
+    """Every record has these fields. `id` names the record; the router recognises repeats by it."""
 
     v: int = VERSION
     id: str
@@ -24,10 +24,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class Sequenced(Record, frozen=True, kw_only=True):
-    """A record that takes a seq and a row.
+    """A sequenced record takes a seq and a row.
 
     `keyed`: the id may occur again at another position (a client's or a relay's repeat), so it is always looked up.
-    An id that is not keyed is a fresh UUIDv7 appended by one produce call.
+    An id that is not keyed is a fresh UUIDv7 that was appended by one produce call.
     """
 
     sender_id: str
@@ -35,7 +35,7 @@ class Sequenced(Record, frozen=True, kw_only=True):
 
 
 class Message(Sequenced, frozen=True, kw_only=True, tag="message"):
-    """Someone said something. `channels`: where it may go beside the app; `reply_to`: a message id."""
+    """A user said something. `channels`: on which it may be sent beside the app; `reply_to`: a message id."""
 
     content: str
     channels: tuple[str, ...] = ("all",)
@@ -43,20 +43,20 @@ class Message(Sequenced, frozen=True, kw_only=True, tag="message"):
 
 
 class Edit(Sequenced, frozen=True, kw_only=True, tag="edit"):
-    """A message's content was replaced."""
+    """The content of message `target_id` was replaced."""
 
     target_id: str
     content: str
 
 
 class Delete(Sequenced, frozen=True, kw_only=True, tag="delete"):
-    """A message was taken back."""
+    """The message `target_id` was deleted by a user."""
 
     target_id: str
 
 
 class Members(Sequenced, frozen=True, kw_only=True, tag="members"):
-    """The notice of a change that SQL already holds: usernames that came and went."""
+    """Members were changed, which the directory already knows: these usernames came and went."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -71,10 +71,11 @@ class Receipt(Record, frozen=True, kw_only=True, tag="receipt"):
 
 
 class DeliveryReceipt(Record, frozen=True, kw_only=True, tag="delivery"):
-    """What a connector tells of one part of a delivery. Takes no seq.
+    """A connector reports the state of one part of a delivery. Takes no seq.
 
-    `message_id`: whose timeline it belongs to; `at`: when, milliseconds since 1970; `parts`: in how many parts the text
-    went, nought where that is not known; `reason`: why it failed; `doubts`: how many attempts nobody knows the end of.
+    `message_id`: to whose timeline it belongs; `at`: when, milliseconds since 1970; `parts`: the number of parts in
+    which the text was sent, 0 where that is not known; `reason`: why it failed; `doubts`: the number of attempts in
+    doubt.
     """
 
     message_id: str
@@ -89,7 +90,7 @@ class DeliveryReceipt(Record, frozen=True, kw_only=True, tag="delivery"):
 
 
 class Retry(Record, frozen=True, kw_only=True, tag="retry"):
-    """Somebody wants what has failed of a message to be sent again. Takes no seq."""
+    """A user wants the failed deliveries of a message to be made again. Takes no seq."""
 
     message_id: str
     user_id: str
@@ -102,11 +103,11 @@ _KINDS: Final = frozenset({"message", "edit", "delete", "members", "receipt", "d
 
 
 class UndecodableError(ValueError):
-    """The bytes are no record: they go to the dead letters, decided by the bytes alone."""
+    """The bytes are no record, which the bytes alone decide. They go to the dead letters."""
 
 
 class UnsupportedError(ValueError):
-    """A kind or version that a newer release wrote: the partition stops until this process is upgraded."""
+    """The record has a kind or version of a newer release. Its partition stops until this process is upgraded."""
 
 
 class _Envelope(msgspec.Struct):
@@ -114,8 +115,8 @@ class _Envelope(msgspec.Struct):
     v: Annotated[int, msgspec.Meta(ge=1)]
 
 
-# RecursionError: nested thousands deep; ValueError: a number of thousands of digits, or text that is not UTF-8.
-_NO_RECORD: Final = (msgspec.DecodeError, ValueError, RecursionError)
+# RecursionError: JSON nested thousands deep; ValueError: a number of thousands of digits, or text that is not UTF-8.
+_DECODE_ERRORS: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 _encoder = msgspec.json.Encoder()
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -123,25 +124,25 @@ _record = msgspec.json.Decoder(AnyRecord)
 
 
 def encode(record: Record) -> bytes:
-    """The record as it stands in the log."""
+    """Return the record as it stands in the log."""
     return _encoder.encode(record)
 
 
 def decode(key: bytes, value: bytes) -> AnyRecord:
-    """The record in a log entry of this key.
+    """Return the record in a log entry of this key.
 
-    Raises UndecodableError where the bytes are no record or belong to another conversation than the key says (it
-    would be sequenced in another order than its conversation), UnsupportedError for an unknown kind or newer version.
+    Raises UndecodableError where the bytes are no record or belong to another conversation than the key says (such a
+    record would not be in the order of its conversation), UnsupportedError for an unknown kind or newer version.
     """
     try:
         envelope = _envelope.decode(value)
-    except _NO_RECORD as error:
+    except _DECODE_ERRORS as error:
         raise UndecodableError(str(error)) from error
     if envelope.kind not in _KINDS or envelope.v > VERSION:
         raise UnsupportedError(f"kind {envelope.kind!r} version {envelope.v} is newer than this release")
     try:
         record: AnyRecord = _record.decode(value)
-    except _NO_RECORD as error:
+    except _DECODE_ERRORS as error:
         raise UndecodableError(str(error)) from error
     if record.conversation_id.encode() != key:
         raise UndecodableError("the record's conversation is not its key")

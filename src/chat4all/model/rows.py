@@ -1,4 +1,4 @@
-"""What the message store holds: rows, heads, the index, the timeline."""
+"""The store holds these: rows, heads, the index, the timeline."""
 
 import datetime as dt
 import json
@@ -10,7 +10,7 @@ from chat4all.model.positions import Position
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One seq of one conversation. Times are milliseconds since 1970, from the log.
+    """A row is one seq of one conversation. Times are milliseconds since 1970, from the log.
 
     `kind`: message, edit, delete or members. An edit's or delete's row has no content of its own, only `target_seq`.
     A members row's content is the JSON object {"added": [...], "removed": [...]}.
@@ -32,12 +32,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def text(self) -> str:
-        """The content as readers may see it: a deleted message has none, whatever was written to it later."""
+        """This is the content as readers may see it: a deleted message has none, whatever was written to it later."""
         return "" if self.deleted_at is not None else self.content
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """What an edit (`edited_at`) or a delete (`deleted_at`) does to its target's row."""
+    """A change is what an edit (`edited_at`) or a delete (`deleted_at`) does to the row of its target, `seq`."""
 
     conversation_id: str
     seq: int
@@ -48,7 +48,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """The last message of a conversation, shortened; it follows edits and deletes of that message."""
+    """A preview is the last message of a conversation, shortened. It follows edits and deletes of that message."""
 
     seq: int
     message_id: str
@@ -58,7 +58,7 @@ class Preview(msgspec.Struct, frozen=True):
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a conversation stands: nothing above `last_seq` may be shown."""
+    """A head says where a conversation stands: nothing above `last_seq` may be shown."""
 
     conversation_id: str
     last_seq: int
@@ -68,7 +68,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IndexEntry(msgspec.Struct, frozen=True):
-    """Where a record's id was sequenced."""
+    """An index entry says where a record's id was sequenced."""
 
     message_id: str
     conversation_id: str
@@ -77,7 +77,7 @@ class IndexEntry(msgspec.Struct, frozen=True):
 
 
 class TimelineEntry(msgspec.Struct, frozen=True):
-    """Something that happened to a message. `at`: the log time of the record that caused it, in ms."""
+    """A timeline entry is something that happened to a message. `at`: the log time of the record that caused it, ms."""
 
     message_id: str
     at: int
@@ -88,7 +88,7 @@ class TimelineEntry(msgspec.Struct, frozen=True):
 
 
 class CursorWrite(msgspec.Struct, frozen=True):
-    """A receipt to keep: what it moves (nought: not that column), and when (log time, ms)."""
+    """A cursor write is a receipt to keep: the seqs that it moves (0: not that column), and when (log time, ms)."""
 
     conversation_id: str
     user_id: str
@@ -98,25 +98,25 @@ class CursorWrite(msgspec.Struct, frozen=True):
 
 
 class Reached(msgspec.Struct, frozen=True):
-    """When a member's cursor first passed a message. Milliseconds; None: not yet."""
+    """A member's cursor first passed a message at these times, in milliseconds since 1970; None: not yet."""
 
     delivered_at: int | None = None
     read_at: int | None = None
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """What an Idempotency-Key was first used for."""
+    """An Idempotency-Key was first used for this request and message."""
 
     request_hash: str
     message_id: str
 
 
 def iso(milliseconds: int) -> str:
-    """A time as clients see it: RFC 3339 in UTC with milliseconds."""
+    """Return a time as clients see it: RFC 3339 in UTC with milliseconds."""
     moment = dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def members_content(added: tuple[str, ...], removed: tuple[str, ...]) -> str:
-    """The content of a members row."""
+    """Return the content of a members row, as JSON."""
     return json.dumps({"added": added, "removed": removed}, ensure_ascii=False)

@@ -1,1 +1,2 @@
-"""Push and presence: who is connected where, and how a frame gets there. Only ever a hint; the store is the truth."""
+"""Push and presence: who is connected where, and how a frame gets there. A push is only a hint; the store is the
+truth."""

@@ -1,6 +1,7 @@
-"""What the rest may ask of push and presence. Twins: embedded (this process); tests/contract/test_realtime.py.
+"""What the rest may ask of push and presence. Twins: embedded (this process), redis; tests/contract/test_realtime.py
+holds for each.
 
-Nothing here is durable and a push may be lost: clients find out by the seq, gateways by sweeping.
+Nothing here is durable, and a push may be lost: clients notice it by the seq, gateways by sweeping.
 All methods raise EngineUnavailableError within a bounded time.
 """
 
@@ -11,12 +12,12 @@ from typing import Final, Protocol
 
 import msgspec
 
-TTL: Final = 90.0  # seconds for which a session or a heartbeat counts without being refreshed
+TTL_SECONDS: Final = 90.0  # a session or a heartbeat counts for so long without being refreshed
 REFRESH: Final = 30.0  # seconds between refreshes: three may be late before anyone looks gone
 
 
 class Status(enum.StrEnum):
-    """What a person's devices say together: the most present one counts."""
+    """A status is what a person's devices say together: the most present one counts."""
 
     ONLINE = "online"
     AWAY = "away"
@@ -24,10 +25,10 @@ class Status(enum.StrEnum):
 
 
 class Push(msgspec.Struct, frozen=True, kw_only=True):
-    """A frame for sessions of these users on one gateway.
+    """A push carries a frame to the sessions of these users on one gateway.
 
     `seq`: set for a frame that belongs in the conversation's order; None for one that does not (receipt, typing).
-    `sweep`: no frame; the gateway is to compare what it has shown with the store.
+    `sweep`: there is no frame; the gateway is to compare what it has shown with the store.
     """
 
     gateway: str
@@ -39,26 +40,28 @@ class Push(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Realtime(Protocol):
-    """Sessions, pushes, presence. A gateway is named by the id of one start of it: a new one is another gateway."""
+    """This is where sessions, pushes and presence meet. A gateway is named by the id of one start of it: started again
+    it is another gateway."""
 
     async def register(self, gateway: str, sessions: Mapping[str, str]) -> None:
-        """Sessions ({session: user}) are on this gateway for the next TTL; also how they are refreshed."""
+        """Note that these sessions ({session: user}) are on this gateway for the next TTL_SECONDS. Calling it again
+        refreshes them."""
         ...
 
     async def unregister(self, gateway: str, session: str, user: str) -> None:
-        """The session is gone."""
+        """Forget a session that has ended on this gateway."""
         ...
 
     async def registered(self, gateway: str) -> frozenset[str]:
-        """The sessions that are known to be on this gateway: what is missing must be registered again."""
+        """Return the sessions that are known to be on this gateway: any other must be registered again."""
         ...
 
     async def gateways(self, users: Collection[str]) -> dict[str, frozenset[str]]:
-        """For each gateway that holds a session of any of them: which of them."""
+        """Return for each gateway that holds sessions of these users which users those are."""
         ...
 
     async def publish(self, pushes: Sequence[Push]) -> None:
-        """Hand over pushes, in order for each gateway. One for a gateway that is gone or too slow is dropped."""
+        """Publish pushes, in order for each gateway. A push for a gateway that is gone or too slow is dropped."""
         ...
 
     async def sweep(self) -> None:
@@ -66,13 +69,13 @@ class Realtime(Protocol):
         ...
 
     def subscribe(self, gateway: str) -> AbstractAsyncContextManager[AsyncIterator[Push]]:
-        """What is published for this gateway from the moment the context is entered."""
+        """Return a context that yields what is published for this gateway from the moment it is entered."""
         ...
 
     async def beat(self, user: str, device: str, status: Status) -> None:
-        """This device of the user says so, for the next TTL. OFFLINE: the device leaves."""
+        """Note the status that this device of the user has for the next TTL_SECONDS. With OFFLINE it is forgotten."""
         ...
 
     async def presence(self, users: Collection[str]) -> dict[str, Status]:
-        """The status of each user over all devices and sessions; a session counts as online."""
+        """Return the status of each user over all devices and sessions. A session counts as online."""
         ...

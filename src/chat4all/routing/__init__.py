@@ -1,1 +1,1 @@
-"""The router: gives every record its seq in the log's own order, stores it, and tells whom it concerns."""
+"""The router gives every record its seq in the log's own order, stores it, and pushes it to the users it concerns."""

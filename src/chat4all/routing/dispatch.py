@@ -1,6 +1,6 @@
-"""What leaves the app: plans, delivery rows, outbound records; and what connectors tell of them.
+"""What leaves the app: plans, rows of deliveries and outbound records; and the receipts of connectors about them.
 
-All of it may run again: a plan that is there is taken as it is, rows are written under the same positions, and a
+All of it may run again: a plan that exists is taken as it is, rows are written under the same positions, and a
 connector knows what it has sent.
 """
 
@@ -37,11 +37,12 @@ from chat4all.telemetry.traces import Headers
 
 _encode = msgspec.json.Encoder().encode
 
-Members = Mapping[str, Sequence[str]]  # of conversations
+Members = Mapping[str, Sequence[str]]  # usernames, by conversation
 
 
 class Dispatch:
-    """Raises EngineUnavailableError."""
+    """A dispatch plans what leaves the app, and keeps what connectors tell of it. Every method raises
+    EngineUnavailableError."""
 
     def __init__(
         self, *, log: Log, store: Store, ledger: Ledger, directory: Directory, channels: ChannelDirectory
@@ -55,22 +56,23 @@ class Dispatch:
     async def send(
         self, placed: Sequence[Placed], notes: Sequence[Arrival], members: Members
     ) -> list[tuple[str, bytes]]:
-        """Plan what leaves the app, keep the plans, and hand over what they say. `members`: of what is placed.
+        """Plan what leaves the app, keep the plans, and append their outbound records. `members`: of the conversations
+        of `placed`.
 
-        The frames about those who were meant and are not written to, by conversation.
+        Return frames, each with its conversation, about recipients to whom nothing can be sent.
         """
-        made = await self._plan_messages([one for one in placed if _leaves(one.row)], members)
-        made |= await self._plan_changes([one for one in placed if one.target is not None])
-        orders = [one for one in placed if one.row.message_id in made]
-        entries = [entry for one in orders for entry in _entries(one, made[one.row.message_id])]
+        plans = await self._plan_messages([one for one in placed if _leaves(one.row)], members)
+        plans |= await self._plan_changes([one for one in placed if one.target is not None])
+        orders = [one for one in placed if one.row.message_id in plans]
+        entries = [entry for one in orders for entry in _entries(one, plans[one.row.message_id])]
         writes = [
-            write for one in orders for write in _rows(made[one.row.message_id], one.row.position, one.row.created_at)
+            write for one in orders for write in _rows(plans[one.row.message_id], one.row.position, one.row.created_at)
         ]
-        events = [event for one in orders for event in _refusals(made[one.row.message_id], one.row)]
+        events = [event for one in orders for event in _refusals(plans[one.row.message_id], one.row)]
         retries = [note for note in notes if isinstance(note.record, records.Retry)]
         if retries:
-            more, written, asked = await self._retry(retries)
-            entries, writes, events = entries + more, writes + written, events + asked
+            retry_entries, retry_writes, retry_events = await self._retry(retries)
+            entries, writes, events = entries + retry_entries, writes + retry_writes, events + retry_events
         await self._ledger.put_deliveries(writes)
         await self._store.put_timeline(events)
         if entries:
@@ -78,11 +80,11 @@ class Dispatch:
         return [
             (one.row.conversation_id, frames.encode(frame))
             for one in orders
-            for frame in _refused(made[one.row.message_id], one.row)
+            for frame in _refused(plans[one.row.message_id], one.row)
         ]
 
     async def receive(self, notes: Sequence[Arrival]) -> list[tuple[str, bytes]]:
-        """Keep what connectors tell; the frames for those who look, by conversation."""
+        """Store the receipts of connectors. Return the frames about them, each with its conversation."""
         receipts = [(note, note.record) for note in notes if isinstance(note.record, records.DeliveryReceipt)]
         await self._ledger.put_deliveries([_write(note.position, record) for note, record in receipts])
         await self._store.put_timeline([_timeline(note, record) for note, record in receipts])
@@ -102,8 +104,8 @@ class Dispatch:
         parties = await self._parties(people, links)
         plans = []
         for one in placed:
-            there = [parties[username] for username in members[one.row.conversation_id] if username in parties]
-            plan = plan_message(one.row, there, labels, registered)
+            present = [parties[username] for username in members[one.row.conversation_id] if username in parties]
+            plan = plan_message(one.row, present, labels, registered)
             if plan.targets:
                 plans.append(plan)
         return await self._ledger.plan(plans)
@@ -134,14 +136,15 @@ class Dispatch:
         edits = {one.row.message_id: one.row.conversation_id for one in placed if one.row.kind == "edit"}
         reached = await self._reached(set(edits.values()), plans)
         plans = [
-            # What was sent may be taken back from anybody; a new text is for those only who are still there.
+            # A delete follows a message to everyone who got it; an edit is only for those who are still members.
             without_refused(reachable(plan, edits[plan.record_id], reached)) if plan.record_id in edits else plan
             for plan in plans
         ]
         return await self._ledger.plan([plan for plan in plans if plan.targets])
 
     async def _reached(self, conversation_ids: Collection[str], plans: Sequence[Plan]) -> Reached:
-        """Who is there now, by which links, at which connectors."""
+        """Return the members of these conversations, and the proven links and registered connectors, as they are
+        now."""
         if not any(plan.targets for plan in plans):
             return Reached({}, frozenset(), frozenset())
         members = await self._directory.members(conversation_ids)
@@ -149,7 +152,7 @@ class Dispatch:
         links = await self._channels.links_of(people)
         return Reached(
             members,
-            frozenset(link.link_id for held in links.values() for link in held if link.state is not LinkState.PENDING),
+            frozenset(link.link_id for some in links.values() for link in some if link.state is not LinkState.PENDING),
             frozenset(one.name for one in await self._channels.connectors() if one.spec.get("state") != REMOVING),
         )
 
@@ -168,30 +171,30 @@ class Dispatch:
         places = {record.id: record.conversation_id for _, record in wanted}
         reached = await self._reached(set(places.values()), plans)
         plans = [reachable(plan, places[plan.record_id], reached) for plan in plans]
-        made = await self._ledger.plan([plan for plan in plans if plan.targets])
+        stored = await self._ledger.plan([plan for plan in plans if plan.targets])
         entries: list[Entry] = []
         writes: list[DeliveryWrite] = []
         events: list[TimelineEntry] = []
         for arrival, record in wanted:
-            if record.id in made:
-                targets = [one for one in made[record.id].targets if not one.reason]
-                row, plan = rows[record.message_id], made[record.id]
+            if record.id in stored:
+                row, plan = rows[record.message_id], stored[record.id]
+                targets = [one for one in plan.targets if not one.reason]
                 entries += [_sending(row, plan, one, arrival.trace) for one in targets]
-                writes += _rows(made[record.id], arrival.position, arrival.at)
-                what = record.message_id, arrival.at, "retried", record.user_id, "", arrival.position
-                events.append(TimelineEntry(*what))
+                writes += _rows(plan, arrival.position, arrival.at)
+                event = record.message_id, arrival.at, "retried", record.user_id, "", arrival.position
+                events.append(TimelineEntry(*event))
         return entries, writes, events
 
     async def _rows_of(self, message_ids: Iterable[str]) -> dict[str, Row]:
-        """Messages as they stand now; not those that were deleted."""
+        """Return these messages as they stand now, by id, without those that were deleted."""
         index = await self._store.index(set(message_ids))
-        found = await self._store.rows({(one.conversation_id, one.seq) for one in index.values()})
-        return {row.message_id: row for row in found.values() if row.deleted_at is None}
+        rows = await self._store.rows({(one.conversation_id, one.seq) for one in index.values()})
+        return {row.message_id: row for row in rows.values() if row.deleted_at is None}
 
     async def _append(self, entries: Sequence[Entry]) -> None:
         try:
             await self._log.append(entries)
-        except LookupError:  # a connector whose topic is not there yet
+        except LookupError:  # the topic of a connector does not exist yet
             await self._log.create([outbound_topic(one.topic.removeprefix(OUTBOUND)) for one in entries])
             await self._log.append(entries)
 
@@ -201,20 +204,20 @@ def _leaves(row: Row) -> bool:
 
 
 def _rows(plan: Plan, position: Position, at: int) -> Iterable[DeliveryWrite]:
-    """A row for each target, so that everyone who was meant is seen from the start."""
+    """Yield a row for each target, so that every intended recipient has a state from the start."""
     for target in plan.targets:
-        refused: dict[str, Any] = {"failed_at": at, "reason": target.reason} if target.reason else {}
+        failure: dict[str, Any] = {"failed_at": at, "reason": target.reason} if target.reason else {}
         yield DeliveryWrite(
             key=_key(plan, target),
             position=position,
             connector=target.connector,
             destination=target.destination,
-            **refused,
+            **failure,
         )
 
 
 def _refusals(plan: Plan, row: Row) -> Iterable[TimelineEntry]:
-    """Who was meant and is not written to: that is told as what connectors tell."""
+    """Yield a timeline entry for each target to which nothing can be sent, like those about connectors' receipts."""
     for target in plan.targets:
         if target.reason:
             detail = f"{target.connector}, {target.reason}"
@@ -229,7 +232,8 @@ def _refused(plan: Plan, row: Row) -> Iterable[frames.Frame]:
 
 
 def _key(plan: Plan, target: Target) -> DeliveryKey:
-    """An edit and a delete are delivered once; a message once in each generation."""
+    """Return the key of a target's delivery. An edit and a delete are delivered once, a message once in each
+    generation."""
     generation = target.generation if plan.record_id != plan.message_id else 0
     return DeliveryKey(record_id=plan.message_id, recipient=target.recipient, link=target.link, generation=generation)
 
@@ -287,16 +291,16 @@ def _write(position: Position, record: records.DeliveryReceipt) -> DeliveryWrite
 
 
 def _timeline(note: Arrival, record: records.DeliveryReceipt) -> TimelineEntry:
-    told = [record.connector, record.reason]
+    details = [record.connector, record.reason]
     if record.parts > 1:
-        told.append(f"part {record.delivery.part + 1} of {record.parts}")
+        details.append(f"part {record.delivery.part + 1} of {record.parts}")
     elif record.delivery.part:  # a provider tells of one part, and does not know of the others
-        told.append(f"part {record.delivery.part + 1}")
+        details.append(f"part {record.delivery.part + 1}")
     if record.delivery.generation:
-        told.append(f"retry {record.delivery.generation}")
+        details.append(f"retry {record.delivery.generation}")
     if record.doubts:
-        told.append(f"{record.doubts} attempt{'s' if record.doubts > 1 else ''} in doubt")
-    who, detail = record.delivery.recipient, ", ".join(filter(None, told))
+        details.append(f"{record.doubts} attempt{'s' if record.doubts > 1 else ''} in doubt")
+    who, detail = record.delivery.recipient, ", ".join(filter(None, details))
     return TimelineEntry(record.message_id, note.at, f"{record.state}", who, detail, note.position)
 
 
@@ -306,7 +310,7 @@ def _frame(record: records.DeliveryReceipt) -> frames.Frame:
 
 
 class _Told(NamedTuple):
-    """What those who look are told of a delivery. `at`: ms."""
+    """The members of a conversation are told this of a delivery. `at`: ms."""
 
     conversation_id: str
     message_id: str
@@ -317,11 +321,11 @@ class _Told(NamedTuple):
     at: int
 
     def frame(self) -> frames.Frame:
-        told = self._asdict()
-        at = told.pop("at")
+        fields = self._asdict()
+        at = fields.pop("at")
         return {
             "type": "delivery",
-            **told,
+            **fields,
             "state": str(self.state),
             "reason": self.reason or None,
             "timestamp": iso(at),

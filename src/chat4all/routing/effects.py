@@ -1,6 +1,6 @@
-"""What follows once a round is stored: cursors, pushes, what leaves the app, events.
+"""The effects of a round that is stored: cursors, pushes, what leaves the app, events.
 
-All of it may run again with the same result.
+All of them may run again with the same result.
 """
 
 import asyncio
@@ -28,11 +28,12 @@ _log = logging.getLogger(__name__)
 _EVENT_KINDS = {"message": "message.created", "edit": "message.edited", "delete": "message.deleted"}
 
 
-Told = tuple[str, int | None, bytes]  # of which conversation, at which seq if it has one, what frame
+Told = tuple[str, int | None, bytes]  # a conversation, the seq there or None, an encoded frame
 
 
 class Effects:
-    """Raises EngineUnavailableError, except for pushes: they are hints, and a sweep makes up for those that failed."""
+    """The effects of rounds are carried out here. Every method raises EngineUnavailableError, but not for a push that
+    failed: pushes are hints, and a sweep makes up for them."""
 
     def __init__(self, *, log: Log, store: Store, directory: Directory, realtime: Realtime, dispatch: Dispatch) -> None:
         self._log = log
@@ -43,21 +44,21 @@ class Effects:
         self._sweep_due = False
 
     async def apply(self, placed: Sequence[Placed], notes: Sequence[Arrival]) -> None:
-        """All effects of a round: what only notes what was, then side by side all that others hear of."""
+        """Carry out all effects of a round: first store receipts, then do side by side what others are told of."""
         cursors = await self._move_cursors([note for note in notes if isinstance(note.record, records.Receipt)])
-        told = await self._dispatch.receive(notes)
-        # Asked once, and only now that the heads are there: who came since has seen them.
+        frames_of = await self._dispatch.receive(notes)
+        # Members are read once, and only after the heads are written: a user who joins later sees the heads.
         conversations = {one.row.conversation_id for one in placed} | {write.conversation_id for write in cursors}
-        conversations |= {conversation_id for conversation_id, _ in told}
+        conversations |= {conversation_id for conversation_id, _ in frames_of}
         members = await self._directory.members(conversations)
         await _all(
-            self._push(placed, cursors, told, members),
+            self._push(placed, cursors, frames_of, members),
             self._leave(placed, notes, members),
             self._log.append([_event(one) for one in placed]),
         )
 
     async def sweep_if_due(self) -> None:
-        """After pushes failed: have every gateway look for itself, as soon as that can be said."""
+        """Ask every gateway to sweep if pushes failed before. If that fails too, the next call tries again."""
         if not self._sweep_due:
             return
         try:
@@ -67,10 +68,10 @@ class Effects:
         self._sweep_due = False
 
     async def _move_cursors(self, receipts: Sequence[Arrival]) -> list[CursorWrite]:
-        """Write the receipts that move a cursor; return how far everyone who sent one now is."""
+        """Write the receipts that move a cursor. Return how far each user who sent one is now."""
         if not receipts:
             return []
-        held = await self._store.cursors({arrival.record.conversation_id for arrival in receipts})
+        stored = await self._store.cursors({arrival.record.conversation_id for arrival in receipts})
         now: dict[tuple[str, str], CursorWrite] = {}
         moved: list[CursorWrite] = []
         for arrival in receipts:
@@ -78,7 +79,7 @@ class Effects:
             if not isinstance(record, records.Receipt):
                 continue
             place = (record.conversation_id, record.user_id)
-            old = now[place].cursor if place in now else held.get(place[0], {}).get(place[1], Cursor())
+            old = now[place].cursor if place in now else stored.get(place[0], {}).get(place[1], Cursor())
             new = old.advanced(record.delivered_seq, record.read_seq)
             now[place] = CursorWrite(*place, new, arrival.at, arrival.position)
             if new != old:
@@ -94,57 +95,59 @@ class Effects:
         self,
         placed: Sequence[Placed],
         cursors: Sequence[CursorWrite],
-        told: Sequence[tuple[str, bytes]],
+        others: Sequence[tuple[str, bytes]],
         members: Members,
     ) -> None:
-        """One lookup of gateways, one publish: never one per message. `told`: frames beside them."""
-        if not placed and not cursors and not told:
+        """Push frames to the members who are connected, with one lookup of gateways and one publish for all of them.
+        `others`: further frames, each with its conversation."""
+        if not placed and not cursors and not others:
             return
         try:
-            places = await self._realtime.gateways({user for held in members.values() for user in held})
-            if places:
+            gateways = await self._realtime.gateways({user for users in members.values() for user in users})
+            if gateways:
                 frames_of = await self._frames(placed, cursors)
-                frames_of += [(conversation_id, None, frame) for conversation_id, frame in told]
-                await self._realtime.publish(_pushes(frames_of, members, places))
+                frames_of += [(conversation_id, None, frame) for conversation_id, frame in others]
+                await self._realtime.publish(_pushes(frames_of, members, gateways))
         except EngineUnavailableError as error:
             if error.engine != "realtime":
                 raise
-            _log.warning("Pushes were lost, a sweep will make up for them: %s", error)
+            _log.warning("Pushes were lost; a sweep will make up for them: %s", error)
             self._sweep_due = True
 
     async def _frames(self, placed: Sequence[Placed], cursors: Sequence[CursorWrite]) -> list[Told]:
         current = await self._current(placed)
-        told: list[Told] = [
+        frames_of: list[Told] = [
             (seen.row.conversation_id, seen.row.seq, frames.encode(seen.frame()))
             for seen in await history.seen(self._store, current)
         ]
-        told += [
+        frames_of += [
             (write.conversation_id, None, frames.encode(frames.receipt(*_who(write), write.cursor, write.at)))
             for write in cursors
         ]
-        return told
+        return frames_of
 
     async def _current(self, placed: Sequence[Placed]) -> list[Row]:
-        """The rows as they stand now. A fresh one that nothing in this round changed is what was just written."""
+        """Return the rows as they stand now. A new one that nothing in this round changed is what was just written, and
+        is not read again."""
         changed = {(one.row.conversation_id, one.row.target_seq) for one in placed}
         stale = {_key(one.row) for one in placed if one.replay or _key(one.row) in changed}
-        read = await self._store.rows(stale) if stale else {}
-        return [read.get(_key(one.row), one.row) for one in placed]
+        rows = await self._store.rows(stale) if stale else {}
+        return [rows.get(_key(one.row), one.row) for one in placed]
 
 
 async def _all(*works: Awaitable[object]) -> None:
-    """Each to its end, also when another fails."""
-    for done in await asyncio.gather(*works, return_exceptions=True):
-        if isinstance(done, BaseException):
-            raise done
+    """Wait for all of them to end, also when one fails. Then raise the first one's error."""
+    for result in await asyncio.gather(*works, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
 
 
-def _pushes(told: Sequence[Told], members: Members, places: Mapping[str, frozenset[str]]) -> list[Push]:
-    """To each gateway what concerns those who are there."""
+def _pushes(frames_of: Sequence[Told], members: Members, gateways: Mapping[str, frozenset[str]]) -> list[Push]:
+    """Return for each gateway the frames that concern users with sessions there."""
     return [
         Push(gateway=gateway, users=users, conversation_id=conversation_id, seq=seq, frame=frame)
-        for conversation_id, seq, frame in told
-        for gateway, present in places.items()
+        for conversation_id, seq, frame in frames_of
+        for gateway, present in gateways.items()
         if (users := tuple(user for user in members[conversation_id] if user in present))
     ]
 
@@ -158,7 +161,8 @@ def _who(write: CursorWrite) -> tuple[str, str]:
 
 
 def _event(one: Placed) -> Entry:
-    """What other systems may hear: ids, no content; whoever wants that asks for it as it stands then."""
+    """Return the event for other systems. It has ids and no content: a system that wants that asks for it, and gets it
+    as it stands then."""
     row = one.row
     kind = _EVENT_KINDS.get(row.kind, "members.changed")
     event = {

@@ -1,4 +1,4 @@
-"""From a batch of log entries to records with positions; what is no record is set aside."""
+"""A batch of log entries becomes records with positions. Entries that cannot be read are set aside as dead letters."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from chat4all.telemetry.traces import Headers, carried_by
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Arrival:
-    """A record and where it stands. `at`: its log time, ms; `trace`: the headers that say of which it is a part."""
+    """An arrival is a record and where it stands. `at`: its log time, ms; `trace`: the headers of its trace."""
 
     position: Position
     at: int
@@ -22,7 +22,7 @@ class Arrival:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Stop:
-    """The partition must not go past this offset until an operator has looked."""
+    """The partition must not be read past this offset until an operator has looked at it."""
 
     offset: int
     reason: str
@@ -30,7 +30,7 @@ class Stop:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Intake:
-    """What one batch holds. `next_offset`: what to commit when all of it is done."""
+    """An intake is what one batch holds. `next_offset`: what to commit when all of it is done."""
 
     assignment: Assignment
     arrivals: Sequence[Arrival]
@@ -40,7 +40,8 @@ class Intake:
 
 
 def take_in(batch: Batch, epoch: int) -> Intake:
-    """Decode a batch. Ends before the first record of an unknown kind or newer version, with the reason."""
+    """Decode a batch. The intake ends before the first record of an unknown kind or newer version; its stop says
+    why."""
     arrivals: list[Arrival] = []
     dead: list[Entry] = []
     stop = None

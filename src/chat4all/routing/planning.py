@@ -1,6 +1,6 @@
-"""Who gets a message where: a pure function from the message, the members and their links to a plan.
+"""Who gets a message on which channel: a pure function from the message, the members and their links to a plan.
 
-Refusal is a state with a reason, never silence: whoever was meant and cannot be reached has a target that says why.
+A recipient who cannot be reached is never left out: their target says why.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,11 +16,11 @@ from chat4all.model.ids import is_contact
 from chat4all.model.outbound import Delivery, Plan, Target
 from chat4all.model.rows import Row
 
-_TEAM: Final = {Role.AGENT, Role.ADMIN, Role.SERVICE}
+_TEAM_ROLES: Final = {Role.AGENT, Role.ADMIN, Role.SERVICE}
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody in the conversation. `name`: what others are shown."""
+    """A party is a member of the conversation with their links. `name`: the name that others see."""
 
     username: str
     role: Role
@@ -29,17 +29,18 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Labels(msgspec.Struct, frozen=True, kw_only=True):
-    """How a connector shows who has written: Auto, Always or Never."""
+    """Labels say for each connector whether texts begin with the sender's name: Auto, Always or Never."""
 
     by_connector: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def of(self, connector: str) -> str:
-        """Its own, else Auto."""
+        """Return the setting of this connector, or Auto if it has none."""
         return self.by_connector.get(connector, "Auto")
 
 
 class Reached(NamedTuple):
-    """The members of each conversation, ids of proven links, ids of registered connectors."""
+    """Recipients can be reached by these: the members of each conversation, ids of proven links, ids of registered
+    connectors."""
 
     members: Mapping[str, Collection[str]]
     links: frozenset[str]
@@ -47,14 +48,14 @@ class Reached(NamedTuple):
 
 
 def plan_message(message: Row, parties: Sequence[Party], labels: Labels, registered: Collection[str]) -> Plan:
-    """The plan of a message. Without targets it does not leave the app, and no plan need be kept.
+    """Return the plan of a message. Without targets the message does not leave the app, and the plan need not be kept.
 
-    `registered`: the ids of connectors; of one that is gone nothing would be sent.
+    `registered`: the ids of connectors; any other would send nothing.
     """
     sender = message.sender_id
     others = [party for party in parties if party.username != sender]
     name = next((party.name for party in parties if party.username == sender), sender)
-    crowd = sum(party.role not in _TEAM for party in parties) >= 2
+    crowd = sum(party.role not in _TEAM_ROLES for party in parties) >= 2
     targets = [target for party in others for target in _of_party(party, message.channels, registered)]
     return Plan(
         record_id=message.message_id,
@@ -64,7 +65,7 @@ def plan_message(message: Row, parties: Sequence[Party], labels: Labels, registe
 
 
 def plan_change(record_id: str, original: Plan, deliveries: Sequence[Delivery]) -> Plan:
-    """The plan of an edit or a delete: where the message went, in the generation that counts."""
+    """Return the plan of an edit or a delete: it goes where the message went, in the newest generation there."""
     newest = _newest(deliveries)
     targets = [
         msgspec.structs.replace(target, generation=newest.get((target.recipient, target.link), 0))
@@ -75,7 +76,7 @@ def plan_change(record_id: str, original: Plan, deliveries: Sequence[Delivery]) 
 
 
 def plan_retry(record_id: str, message_id: str, original: Plan, deliveries: Sequence[Delivery]) -> Plan:
-    """The plan of a retry: what has failed in the generation that counts, in the next one."""
+    """Return the plan of a retry: what has failed in its newest generation is sent in the next one."""
     newest = _newest(deliveries)
     failed = {
         (one.key.recipient, one.key.link)
@@ -91,21 +92,22 @@ def plan_retry(record_id: str, message_id: str, original: Plan, deliveries: Sequ
 
 
 def reachable(plan: Plan, conversation_id: str, now: Reached) -> Plan:
-    """The plan of a change or a retry as things stand now: who has left or is not linked any more gets nothing."""
-    there = now.members.get(conversation_id, ())
+    """Return the plan of a change or a retry as things stand now: targets of users who have left or are not linked any
+    more, and of connectors that were removed, get a reason."""
+    members = now.members.get(conversation_id, ())
 
-    def look(target: Target) -> Target:
+    def checked(target: Target) -> Target:
         if target.connector not in now.connectors:
             return msgspec.structs.replace(target, reason="ConnectorDeleted")
-        if target.recipient not in there or target.link not in now.links:
+        if target.recipient not in members or target.link not in now.links:
             return msgspec.structs.replace(target, reason="NoLink")
         return target
 
-    return msgspec.structs.replace(plan, targets=tuple(map(look, plan.targets)))
+    return msgspec.structs.replace(plan, targets=tuple(map(checked, plan.targets)))
 
 
 def without_refused(plan: Plan) -> Plan:
-    """Of those who are to be told of it only."""
+    """Return the plan without the targets to which nothing can be sent."""
     return msgspec.structs.replace(plan, targets=tuple(one for one in plan.targets if not one.reason))
 
 
@@ -122,7 +124,7 @@ def _of_party(party: Party, channels: Collection[str], registered: Collection[st
             )
     missing = sorted(set(channels) - {ALL, APP} - {link.channel for link in proven})
     if is_contact(party.username) and not proven and not missing:
-        missing = [ALL]  # he has no app either: nothing reaches him
+        missing = [ALL]  # a contact has no app either: nothing reaches them
     for channel in missing:
         yield Target(recipient=party.username, link="", connector=channel, destination="", reason="NoLink")
 

@@ -1,7 +1,9 @@
-"""The router: rounds of sequence, store, tell, commit. Any number of them may run; the log gives each its partitions.
+"""The router works in rounds: sequence, store, tell, commit. Any number of routers may run; the log gives each its
+partitions.
 
-A round takes what all partitions have waiting, so that every step is one call for all of it. It may end anywhere: the
-next one does all of it again with the same values. Late writes of a router that slept do no harm (invariant 4).
+A round takes the records that wait in all partitions, so that every step is one call for all of them. It may end
+anywhere: the next one does all of it again with the same values. Late writes of a router that slept do no harm
+(invariant 4).
 """
 
 import asyncio
@@ -63,7 +65,7 @@ class RoutingSettings(pydantic.BaseModel):
 
 @dataclasses.dataclass(slots=True)
 class Round:
-    """What one round does, partition by partition. `began`: ns since 1970."""
+    """A round holds what was taken from each partition and how it was sequenced. `began`: ns since 1970."""
 
     began: int
     intakes: Sequence[Intake]
@@ -75,8 +77,8 @@ class Round:
 
 
 class Router:
-    """One consumer of the conversations. `dispatch`: what leaves the app; `epoch`: of the topic, as the directory has
-    it."""
+    """A router is one consumer of the conversations. `dispatch`: plans what leaves the app; `epoch`: of the topic, as
+    the directory has it."""
 
     def __init__(
         self,
@@ -103,19 +105,19 @@ class Router:
         self._stopped: dict[Assignment, str] = {}
         self._reported: set[str] = set()
         self._owned: frozenset[Assignment] = frozenset()
-        self._done: dict[Assignment, int] = {}  # what to commit, and since when it may have waited long enough
-        self._commit_at = 0.0
+        self._done: dict[Assignment, int] = {}  # the offsets to commit
+        self._commit_at = 0.0  # on time.monotonic: from then on they are committed even while more records come
         self._failures = 0
         self._ending = False
 
     @property
     def stopped(self) -> dict[str, str]:
-        """Partitions that wait for an operator, and why. While there is one, this router is not ready."""
+        """These partitions wait for an operator, each with the reason. While there is one, this router is not ready."""
         return {f"{a.topic}/{a.partition}": reason for a, reason in self._stopped.items()}
 
     async def run(self) -> None:
-        """Route until `end`. Engines that are away are waited for; anything else that is raised is a fault in the
-        code."""
+        """Route until `end` is called. While an engine is away the router waits for it; anything that is raised here is
+        a fault in the code."""
         try:
             while not self._ending:
                 await self.turn()
@@ -124,11 +126,11 @@ class Router:
             await self._consumer.close()
 
     def end(self) -> None:
-        """Finish the round, commit it, and leave the group."""
+        """Let `run` finish its round, commit it, leave the group and return."""
         self._ending = True
 
     async def turn(self) -> int:
-        """One poll and one round; how many records it took."""
+        """Poll once and route one round. Return how many records it took: 0 also where an engine is away."""
         batches: list[Batch] = []
         try:
             batches = await self._poll()
@@ -170,7 +172,7 @@ class Router:
         if dead:
             await self._log.append(dead)
             self._metrics.dead_letters.inc(len(dead))
-            _log.warning("%d entries were no records and went to the dead letters", len(dead))
+            _log.warning("%d entries could not be read and went to the dead letters", len(dead))
 
     async def _sequence(self, intakes: Sequence[Intake]) -> Round:
         began = time.time_ns()
@@ -185,7 +187,7 @@ class Router:
         )
 
     async def _write(self, round_: Round) -> None:
-        """Rows and index, then heads: a reader never sees a hole. Caches follow what was acknowledged."""
+        """Write rows and index, then heads, so that a reader never sees a hole. Only then cache the heads."""
         await self._put_rows(round_)
         await self._put_heads(round_)
         for assignment, part in round_.sequenced.items():
@@ -204,7 +206,7 @@ class Router:
         await self._effects.apply(round_.placed, notes)
 
     def _finish(self, round_: Round) -> None:
-        """All of it is done, and may be committed from now on."""
+        """Note that the round is done, and may be committed from now on."""
         if not self._done:
             self._commit_at = _now() + self._settings.commit_seconds
         for intake in round_.intakes:
@@ -251,7 +253,8 @@ class Router:
                 self._stop(intake.assignment, f"offset {stop.offset}: {stop.reason}")
 
     def _stop(self, assignment: Assignment, reason: str) -> None:
-        """Invariants 3 and 8: nothing is skipped; the partition waits, this router is unready, an alarm can see it."""
+        """Stop a partition. By invariants 3 and 8 nothing is skipped: it waits, this router is not ready, and a metric
+        shows it to an alarm."""
         self._consumer.pause(assignment)
         self._stopped[assignment] = reason
         self._metrics.stopped.set(len(self._stopped))
@@ -270,21 +273,22 @@ class Router:
         self._metrics.stopped.set(len(self._stopped))
 
     async def _put_off(self, batches: Sequence[Batch], error: EngineUnavailableError) -> None:
-        """Invariant 8: an engine that is away is never poison. Read the same records again after a moment."""
+        """Read the same records again after a moment: by invariant 8 an engine that is away is no reason to bury
+        them."""
         for batch in batches:
             self._consumer.seek(batch.assignment, batch.records[0].offset)
-        self._heads.keep_only(())  # what was written of them is unknown: ask again
+        self._heads.keep_only(())  # which of them were written is unknown: read them again
         self._metrics.engine_retries.labels(error.engine).inc()
         self._failures += 1
         if self._failures == 1:
             _log.warning("Routing waits: %s", error)
-        longest = min(self._settings.retry_seconds, 0.05 * 2 ** min(self._failures, 10))
-        await asyncio.sleep(longest * random.SystemRandom().uniform(0.5, 1.0))  # jitter
+        pause = min(self._settings.retry_seconds, 0.05 * 2 ** min(self._failures, 10))
+        await asyncio.sleep(pause * random.SystemRandom().uniform(0.5, 1.0))  # jitter
 
     async def _report(self) -> None:
         lag = {str(assignment.partition): behind for assignment, behind in (await self._consumer.lag()).items()}
         for partition in self._reported - lag.keys():
-            self._metrics.lag.remove(partition)  # it is another's to report now
+            self._metrics.lag.remove(partition)  # another router reports it now
         for partition, behind in lag.items():
             self._metrics.lag.labels(partition).set(behind)
         self._reported = set(lag)

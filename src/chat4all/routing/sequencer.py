@@ -1,4 +1,4 @@
-"""The sequencer: a pure function from the log's order, the heads and the index to rows with seqs.
+"""The sequencer is a pure function from the log's order, the heads and the index to rows with seqs.
 
 Invariants 2, 3 and 5 of the design are decided here and nowhere else (docs/adr/0001-the-log-is-the-sequencer.md).
 """
@@ -12,12 +12,13 @@ from chat4all.model import records
 from chat4all.model.rows import Change, Head, IndexEntry, Preview, Row, members_content
 from chat4all.routing.intake import Arrival, Stop
 
-_PREVIEW = 200  # characters of a message that a list of conversations may show
+_MAX_PREVIEW_CHARACTERS = 200
 
 
 @dataclasses.dataclass(slots=True)
 class Placed:
-    """A record that has its seq, now or since an earlier run (`replay`)."""
+    """A placed record has its seq, from this run or from an earlier one (`replay`). `target`: the message that it edits
+    or deletes."""
 
     arrival: Arrival
     row: Row
@@ -27,7 +28,8 @@ class Placed:
 
 @dataclasses.dataclass(slots=True)
 class Sequenced:
-    """What is to be written and told. `heads`: only those that moved; `notes`: records that take no seq."""
+    """The sequenced records of one partition are to be written, and told to others. `heads`: only those that moved;
+    `notes`: records that take no seq; `repeats`: how many were skipped."""
 
     placed: list[Placed] = dataclasses.field(default_factory=list)
     changes: list[Change] = dataclasses.field(default_factory=list)
@@ -38,7 +40,8 @@ class Sequenced:
 
 
 def ids_to_look_up(arrivals: Sequence[Arrival], heads: Mapping[str, Head]) -> set[str]:
-    """The ids that the index must be asked for: all but those fresh from one produce call, and every target."""
+    """Return the ids that have to be looked up in the index: every target, and every record but those that are new by
+    one produce call."""
     wanted = set()
     for arrival in arrivals:
         record = arrival.record
@@ -55,8 +58,8 @@ def sequence(arrivals: Sequence[Arrival], heads: Mapping[str, Head], index: Mapp
     """Give each record of one partition its seq, or recognise it.
 
     Beyond its head a record gets the next seq. At or before the head it gets the seq that the index knows, and every
-    step runs again with the same values. An id that the index knows at another position is a repeat: skipped. An id
-    that the head should have covered and the index does not know means that the log went backwards: stop.
+    step runs again with the same values. An id that the index knows at another position is a repeat, and is skipped. A
+    record before the head whose id the index does not know means that the log went backwards: the partition stops.
     """
     result = Sequenced()
     known = dict(index)
@@ -135,7 +138,7 @@ def _place(
 
 
 def _change(placed: Placed) -> Change | None:
-    """What an edit or delete does to its target's row."""
+    """Return what an edit or a delete changes in its target's row, or None for any other record."""
     if placed.target is None:
         return None
     record, arrival = placed.arrival.record, placed.arrival
@@ -164,9 +167,9 @@ def _moved(head: Head | None, placed: Placed) -> Head:
 def _preview(preview: Preview | None, placed: Placed) -> Preview | None:
     row, record = placed.row, placed.arrival.record
     if isinstance(record, records.Message):
-        return Preview(row.seq, row.message_id, row.sender_id, record.content[:_PREVIEW])
+        return Preview(row.seq, row.message_id, row.sender_id, record.content[:_MAX_PREVIEW_CHARACTERS])
     if preview is None or preview.deleted or row.target_seq != preview.seq:
         return preview
     if isinstance(record, records.Edit):
-        return msgspec.structs.replace(preview, content=record.content[:_PREVIEW])
+        return msgspec.structs.replace(preview, content=record.content[:_MAX_PREVIEW_CHARACTERS])
     return msgspec.structs.replace(preview, content="", deleted=True)

@@ -14,14 +14,15 @@ Value = str | int | None
 
 
 class Table(NamedTuple):
-    """A table's key columns and its value columns with their SQL types."""
+    """A table has key columns, and value columns with their SQL types."""
 
     name: str
     key: tuple[str, ...]
     columns: Mapping[str, str]
 
     def ddl(self) -> str:
-        """Makes the table: beside each column `c` stands `c_at`, the position at which it was written."""
+        """Return the SQL that makes the table. Beside each column `c` stands `c_at`, the position at which it was
+        written."""
         parts = [f"{name} NOT NULL" for name in self.key]
         parts += [f"{name} {kind}, {name}_at INTEGER NOT NULL DEFAULT -1" for name, kind in self.columns.items()]
         key = ", ".join(self.key)
@@ -79,7 +80,7 @@ TABLES: Final = (MESSAGES, HEADS, INDEX, TIMELINE, CURSORS, RECEIPTS)
 
 
 class Write(NamedTuple):
-    """One row's columns, all at one position."""
+    """A write sets columns of one row, all at the position `at`."""
 
     key: tuple[Value, ...]
     values: Mapping[str, Value]
@@ -87,7 +88,7 @@ class Write(NamedTuple):
 
 
 def put(connection: sqlite3.Connection, table: Table, writes: Iterable[Write]) -> None:
-    """Apply the writes, in any order with any others."""
+    """Apply the writes. The order of these and any other writes does not matter."""
     for write in writes:
         parameters: list[Value] = [*write.key]
         for value in write.values.values():
@@ -96,7 +97,8 @@ def put(connection: sqlite3.Connection, table: Table, writes: Iterable[Write]) -
 
 
 def select(table: Table, columns: Sequence[str] = ()) -> str:
-    """`SELECT key columns, value columns FROM table`, to be followed by a WHERE."""
+    """Return `SELECT key columns, value columns FROM table`, to be followed by a WHERE. Without `columns` it takes all
+    value columns."""
     return f"SELECT {', '.join((*table.key, *(columns or table.columns)))} FROM {table.name}"
 
 

@@ -1,4 +1,4 @@
-"""What the store holds, as columns and back: the same for every twin."""
+"""Rows, heads, deliveries and attempts are turned into columns and back, the same for every twin of the store."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from chat4all.store.columns import DELIVERIES, MESSAGES, Value
 
 
 def row_values(row: Row) -> dict[str, Value]:
-    """The columns of a new row. What is not set stays unset: an edit may have written it already."""
+    """Return the columns of a new row. A field that is None is left out: an edit may have written its column."""
     values: dict[str, Value] = {
         "kind": row.kind,
         "message_id": row.message_id,
@@ -30,7 +30,7 @@ def row_values(row: Row) -> dict[str, Value]:
 
 
 def change_values(change: Change) -> dict[str, Value]:
-    """The columns that an edit or a delete sets."""
+    """Return the columns that an edit or a delete sets."""
     values: dict[str, Value] = {"content": change.content}
     if change.edited_at is not None:
         values["edited_at"] = change.edited_at
@@ -40,7 +40,7 @@ def change_values(change: Change) -> dict[str, Value]:
 
 
 def head_values(head: Head) -> dict[str, Value]:
-    """The columns of a head."""
+    """Return the columns of a head. One without a preview leaves that column alone."""
     values: dict[str, Value] = {"last_seq": head.last_seq, "position": head.position, "last_at": head.last_at}
     if head.preview:
         values["preview"] = msgspec.json.encode(head.preview).decode()
@@ -48,7 +48,7 @@ def head_values(head: Head) -> dict[str, Value]:
 
 
 def head_of(conversation_id: str, last_seq: int, position: int, last_at: int, preview: str | None) -> Head:
-    """A head from its columns, in the table's order."""
+    """Return a head, made from its columns in the table's order."""
     return Head(
         conversation_id=conversation_id,
         last_seq=last_seq,
@@ -59,42 +59,42 @@ def head_of(conversation_id: str, last_seq: int, position: int, last_at: int, pr
 
 
 def row_of(conversation_id: str, seq: int, *values: object) -> Row:
-    """A row from its columns, in the table's order."""
+    """Return a row, made from its columns in the table's order."""
     fields = dict(zip(MESSAGES.columns, values, strict=True))
     fields["channels"] = tuple(json.loads(str(fields["channels"])))
     return Row(conversation_id=conversation_id, seq=seq, **fields)  # type: ignore[arg-type] # the schema has the types
 
 
 def timeline_id(entry: TimelineEntry) -> str:
-    """The same for the same entry, so that it stands once."""
+    """Return the id of a timeline entry. The same entry always has the same id, so that it is stored once."""
     return effect_id(entry.position, f"{entry.what} {entry.who} {entry.detail}")
 
 
 def delivery_place(key: DeliveryKey) -> tuple[Value, ...]:
-    """The key columns of a delivery, in the table's order."""
+    """Return the key columns of a delivery, in the table's order."""
     return key.record_id, key.recipient, key.link, key.part, key.generation
 
 
 def delivery_values(write: DeliveryWrite) -> dict[str, Value]:
-    """The columns that a write names."""
+    """Return the columns that a write sets: those that are not None."""
     values = {name: getattr(write, name) for name in DELIVERIES.columns}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def delivery_of(record_id: str, recipient: str, link: str, part: int, generation: int, *values: Any) -> Delivery:
-    """A delivery from its columns, in the table's order."""
+    """Return a delivery, made from its columns in the table's order."""
     key = DeliveryKey(record_id=record_id, recipient=recipient, link=link, part=part, generation=generation)
     named = dict(zip(DELIVERIES.columns, values, strict=True))
     return Delivery(key=key, **{name: value for name, value in named.items() if value is not None})
 
 
 def pending_of(*columns: Any) -> Pending:
-    """A receipt from its columns: connector, chat, external_id, state, at, reason."""
+    """Return a pending receipt, made from its columns: connector, chat, external_id, state, at, reason."""
     named = dict(zip(("connector", "chat", "external_id", "state", "at", "reason"), columns, strict=True))
     return Pending(**named | {"state": State(named["state"])})
 
 
 def attempt_of(n: int, token: str, lease: int, result: str | None, uncertain: object) -> Attempt:
-    """An attempt from its columns, in the table's order."""
-    made = msgspec.json.decode(result, type=Result) if result else None
-    return Attempt(n=n, token=token, lease=lease, result=made, uncertain=bool(uncertain))
+    """Return an attempt, made from its columns in the table's order."""
+    decoded = msgspec.json.decode(result, type=Result) if result else None
+    return Attempt(n=n, token=token, lease=lease, result=decoded, uncertain=bool(uncertain))

@@ -1,4 +1,5 @@
-"""What the rest of the system may ask of the store. Twins: embedded (SQLite); tests/contract/test_store.py.
+"""What the rest of the system may ask of the store. Twins: embedded (SQLite), cassandra; tests/contract/test_store.py
+holds for each.
 
 Every write of the router names a position, and a column keeps the value with the highest one: late or repeated writes
 do no harm, and their order does not matter. Nothing is deleted, nothing is read before it is written.
@@ -22,44 +23,46 @@ from chat4all.model.rows import (
 
 
 class Store(Protocol):
-    """The store. Keys that are not there are absent from a mapping that is returned."""
+    """The store keeps what the log says of conversations. Keys that it does not know are absent from a mapping that is
+    returned."""
 
     # -- the router's writes, in the order in which it makes them
 
     async def put_rows(
         self, rows: Sequence[Row], changes: Sequence[Change], entries: Sequence[TimelineEntry] = ()
     ) -> None:
-        """Rows with their index entries, what edits and deletes do to the rows of their targets, and what the timelines
-        say of all that. A timeline is only read by whoever may read its message."""
+        """Write rows with their index entries, what edits and deletes change in the rows of their targets, and timeline
+        entries about it. A timeline is only read by users who may read its message."""
         ...
 
     async def put_heads(self, heads: Sequence[Head]) -> None:
-        """Heads. Only after this may a reader see the rows up to them."""
+        """Write heads. Only after this may a reader see the rows up to them."""
         ...
 
     async def put_timeline(self, entries: Sequence[TimelineEntry]) -> None:
-        """Timeline entries; the same entry again changes nothing."""
+        """Write timeline entries. The same entry again changes nothing."""
         ...
 
     async def put_cursors(self, writes: Sequence[CursorWrite]) -> None:
-        """When cursors moved, then the cursors, each column under its own seq: the larger wins; nought is left alone.
+        """Write when cursors moved, then the cursors. Each column is written under its own seq, so the larger seq wins;
+        0 leaves its column alone.
 
-        In that order: a crash between the two leaves the cursor where it was, and the replay writes both again.
+        The order matters: a crash between the two leaves the cursor where it was, and the replay writes both again.
         """
         ...
 
     # -- what the router and the readers ask
 
     async def heads(self, conversation_ids: Collection[str]) -> dict[str, Head]:
-        """The heads of these conversations."""
+        """Return the heads of these conversations, by conversation."""
         ...
 
     async def index(self, message_ids: Collection[str]) -> dict[str, IndexEntry]:
-        """Where these ids were sequenced, be it above the head."""
+        """Return where these ids were sequenced, by id, also above the head."""
         ...
 
     async def rows(self, keys: Collection[tuple[str, int]]) -> dict[tuple[str, int], Row]:
-        """Rows by (conversation, seq), also above the head: for the router, which has just written them."""
+        """Return rows by (conversation, seq), also above the head: for the router, which has just written them."""
         ...
 
     async def history(
@@ -71,34 +74,35 @@ class Store(Protocol):
         limit: int,
         messages_only: bool = False,
     ) -> list[Row]:
-        """At most `limit` rows, in rising seq, never one above the head.
+        """Return at most `limit` rows in rising seq, never one above the head.
 
-        With `after_seq` the first ones after it; else the last ones, before `before_seq` if given.
+        They are the first ones after `after_seq`; without it the last ones, or the last before `before_seq`.
         """
         ...
 
     async def unread(self, user_id: str, read: Mapping[str, int], *, limit: int) -> dict[str, int]:
-        """For each conversation, how many messages of others, not deleted, are above the seq given; `limit` at most."""
+        """Return for each conversation in `read` how many messages of others, not deleted, are above the seq given
+        there, counted up to `limit`."""
         ...
 
     async def cursors(self, conversation_ids: Collection[str]) -> dict[str, dict[str, Cursor]]:
-        """The cursors of every member who has one."""
+        """Return the cursors of each conversation, by user. A user without a cursor is absent."""
         ...
 
     async def reached(self, conversation_id: str, seq: int) -> dict[str, Reached]:
-        """When each member's cursor first passed this seq."""
+        """Return when each user's cursor first passed this seq, by user."""
         ...
 
     async def timeline(self, message_id: str) -> list[TimelineEntry]:
-        """What happened to a message, oldest first."""
+        """Return the timeline of a message, the oldest entry first."""
         ...
 
     # -- the API's own table
 
     async def answered(self, sender: str, key: str) -> Answered | None:
-        """What this Idempotency-Key was used for within the last 24 hours."""
+        """Return what this Idempotency-Key was used for within the last 24 hours, or None."""
         ...
 
     async def put_answered(self, sender: str, key: str, answered: Answered) -> None:
-        """Remember it for 24 hours."""
+        """Remember for 24 hours what this Idempotency-Key was used for."""
         ...

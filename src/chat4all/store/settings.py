@@ -1,4 +1,4 @@
-"""Settings of the store."""
+"""The store has these settings in distributed mode."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""Telegram by a bot: https://core.telegram.org/bots/api"""
+"""The channel of Telegram speaks to people by a bot: https://core.telegram.org/bots/api"""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from chat4all.model.rates import Rate
 
 
 def _formed(pattern: str, words: str) -> Callable[[pydantic.SecretStr], pydantic.SecretStr]:
-    """Checks a secret without a word of it in what is said."""
+    """Return a check of a secret. What it raises contains no part of the secret."""
 
     def check(secret: pydantic.SecretStr) -> pydantic.SecretStr:
         if not re.match(pattern, secret.get_secret_value()):
@@ -21,15 +21,15 @@ def _formed(pattern: str, words: str) -> Callable[[pydantic.SecretStr], pydantic
     return check
 
 
-_FORM: Final = r"^[A-Za-z0-9_-]{1,256}$"  # https://core.telegram.org/bots/api#setwebhook
+_WEBHOOK_PROOF_PATTERN: Final = r"^[A-Za-z0-9_-]{1,256}$"  # https://core.telegram.org/bots/api#setwebhook
 
 
 def _stripped(value: object) -> object:
-    """A file's last line end is no part of what stands in it; a secret that was left blank is none."""
+    """Return a text without white space around it, since a file ends with a line end. A blank text becomes None."""
     return (value.strip() or None) if isinstance(value, str) else value
 
 
-_is_formed = pydantic.AfterValidator(_formed(_FORM, "1 to 256 of A-Z, a-z, 0-9, _ and -"))
+_is_formed = pydantic.AfterValidator(_formed(_WEBHOOK_PROOF_PATTERN, "1 to 256 of A-Z, a-z, 0-9, _ and -"))
 _Secret = Annotated[Annotated[pydantic.SecretStr, _is_formed] | None, pydantic.BeforeValidator(_stripped)]
 _Token = Annotated[
     pydantic.SecretStr,

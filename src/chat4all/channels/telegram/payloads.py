@@ -1,4 +1,5 @@
-"""Telegram's JSON, as far as it is needed; unknown fields are ignored: https://core.telegram.org/bots/api#update
+"""Telegram's JSON is typed here as far as it is needed; unknown fields are ignored:
+https://core.telegram.org/bots/api#update
 
 {"update_id": 7, "message": {"message_id": 3, "date": 1795552583, "text": "Hello",
  "from": {"id": 5, "is_bot": false, "first_name": "Bruno"}, "chat": {"id": 5, "type": "private"}}}
@@ -10,7 +11,7 @@ import msgspec
 
 
 class User(msgspec.Struct):
-    """A person or a bot."""
+    """A user of Telegram is a person or a bot."""
 
     id: int
     first_name: str = ""
@@ -19,20 +20,20 @@ class User(msgspec.Struct):
 
 
 class Chat(msgspec.Struct):
-    """`type`: private, group, supergroup or channel."""
+    """A chat is a place for messages. `type`: private, group, supergroup or channel."""
 
     id: int
     type: str
 
 
 class Reference(msgspec.Struct):
-    """A message that is answered."""
+    """A reference names a message that was sent, or that is answered."""
 
     message_id: int
 
 
 class Message(msgspec.Struct):
-    """`date`, `edit_date`: seconds since 1970."""
+    """A message has a text or a caption. `date`, `edit_date`: seconds since 1970."""
 
     message_id: int
     date: int
@@ -45,13 +46,13 @@ class Message(msgspec.Struct):
 
 
 class Member(msgspec.Struct):
-    """The bot's standing."""
+    """A member of a chat has a status; here the member is the bot."""
 
     status: str
 
 
 class MemberUpdate(msgspec.Struct):
-    """It has changed."""
+    """The bot's status in a chat has changed. `date`: seconds since 1970."""
 
     chat: Chat
     date: int
@@ -60,7 +61,7 @@ class MemberUpdate(msgspec.Struct):
 
 
 class Update(msgspec.Struct):
-    """One of its optional fields is there; which are not known here is found by `kind`."""
+    """An update has one of the optional fields. `kind` names the field of an update that is not known here."""
 
     update_id: int
     message: Message | None = None
@@ -69,14 +70,14 @@ class Update(msgspec.Struct):
 
 
 class Parameters(msgspec.Struct):
-    """Why a call was refused."""
+    """Parameters say more about a call that was refused. `retry_after`: seconds."""
 
     retry_after: int | None = None
     migrate_to_chat_id: int | None = None
 
 
 class Answer(msgspec.Struct):
-    """Of every call."""
+    """Every call has an answer of this form."""
 
     ok: bool
     result: msgspec.Raw = msgspec.Raw(b"null")
@@ -86,7 +87,7 @@ class Answer(msgspec.Struct):
 
 
 class WebhookInfo(msgspec.Struct):
-    """Where updates go."""
+    """The webhook's state says where updates go. `last_error_date`: seconds since 1970."""
 
     url: str = ""
     pending_update_count: int = 0
@@ -95,5 +96,5 @@ class WebhookInfo(msgspec.Struct):
 
 
 def kind(update: dict[str, Any]) -> str:
-    """The field that says what it is about."""
+    """Return the name of the field that says what an update is about, or "nothing"."""
     return next((name for name in update if name != "update_id"), "nothing")

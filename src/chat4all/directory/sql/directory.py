@@ -1,4 +1,4 @@
-"""The directory on SQL: SQLite, PostgreSQL, CockroachDB."""
+"""The directory on SQL: users, conversations, leases and the outbox, on SQLite, PostgreSQL or CockroachDB."""
 
 import json
 import time
@@ -30,7 +30,10 @@ _USER_COLUMNS: Final = [_users.c[name] for name in _USER_FIELDS]
 
 
 class SqlDirectory:
-    """The directory in a database. `clock`: seconds since 1970, for leases."""
+    """The directory keeps its tables in an SQL database. Implements `Directory`.
+
+    `clock`: seconds since 1970, for leases and for when a user was added.
+    """
 
     def __init__(self, sql: Sql, *, clock: Callable[[], float] = time.time) -> None:
         self._sql = sql
@@ -44,8 +47,8 @@ class SqlDirectory:
             raise AlreadyThereError(user.username) from error
 
     async def user(self, username: str) -> User | None:
-        found = await self._sql.all(sa.select(*_USER_COLUMNS).where(_users.c.username == username))
-        return _user(found[0]) if found else None
+        rows = await self._sql.all(sa.select(*_USER_COLUMNS).where(_users.c.username == username))
+        return _user(rows[0]) if rows else None
 
     async def users(self, usernames: Collection[str]) -> dict[str, User]:
         query = sa.select(*_USER_COLUMNS).where(_users.c.username.in_(usernames))
@@ -85,18 +88,18 @@ class SqlDirectory:
 
     async def conversations_of(self, usernames: Collection[str]) -> dict[str, list[str]]:
         query = sa.select(_members.c.username, _members.c.conversation_id).where(_members.c.username.in_(usernames))
-        found: dict[str, list[str]] = {username: [] for username in usernames}
+        conversations: dict[str, list[str]] = {username: [] for username in usernames}
         for username, conversation_id in await self._sql.all(query):
-            found[username].append(conversation_id)
-        return found
+            conversations[username].append(conversation_id)
+        return conversations
 
     async def conversations(self, conversation_ids: Collection[str]) -> dict[str, Conversation]:
         wanted = _conversations.c.conversation_id.in_(conversation_ids)
 
         def work(connection: sa.Connection) -> dict[str, Conversation]:
-            held = _read_members(connection, conversation_ids)
+            members = _read_members(connection, conversation_ids)
             rows = connection.execute(sa.select(_conversations).where(wanted))
-            return {row.conversation_id: _conversation(row, held[row.conversation_id]) for row in rows}
+            return {row.conversation_id: _conversation(row, members[row.conversation_id]) for row in rows}
 
         return await self._sql.read(work) if conversation_ids else {}
 
@@ -109,10 +112,10 @@ class SqlDirectory:
         query = sa.select(_members.c.conversation_id, _members.c.username, _members.c.added_at).where(
             _members.c.conversation_id.in_(conversation_ids)
         )
-        found: dict[str, dict[str, int]] = {conversation_id: {} for conversation_id in conversation_ids}
+        times: dict[str, dict[str, int]] = {conversation_id: {} for conversation_id in conversation_ids}
         for conversation_id, username, at in await self._sql.all(query.order_by(_members.c.turn)):
-            found[conversation_id][username] = at
-        return found
+            times[conversation_id][username] = at
+        return times
 
     async def is_member(self, conversation_id: str, username: str) -> bool:
         return bool(await self._sql.all(sa.select(_members.c.turn).where(*_place(conversation_id, username))))
@@ -121,26 +124,26 @@ class SqlDirectory:
         mine = sa.select(_members.c.conversation_id).where(_members.c.username == username)
         others = sa.select(_members.c.username).distinct().where(_members.c.conversation_id.in_(mine))
         query = others.where(_members.c.username != username).order_by(_members.c.username).limit(limit)
-        return [found for (found,) in await self._sql.all(query)]
+        return [other for (other,) in await self._sql.all(query)]
 
     async def change_members(
         self, conversation_id: str, *, add: Sequence[str], remove: Sequence[str], at: int, notice: MemberNotice
     ) -> bool:
         def work(connection: sa.Connection) -> bool:
-            there = _conversations.c.conversation_id == conversation_id
-            # Locks the row where the database locks rows, so that two changes of one conversation take turns.
-            if connection.execute(sa.select(there).where(there).with_for_update()).first() is None:
+            same_row = _conversations.c.conversation_id == conversation_id
+            # This locks the row where the database locks rows, so that two changes of one conversation take turns.
+            if connection.execute(sa.select(same_row).where(same_row).with_for_update()).first() is None:
                 raise LookupError(conversation_id)
             _check_users(connection, add)
-            held = set(_read_members(connection, [conversation_id])[conversation_id])
-            new = [username for username in dict.fromkeys(add) if username not in held]
-            gone = [username for username in remove if username in held]
-            if not new and not gone:
+            members = set(_read_members(connection, [conversation_id])[conversation_id])
+            newcomers = [username for username in dict.fromkeys(add) if username not in members]
+            leavers = [username for username in remove if username in members]
+            if not newcomers and not leavers:
                 return False
-            _add_members(connection, conversation_id, new, at)
-            for username in gone:
+            _add_members(connection, conversation_id, newcomers, at)
+            for username in leavers:
                 connection.execute(sa.delete(_members).where(*_place(conversation_id, username)))
-            _add_notices(connection, [notice(tuple(new), tuple(gone))])
+            _add_notices(connection, [notice(tuple(newcomers), tuple(leavers))])
             return True
 
         return await self._sql.write(work)
@@ -149,11 +152,11 @@ class SqlDirectory:
         now = self._clock()
 
         def work(connection: sa.Connection) -> bool:
-            held = connection.execute(sa.select(_leases).where(_leases.c.name == name).with_for_update()).first()
+            row = connection.execute(sa.select(_leases).where(_leases.c.name == name).with_for_update()).first()
             values = {"holder": holder, "until": now + seconds}
-            if held is None:
+            if row is None:
                 connection.execute(sa.insert(_leases).values(name=name, **values))
-            elif held.holder == holder or held.until <= now:
+            elif row.holder == holder or row.until <= now:
                 connection.execute(sa.update(_leases).where(_leases.c.name == name), values)
             else:
                 return False
@@ -162,15 +165,15 @@ class SqlDirectory:
         return await self._sql.write(work)
 
     async def outbox(self, *, limit: int) -> list[OutboxRow]:
-        found = await self._sql.all(sa.select(_outbox).order_by(_outbox.c.number).limit(limit))
-        return [OutboxRow(number=n, notice=Notice(topic=topic, key=key, value=value)) for n, topic, key, value in found]
+        rows = await self._sql.all(sa.select(_outbox).order_by(_outbox.c.number).limit(limit))
+        return [OutboxRow(number=n, notice=Notice(topic=topic, key=key, value=value)) for n, topic, key, value in rows]
 
     async def outbox_done(self, numbers: Collection[int]) -> None:
         await self._sql.write(lambda c: c.execute(sa.delete(_outbox).where(_outbox.c.number.in_(numbers))))
 
     async def log_epoch(self, topic: str) -> LogEpoch | None:
-        found = await self._sql.all(sa.select(_epochs).where(_epochs.c.topic == topic))
-        return LogEpoch(**found[0]._asdict()) if found else None
+        rows = await self._sql.all(sa.select(_epochs).where(_epochs.c.topic == topic))
+        return LogEpoch(**rows[0]._asdict()) if rows else None
 
     async def add_log_epoch(self, epoch: LogEpoch) -> None:
         try:
@@ -184,9 +187,9 @@ def _user(row: sa.Row[Any]) -> User:
     return User(**values | {"role": Role(values["role"])})
 
 
-def _conversation(row: sa.Row[Any], held: tuple[str, ...]) -> Conversation:
+def _conversation(row: sa.Row[Any], members: tuple[str, ...]) -> Conversation:
     values = row._asdict()
-    return Conversation(**values | {"metadata": json.loads(values["metadata"]), "members": held})
+    return Conversation(**values | {"metadata": json.loads(values["metadata"]), "members": members})
 
 
 def _conversation_values(conversation: Conversation) -> dict[str, object]:
@@ -200,15 +203,15 @@ def _place(conversation_id: str, username: str) -> tuple[sa.ColumnElement[bool],
 
 
 def _check_users(connection: sa.Connection, usernames: Sequence[str]) -> None:
-    found = connection.execute(sa.select(_users.c.username).where(_users.c.username.in_(usernames)))
-    known = {username for (username,) in found}
+    rows = connection.execute(sa.select(_users.c.username).where(_users.c.username.in_(usernames)))
+    known = {username for (username,) in rows}
     if unknown := [username for username in usernames if username not in known]:
         raise UnknownUsersError(unknown)
 
 
 def _add_members(connection: sa.Connection, conversation_id: str, usernames: Sequence[str], at: int) -> None:
-    here = _members.c.conversation_id == conversation_id
-    (last,) = connection.execute(sa.select(sa.func.max(_members.c.turn)).where(here)).one()
+    same_conversation = _members.c.conversation_id == conversation_id
+    (last,) = connection.execute(sa.select(sa.func.max(_members.c.turn)).where(same_conversation)).one()
     first = 0 if last is None else last + 1
     rows = [
         {"conversation_id": conversation_id, "username": username, "added_at": at, "turn": turn}
@@ -235,7 +238,7 @@ def _members_of(conversation_ids: Collection[str]) -> sa.Select[tuple[str, str]]
 def _by_conversation(
     conversation_ids: Collection[str], rows: Iterable[sa.Row[tuple[str, str]]]
 ) -> dict[str, tuple[str, ...]]:
-    held: dict[str, list[str]] = defaultdict(list)
+    members: dict[str, list[str]] = defaultdict(list)
     for conversation_id, username in rows:
-        held[conversation_id].append(username)
-    return {conversation_id: tuple(held[conversation_id]) for conversation_id in conversation_ids}
+        members[conversation_id].append(username)
+    return {conversation_id: tuple(members[conversation_id]) for conversation_id in conversation_ids}

@@ -21,10 +21,10 @@ from chat4all.model.errors import EngineUnavailableError, NotMigratedError
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
 
-_WAITING: Final = 1000  # requests that may wait for a thread; more are refused
-_ALLOWED: Final = 5.0  # seconds that anyone waits for an answer
-_SCHEMA: Final = 60.0  # seconds that a change of the schema may take
-_SQLITE: Final = (
+_MAX_WAITING_REQUESTS: Final = 1000  # for a thread; more are refused
+_ANSWER_SECONDS: Final = 5.0
+_SCHEMA_CHANGE_SECONDS: Final = 60.0
+_SQLITE_PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
@@ -33,16 +33,17 @@ _SQLITE: Final = (
 )
 
 
-# What a serializable transaction may end with through no fault of its own, and a deadlock: it is done again.
+# A serializable transaction may end with these through no fault of its own, or in a deadlock: it is done again.
 # https://www.cockroachlabs.com/docs/stable/transaction-retry-error-reference, the same codes as PostgreSQL's.
-_AGAIN: Final = {"40001", "40P01"}
+_RETRIED_SQLSTATES: Final = {"40001", "40P01"}
 
 
 class Sql:
-    """The database at an SQLAlchemy URL. sqlalchemy.exc.IntegrityError comes out as it is, all else as
-    EngineUnavailableError. Work of a transaction may be done several times, until it has gone through.
+    """The database at an SQLAlchemy URL runs queries and transactions in its threads.
 
-    `patience`: seconds that anyone waits for an answer.
+    sqlalchemy.exc.IntegrityError is raised as it is, any other error of the database as EngineUnavailableError. The
+    work of a transaction may be done several times, until it has gone through. `patience`: seconds until a caller stops
+    waiting for an answer.
     """
 
     def __init__(
@@ -50,8 +51,8 @@ class Sql:
         url: str | sa.URL,
         *,
         threads: int = 4,
-        connects: Mapping[str, Any] | None = None,
-        patience: float = _ALLOWED,
+        connect_args: Mapping[str, Any] | None = None,
+        patience: float = _ANSWER_SECONDS,
     ) -> None:
         self._patience = patience
         self._engine = sa.create_engine(
@@ -60,9 +61,9 @@ class Sql:
             max_overflow=0,
             pool_timeout=patience,
             isolation_level="SERIALIZABLE",
-            connect_args=dict(connects or {}),
+            connect_args=dict(connect_args or {}),
         )
-        # A statement alone is a transaction by itself, and takes one question to the server instead of three.
+        # A single statement is a transaction by itself, and takes one round trip to the server instead of three.
         alone = {} if self._engine.dialect.name == "sqlite" else {"isolation_level": "AUTOCOMMIT"}
         self._alone = self._engine.execution_options(**alone)
         self._threads = concurrent.futures.ThreadPoolExecutor(threads, "directory")
@@ -73,31 +74,31 @@ class Sql:
             _prepare_sqlite(self._engine)
 
     @classmethod
-    def in_file(cls, path: Path, *, patience: float = _ALLOWED) -> "Sql":
-        """One SQLite file."""
+    def in_file(cls, path: Path, *, patience: float = _ANSWER_SECONDS) -> "Sql":
+        """Return the database in this SQLite file, whose folder is made if need be."""
         path.parent.mkdir(parents=True, exist_ok=True)
         return cls(f"sqlite:///{path}", patience=patience)
 
     @classmethod
-    def at(cls, settings: DirectorySettings, *, patience: float = _ALLOWED) -> "Sql":
-        """A database server. Raises StartError for a file that cannot be read."""
-        connects = settings.connects()
-        return cls(settings.url(), threads=settings.connections, connects=connects, patience=patience)
+    def at(cls, settings: DirectorySettings, *, patience: float = _ANSWER_SECONDS) -> "Sql":
+        """Return the database on a server. Raises StartError for a file that cannot be read."""
+        connect_args = settings.connects()
+        return cls(settings.url(), threads=settings.connections, connect_args=connect_args, patience=patience)
 
     async def open(self) -> None:
-        """Bring a file's schema up to date; that of a server is `migrate`'s. Raises EngineUnavailableError."""
+        """Bring a file's schema up to date; that of a server is left to `migrate`. Raises EngineUnavailableError."""
         if self._engine.dialect.name == "sqlite":
             await self.migrate()
 
     async def migrate(self) -> str:
         before, newest = await self.read(migrations.revisions)
-        await self._run(lambda: migrations.upgrade(self._engine), seconds=_SCHEMA)
+        await self._run(lambda: migrations.upgrade(self._engine), seconds=_SCHEMA_CHANGE_SECONDS)
         return f"schema {newest}" + ("" if before == newest else f", was {before or 'empty'}")
 
     async def check(self) -> None:
-        there, newest = await self.read(migrations.revisions)
-        if there != newest:
-            raise NotMigratedError(f"The directory's schema is {there or 'empty'}, and {newest} is wanted")
+        current, newest = await self.read(migrations.revisions)
+        if current != newest:
+            raise NotMigratedError(f"The directory's schema is {current or 'empty'}, and {newest} is needed")
 
     async def describe(self) -> Description:
         name = self._engine.dialect.name
@@ -110,12 +111,12 @@ class Sql:
     async def close(self) -> None:
         """Close the connections and stop the threads."""
         self._closed = True
-        # Elsewhere: a thread may wait for a database that hangs, and this loop has others to end.
+        # In a thread: those of the pool may wait for a database that hangs, and the loop must not wait with them.
         await asyncio.to_thread(self._threads.shutdown)
         self._engine.dispose()
 
     async def all(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        """The rows of one query."""
+        """Run one query, and return its rows."""
 
         def run() -> Sequence[sa.Row[Any]]:
             with self._alone.connect() as connection:
@@ -124,7 +125,7 @@ class Sql:
         return await self._run(lambda: _until_through(run, self._patience * 0.8))
 
     async def read(self, work: Work[T]) -> T:
-        """Run `work` in a transaction that only reads."""
+        """Run `work` in a transaction that only reads, and return its result."""
 
         def run() -> T:
             with self._engine.connect() as connection:
@@ -133,7 +134,7 @@ class Sql:
         return await self._run(lambda: _until_through(run, self._patience * 0.8))
 
     async def write(self, work: Work[T]) -> T:
-        """Run `work` in a serializable transaction; on return it is on disk."""
+        """Run `work` in a serializable transaction, and return its result once that is on disk."""
 
         def run() -> T:
             with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
@@ -145,7 +146,7 @@ class Sql:
         seconds = self._patience if seconds is None else seconds
         if self._closed:
             raise EngineUnavailableError("directory", "closed")
-        if self._waiting >= _WAITING:
+        if self._waiting >= _MAX_WAITING_REQUESTS:
             raise EngineUnavailableError("directory", "too many requests wait for it")
         self._waiting += 1
         waiting = asyncio.get_running_loop().run_in_executor(self._threads, call)
@@ -153,7 +154,7 @@ class Sql:
         waiting.add_done_callback(seen)
         try:
             async with asyncio.timeout(seconds):
-                done = await waiting  # what has not begun is not to be done later, when nobody waits for it
+                result = await waiting  # cancelled where it has not begun: nobody would wait for it later
         except sa.exc.IntegrityError:
             raise
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
@@ -161,7 +162,7 @@ class Sql:
         except TimeoutError as error:
             raise self._away(f"no answer in {seconds:.0f} s") from error
         self._outage.answered()
-        return done
+        return result
 
     def _away(self, why: str) -> EngineUnavailableError:
         self._outage.failed(why)
@@ -171,22 +172,22 @@ class Sql:
         self._waiting -= 1
 
 
-def _until_through(run: Callable[[], T], patience: float) -> T:
-    """Again, after a moment that gets longer, as long as the database says that it was in another's way, but not for
-    more than so many seconds."""
+def _until_through(transaction: Callable[[], T], patience: float) -> T:
+    """Run the transaction until the database does not refuse it any more for having been in the way of another, at most
+    for `patience` seconds. The pauses between tries get longer. Raises what the database raises."""
     deadline, pause = time.monotonic() + patience, 0.005
     while True:
         try:
-            return run()
+            return transaction()
         except sa.exc.DBAPIError as error:
-            if getattr(error.orig, "pgcode", None) not in _AGAIN or time.monotonic() > deadline:
+            if getattr(error.orig, "pgcode", None) not in _RETRIED_SQLSTATES or time.monotonic() > deadline:
                 raise
         time.sleep(pause * random.SystemRandom().uniform(0.5, 1.0))  # jitter
         pause = min(0.2, pause * 2)
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:
-    """Serializable transactions that are on disk when they end, as the distributed database has them.
+    """Make SQLite's transactions serializable, and on disk when they end, as the distributed database has them.
 
     https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#serializable-isolation-savepoints-transactional-ddl
     """
@@ -194,11 +195,11 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
-        for setting in _SQLITE:
+        for setting in _SQLITE_PRAGMAS:
             connection.execute(f"PRAGMA {setting}")
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        # A reader that turned writer would fail under another writer; one that says so at once waits.
+        # A reader that becomes a writer fails beside another writer; a transaction that begins as a writer waits.
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,4 +1,4 @@
-"""The directory's tables. A change here comes with a migration; a test holds the two against each other."""
+"""The directory's tables are defined here. A change needs a migration, too; a test compares the two."""
 
 from typing import Final
 

@@ -1,1 +1,1 @@
-"""The log on Kafka: one topic partition a partition, each batch acknowledged by all replicas in sync."""
+"""The log on Kafka: a partition is a topic's partition there, and all replicas in sync acknowledge each batch."""

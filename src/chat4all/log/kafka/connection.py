@@ -1,4 +1,4 @@
-"""How this process connects to Kafka, and how what its client raises is told on."""
+"""How this process connects to Kafka, and what it raises where Kafka's client raises an error."""
 
 import asyncio
 import contextlib
@@ -13,14 +13,14 @@ from chat4all.futures import seen
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
 
-# The other errors are answers of a broker.
-_AWAY: Final = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError)
+# Kafka counts as away after these only: the other errors are answers of a broker.
+_CONNECTION_ERRORS: Final = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError)
 
 
 def arguments(settings: KafkaSettings) -> dict[str, Any]:
-    """What every client is made with. Raises StartError for files that cannot be read."""
+    """Return the arguments that every client of the library takes. Raises StartError for files that cannot be read."""
     context = settings.ssl_context()
-    made: dict[str, Any] = {
+    shared: dict[str, Any] = {
         "bootstrap_servers": settings.servers,
         "client_id": "chat4all",
         "request_timeout_ms": int(settings.request_seconds * 1000),
@@ -29,50 +29,56 @@ def arguments(settings: KafkaSettings) -> dict[str, Any]:
         "ssl_context": context,
     }
     if settings.user:
-        made |= {
+        shared |= {
             "sasl_mechanism": settings.mechanism,
             "sasl_plain_username": settings.user,
             "sasl_plain_password": settings.password(),
         }
-    return made
+    return shared
 
 
 class Starts:
-    """Clients of the library's while they connect. Whoever gives up while one still starts leaves it to a task that
-    lets it come to its end and stops it: cancelled while it asks the first broker, the library forgets that connection,
-    and it stays open (`bootstrap` in https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/client.py)."""
+    """This object holds the library's clients while they connect.
+
+    A start is never cancelled: a task that gives up leaves it to another, which waits for its end and then stops the
+    client. Cancelled while it asks the first broker, the library forgets that connection, which stays open: `bootstrap`
+    in https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/client.py
+    """
 
     def __init__(self) -> None:
         self._ending: set[asyncio.Task[None]] = set()
 
-    async def connect(self, start: Coroutine[Any, Any, None], stop: Callable[[], Awaitable[None]]) -> None:
-        """Wait until a client's `start` has connected it. `stop` is called where that fails, which is raised, or where
-        whoever waits is cancelled, once the start has ended."""
+    async def connect(self, start: Coroutine[Any, Any, None], on_failure: Callable[[], Awaitable[None]]) -> None:
+        """Wait until a client's `start` has connected it. Raises what `start` raises.
+
+        `on_failure` stops the client. It is called once the start has ended, where it failed or the caller was
+        cancelled.
+        """
         starting = asyncio.create_task(start)
         starting.add_done_callback(seen)
         try:
             await asyncio.shield(starting)
         except BaseException:
-            ending = asyncio.create_task(_end(starting, stop))
+            ending = asyncio.create_task(_end(starting, on_failure))
             ending.add_done_callback(seen)
             ending.add_done_callback(self._ending.discard)
             self._ending.add(ending)
             raise
 
     async def close(self, seconds: float) -> None:
-        """Wait so many seconds at most until those that were given up have been stopped."""
+        """Wait at most so many seconds until the clients that were given up have been stopped."""
         if self._ending:
             await asyncio.wait(self._ending, timeout=seconds)
 
 
-async def _end(starting: asyncio.Task[None], stop: Callable[[], Awaitable[None]]) -> None:
+async def _end(starting: asyncio.Task[None], on_failure: Callable[[], Awaitable[None]]) -> None:
     await asyncio.wait({starting})
-    await stop()
+    await on_failure()
 
 
 @contextlib.asynccontextmanager
 async def bounded(seconds: float, outage: Outage) -> AsyncIterator[None]:
-    """What takes longer or fails in here is EngineUnavailableError."""
+    """Raise EngineUnavailableError where the body takes longer than so many seconds or raises a KafkaError."""
     try:
         async with timeout(seconds):
             yield
@@ -80,6 +86,6 @@ async def bounded(seconds: float, outage: Outage) -> AsyncIterator[None]:
         outage.failed(f"no answer in {seconds:g} s")
         raise EngineUnavailableError("log", f"no answer in {seconds:g} s") from error
     except KafkaError as error:
-        if isinstance(error, _AWAY):
+        if isinstance(error, _CONNECTION_ERRORS):
             outage.failed(str(error) or type(error).__name__)
         raise EngineUnavailableError("log", str(error) or type(error).__name__) from error

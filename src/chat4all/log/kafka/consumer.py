@@ -1,7 +1,8 @@
 """One member of a consumer group on Kafka.
 
 The library joins, heartbeats and fetches in tasks of its own; a poll takes what they have. The listener of rebalances
-waits until what was handed out is done, and shares no lock with the poll: either would wait for the other for ever.
+waits until the records that a poll returned are done, and shares no lock with the poll: either would wait for the other
+for ever.
 """
 
 import asyncio
@@ -23,18 +24,18 @@ from chat4all.log.port import Assignment, Batch, LogRecord, OffsetOutOfRangeErro
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
 
-_FETCH: Final = 8 << 20  # bytes of one answer of a broker, of which a partition has at most a quarter
-_LOOK: Final = 200  # ms between looks whether to read on
-_AHEAD: Final = 1000  # records that are read ahead, and what one answer brings beyond
-_WORKS: Final = 1.0  # seconds of work after which nothing more is read ahead
-_AGAIN: Final = "the topic was deleted and made again"
+_MAX_FETCH_BYTES: Final = 8 << 20  # of one broker's answer, of which a partition has at most a quarter
+_READ_AHEAD_POLL_MS: Final = 200  # between checks whether to read on
+_MAX_READ_AHEAD_RECORDS: Final = 1000  # the answer that reaches it is taken whole
+_READ_AHEAD_SECONDS: Final = 1.0  # of work on what the last poll returned; then nothing more is read ahead
 
 
 class KafkaConsumer:
-    """See `chat4all.log.port.Consumer`. `asked`: what topic there is now; `closed`: told when it has left.
+    """The consumer implements `chat4all.log.port.Consumer`.
 
-    The consumer's own connections are no place to ask: a broker answers one after another there, and an answer would
-    wait for the fetch that waits for records.
+    `topic_info` asks a broker which topic has a name now; the consumer's own connections cannot be used for that, since
+    a broker answers one request after another there, and an answer would wait for the fetch that waits for records.
+    `on_close` is called when the consumer begins to leave.
     """
 
     def __init__(
@@ -44,29 +45,29 @@ class KafkaConsumer:
         group: str,
         topic: str,
         *,
-        asked: Callable[[str], Awaitable[TopicInfo | None]],
-        closed: Callable[["KafkaConsumer"], None],
+        topic_info: Callable[[str], Awaitable[TopicInfo | None]],
+        on_close: Callable[["KafkaConsumer"], None],
         outage: Outage,
     ) -> None:
         self._settings = settings
         self._arguments = arguments
         self._group = group
         self._topic = topic
-        self._asked = asked
-        self._told_closed = closed
+        self._topic_info = topic_info
+        self._on_close = on_close
         self._outage = outage
         self._consumer: AIOKafkaConsumer | None = None
         self._starting: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._arrived = asyncio.Event()
-        self._holding = False  # the last poll handed out something
+        self._holding = False  # whether the last poll returned records
         self._polled: float | None = None  # on time.monotonic, when the last poll ended; None: one is under way
-        self._idle = asyncio.Event()  # nothing that was handed out is being worked on, or waits for its commit
+        self._idle = asyncio.Event()  # no records that were returned are being worked on, or wait for their commit
         self._draining = False
         self._owned: dict[TopicPartition, Assignment] = {}
-        self._fresh: set[TopicPartition] = set()  # assigned, and not yet told where to begin
-        self._waiting: dict[TopicPartition, list[LogRecord]] = {}  # fetched, and not yet handed out
-        self._unchecked: dict[TopicPartition, list[LogRecord]] = {}  # fetched, of which topic is still to be asked
+        self._fresh: set[TopicPartition] = set()  # assigned; where to begin is not set yet
+        self._waiting: dict[TopicPartition, list[LogRecord]] = {}  # fetched, not yet returned by a poll
+        self._unchecked: dict[TopicPartition, list[LogRecord]] = {}  # fetched; of which topic is not yet known
         self._committed: dict[TopicPartition, int] = {}
         self._stopping: set[asyncio.Task[None]] = set()
         self._identity = ""
@@ -77,9 +78,9 @@ class KafkaConsumer:
         if self._closed:
             raise EngineUnavailableError("log", "closed")
         if not self._holding:
-            self._idle.set()  # whoever polls again after he got nothing has done with what he had, and committed it
+            self._idle.set()  # a caller that polls again after it got nothing has finished and committed what it had
         if self._consumer is not None:
-            # The library takes a member for silent that has not fetched for long, and this one hands out what it has.
+            # For the library a member that has not fetched for long is silent; this one returns what it read ahead.
             self._consumer._subscription._last_fetch_ended = time.monotonic()  # noqa: SLF001 - there is no other way
         self._polled = None
         try:
@@ -144,8 +145,8 @@ class KafkaConsumer:
             return
         self._closed = True
         self._idle.set()
-        self._told_closed(self)
-        if self._starting is not None:  # let it come to its end: cancelled while it connects, it loses the connection
+        self._on_close(self)
+        if self._starting is not None:  # wait for its end: cancelled while it connects, it loses the connection
             await asyncio.wait({self._starting}, timeout=self._settings.request_seconds)
         for task in (self._starting, self._reading):
             if task is not None:
@@ -160,7 +161,8 @@ class KafkaConsumer:
     # -- the group
 
     async def given_up(self) -> None:
-        """The group is being shared out anew: finish, then forget whatever belonged to these assignments."""
+        """Wait until the records that were returned are done, then forget all assignments: the group is being shared
+        out anew."""
         self._draining = True
         self._waiting.clear()
         self._unchecked.clear()
@@ -173,7 +175,7 @@ class KafkaConsumer:
         self._give_up()
 
     def given(self, places: Collection[TopicPartition]) -> None:
-        """These are ours now, as assignments that never were before."""
+        """Own these partitions from now on, as new assignments."""
         self._give_up()
         self._owned = {place: Assignment(place.topic, place.partition) for place in places}
         self._fresh = set(places)
@@ -184,8 +186,12 @@ class KafkaConsumer:
         self._unchecked.clear()
         self._committed.clear()
 
-    async def _started(self, timeout: float) -> bool:
-        """Join the group in a task: it takes as long as the other members need to give up theirs."""
+    async def _joined(self, timeout: float) -> bool:
+        """Return whether this member has joined the group, after at most `timeout` seconds. Joining takes as long as
+        the other members need to give up their partitions, so it has a task of its own.
+
+        Raises EngineUnavailableError where joining failed; the next call begins again.
+        """
         if self._starting is None:
             self._starting = asyncio.create_task(self._start())
             self._starting.add_done_callback(seen)
@@ -201,9 +207,12 @@ class KafkaConsumer:
         return True
 
     def _join_again(self) -> None:
-        """As a newcomer, at the next poll: the library's coordination has ended. It also ends when it cancels its own
-        heartbeat just as that leaves the group for having been silent: _stop_heartbeat_task in
-        https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/consumer/group_coordinator.py"""
+        """Let the next poll join as a newcomer, because the library's coordination has ended.
+
+        It also ends when it cancels its own heartbeat just as that leaves the group for having been silent:
+        _stop_heartbeat_task in
+        https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/consumer/group_coordinator.py
+        """
         broken, self._consumer, self._starting = self._consumer, None, None
         if self._reading is not None:
             self._reading.cancel()
@@ -215,7 +224,7 @@ class KafkaConsumer:
             task.add_done_callback(self._stopping.discard)
 
     async def _start(self) -> None:
-        made = AIOKafkaConsumer(
+        consumer = AIOKafkaConsumer(
             **self._arguments,
             group_id=self._group,
             enable_auto_commit=False,
@@ -224,25 +233,25 @@ class KafkaConsumer:
             heartbeat_interval_ms=int(self._settings.heartbeat_seconds * 1000),
             max_poll_interval_ms=int(self._settings.round_seconds * 1000),
             rebalance_timeout_ms=int((self._settings.drain_seconds + self._settings.session_seconds) * 1000),
-            fetch_max_bytes=_FETCH,
-            max_partition_fetch_bytes=_FETCH // 4,
+            fetch_max_bytes=_MAX_FETCH_BYTES,
+            max_partition_fetch_bytes=_MAX_FETCH_BYTES // 4,
         )
-        made.subscribe([self._topic], listener=_Listener(self))
-        self._consumer = made
+        consumer.subscribe([self._topic], listener=_Listener(self))
+        self._consumer = consumer
         try:
-            await made.start()
-            found = await self._asked(self._topic)
-            self._identity = self._identity or (found.id if found else "")
+            await consumer.start()
+            info = await self._topic_info(self._topic)
+            self._identity = self._identity or (info.id if info else "")
         except BaseException:
             self._consumer = None
-            await stop(made, self._settings.request_seconds)
+            await stop(consumer, self._settings.request_seconds)
             raise
 
     # -- reading
 
-    async def _poll(self, most: int, timeout: float) -> list[Batch]:
+    async def _poll(self, max_records: int, timeout: float) -> list[Batch]:
         deadline = time.monotonic() + timeout
-        if not await self._started(timeout):
+        if not await self._joined(timeout):
             return []
         while True:
             async with bounded(self._settings.request_seconds, self._outage):
@@ -250,19 +259,19 @@ class KafkaConsumer:
             if not any(map(self._may_give, self._waiting)):
                 await self._fetch(max(0.0, deadline - time.monotonic()))
                 await self._check_fetched()
-            batches = self._take(most)
+            batches = self._take(max_records)
             if batches or self._draining or time.monotonic() >= deadline:
                 return batches
 
     async def _begin(self) -> None:
-        """Where the group has committed, or at the beginning: what is fresh is told where to begin."""
+        """Set where to read the fresh partitions from: where the group has committed, or at their beginning."""
         fresh, consumer = list(self._fresh), self._consumer
         if not fresh or consumer is None:
             return
         first = await consumer.beginning_offsets(fresh)
         committed = {place: await consumer.committed(place) for place in fresh}
-        # From here on without a pause: what was read before this moment was not kept, and what comes after it is of
-        # these places.
+        # There is no await from here on: records that were read before were dropped, and those that come after are read
+        # from these places on.
         for place in self._fresh.intersection(fresh):
             start = first[place] if committed[place] is None else committed[place]
             consumer.seek(place, start)
@@ -270,11 +279,12 @@ class KafkaConsumer:
             self._fresh.discard(place)
 
     async def _fetch(self, timeout: float) -> None:
-        """Wait for records, unless some were read ahead. Raises OffsetOutOfRangeError, EngineUnavailableError."""
+        """Wait for records unless some were read ahead, at most `timeout` seconds. Raises OffsetOutOfRangeError,
+        EngineUnavailableError."""
         consumer = self._consumer
         if consumer is None:
             return
-        if consumer._fetcher.error_future.done():  # noqa: SLF001 - nothing else tells that it fetches no more
+        if consumer._fetcher.error_future.done():  # noqa: SLF001 - nothing else says that it fetches no more
             self._join_again()
             return
         if self._reading is None:
@@ -290,11 +300,12 @@ class KafkaConsumer:
             self._note_end(consumer, reading)
 
     async def _read_ahead(self, consumer: AIOKafkaConsumer) -> None:
-        """Also while what was handed out is being worked on: the library fetches no more of a partition than one
-        answer's records until they are taken. Not for long then: the group is to see a member that hangs."""
+        """Take records from the library, also while those that a poll returned are being worked on: the library fetches
+        no more of a partition than one answer's records until they are taken. This ends after a short time without a
+        poll, so that the group sees a member that hangs."""
         try:
-            while self._reads_on():
-                for place, records in (await consumer.getmany(timeout_ms=_LOOK)).items():
+            while self._may_read_ahead():
+                for place, records in (await consumer.getmany(timeout_ms=_READ_AHEAD_POLL_MS)).items():
                     if place in self._owned and place not in self._fresh:
                         self._unchecked.setdefault(place, []).extend(map(log_record, records))
                 if self._unchecked:
@@ -302,18 +313,21 @@ class KafkaConsumer:
         finally:
             self._arrived.set()
 
-    def _reads_on(self) -> bool:
+    def _may_read_ahead(self) -> bool:
         held = sum(map(len, self._unchecked.values())) + sum(map(len, self._waiting.values()))
-        return held < _AHEAD and (self._polled is None or time.monotonic() - self._polled < _WORKS)
+        return held < _MAX_READ_AHEAD_RECORDS and (
+            self._polled is None or time.monotonic() - self._polled < _READ_AHEAD_SECONDS
+        )
 
     def _note_end(self, consumer: AIOKafkaConsumer, reading: asyncio.Task[None]) -> None:
-        """Why nothing is read any more. Raises OffsetOutOfRangeError, EngineUnavailableError."""
+        """Look why reading ahead has ended, and join again if the library gave up. Raises OffsetOutOfRangeError,
+        EngineUnavailableError."""
         try:
             reading.result()
         except asyncio.CancelledError:
             self._join_again()
         except NoOffsetForPartitionError:
-            _note_fetch_ended(consumer)  # it was looked at before it was told where to begin
+            _note_fetch_ended(consumer)  # it fetched before the place to begin was set
         except KafkaOffsetOutOfRangeError as error:
             _note_fetch_ended(consumer)
             self._raise_out_of_range(error)
@@ -324,32 +338,33 @@ class KafkaConsumer:
     def _raise_out_of_range(self, error: KafkaOffsetOutOfRangeError) -> None:
         for place, offset in error.args[0].items():
             if place in self._owned and place not in self._consumer_paused():
-                raise OffsetOutOfRangeError(self._owned[place], f"offset {offset} is not there") from error
+                raise OffsetOutOfRangeError(self._owned[place], f"offset {offset} does not exist") from error
 
     async def _check_fetched(self) -> None:
-        """What was fetched is of the topic that this consumer began with: asked after the fetch, since ids never come
-        back. Otherwise offsets would go on in another topic, and what it holds below them would be skipped.
+        """Check that fetched records are of the topic that this consumer began with. Asking after the fetch is enough,
+        since ids never come back. In another topic of that name the records below our offsets would be skipped.
 
-        What cannot be asked now is asked by the next poll, and waits until then.
+        Where no broker answers now, the records wait and the next poll asks again. Raises OffsetOutOfRangeError for
+        another topic, EngineUnavailableError.
         """
         consumer = self._consumer
         if not self._unchecked or consumer is None:
             return
         fetched = [(place, records, len(records)) for place, records in self._unchecked.items()]
         async with bounded(self._settings.request_seconds, self._outage):
-            now = await self._asked(self._topic)
+            now = await self._topic_info(self._topic)
         if now is None:
-            raise EngineUnavailableError("log", f"topic {self._topic} is not there")
+            raise EngineUnavailableError("log", f"topic {self._topic} does not exist")
         if not self._identity:
             self._identity = now.id
         if now.id != self._identity:
             self._unchecked.clear()
             for place, assignment in self._owned.items():
                 if place not in self._consumer_paused():
-                    raise OffsetOutOfRangeError(assignment, _AGAIN)
+                    raise OffsetOutOfRangeError(assignment, "the topic was deleted and made again")
             return
         for place, records, count in fetched:
-            if self._unchecked.get(place) is records:  # nobody has given it up or gone elsewhere meanwhile
+            if self._unchecked.get(place) is records:  # it was neither given up nor sought elsewhere meanwhile
                 self._waiting.setdefault(place, []).extend(records[:count])
                 del records[:count]
                 if not records:
@@ -361,8 +376,9 @@ class KafkaConsumer:
     def _may_give(self, place: TopicPartition) -> bool:
         return bool(self._waiting[place]) and place not in self._consumer_paused()
 
-    def _take(self, most: int) -> list[Batch]:
-        """Of the partitions by turns, so that a busy one does not keep the others waiting."""
+    def _take(self, max_records: int) -> list[Batch]:
+        """Return records that wait, beginning with another partition each time, so that a busy one does not keep the
+        others waiting."""
         ready = [] if self._draining else sorted(filter(self._may_give, self._waiting))
         if not ready:
             return []
@@ -370,23 +386,23 @@ class KafkaConsumer:
         batches = []
         for place in ready[self._turn :] + ready[: self._turn]:
             records = self._waiting[place]
-            batches.append(Batch(self._owned[place], records[:most]))
-            self._waiting[place] = records[most:]
-            most -= len(batches[-1].records)
-            if most <= 0:
+            batches.append(Batch(self._owned[place], records[:max_records]))
+            self._waiting[place] = records[max_records:]
+            max_records -= len(batches[-1].records)
+            if max_records <= 0:
                 break
         return batches
 
     async def _ends(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-        """As the last fetch has told them; asked for where nothing is fetched."""
-        told = {place: consumer.highwater(place) for place in self._owned if place in consumer.assignment()}
-        asked = [place for place, end in told.items() if end is None or place in self._consumer_paused()]
-        known = {place: end for place, end in told.items() if end is not None}
-        return known | (await consumer.end_offsets(asked) if asked else {})
+        """Return the end of each partition as the last fetch brought it; ask a broker where nothing is fetched."""
+        fetched = {place: consumer.highwater(place) for place in self._owned if place in consumer.assignment()}
+        stale = [place for place, end in fetched.items() if end is None or place in self._consumer_paused()]
+        known = {place: end for place, end in fetched.items() if end is not None}
+        return known | (await consumer.end_offsets(stale) if stale else {})
 
 
 async def stop(consumer: AIOKafkaConsumer, seconds: float) -> None:
-    """Leave the group and disconnect; where the broker does not answer, disconnect all the same."""
+    """Leave the group and disconnect. Where the broker does not answer in so many seconds, disconnect all the same."""
     stopping = asyncio.ensure_future(consumer.stop())
     stopping.add_done_callback(seen)
     await asyncio.wait({stopping}, timeout=seconds)
@@ -400,8 +416,9 @@ async def stop(consumer: AIOKafkaConsumer, seconds: float) -> None:
 
 
 def _note_fetch_ended(consumer: AIOKafkaConsumer) -> None:
-    """A fetch that raised counts as running for ever, so that its consumer never counts as silent: fetch_context has no
-    `finally` in https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/consumer/subscription_state.py"""
+    """Count a fetch that raised as ended. The library counts it as running for ever, so that its consumer would never
+    be silent: fetch_context has no `finally` in
+    https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/consumer/subscription_state.py"""
     subscription = consumer._subscription  # noqa: SLF001 - there is no other way to set it right
     subscription._fetch_count -= 1  # noqa: SLF001 - see above
     subscription._last_fetch_ended = time.monotonic()  # noqa: SLF001 - see above
@@ -420,7 +437,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # the library 
 
 
 def log_record(one: ConsumerRecord) -> LogRecord:
-    """As the port has it."""
+    """Return the library's record as the port has it."""
     return LogRecord(one.offset, one.timestamp, one.key or b"", one.value or b"", tuple(one.headers))
 
 

@@ -1,7 +1,7 @@
-"""The log on Kafka.
+"""The log on Kafka, by its client library.
 
 Nothing here is connected before it is needed, so that a process starts while the broker is away and works once it is
-there. Everything is bounded in time. An append that took too long may still arrive: its outcome is unknown.
+back. Everything is bounded in time. An append that took too long may still arrive: its outcome is unknown.
 """
 
 import asyncio
@@ -28,13 +28,14 @@ from chat4all.log.settings import KafkaSettings
 from chat4all.model.engines import Description
 from chat4all.model.errors import EngineUnavailableError, NotMigratedError
 
-_STOPS: Final = 3.0  # seconds in which what is on its way may arrive when the log is closed
-_NEEDED: Final = {"min.insync.replicas": None}  # the one configuration that is asked for
-_MADE: Final = 0.05  # seconds between looks whether a topic that was made can be used
+_STOP_SECONDS: Final = 3.0  # in which records that are on their way may arrive when the log is closed
+# The library takes a mapping, and looks at its keys only where it describes.
+_DESCRIBED_CONFIGS: Final = {"min.insync.replicas": None}
+_USABLE_CHECK_SECONDS: Final = 0.05  # between checks whether a new topic can be used
 
 
 class KafkaLog:
-    """Topics, partitions and groups on a Kafka cluster. `topics`: those that every installation has."""
+    """The log keeps topics, partitions and groups on a Kafka cluster. `topics`: those that every installation has."""
 
     def __init__(self, settings: KafkaSettings, topics: Sequence[Topic] = ()) -> None:
         self._settings = settings
@@ -42,14 +43,14 @@ class KafkaLog:
         self._arguments = kafka_connection.arguments(settings)
         self._outage = Outage("Kafka")
         self._starts = Starts()
-        self._producer = Producer(self._arguments, self._starts, stops=_STOPS)
+        self._producer = Producer(self._arguments, self._starts, stop_seconds=_STOP_SECONDS)
         self._known: dict[str, int] = {}  # partitions by topic, since the last failure
-        self._seen: set[str] = set()  # topics that were there
+        self._seen: set[str] = set()  # topics that have existed
         self._consumers: set[KafkaConsumer] = set()
         self._closed = False
 
     async def open(self) -> None:
-        """Nothing yet: it connects when it is first used."""
+        """Do nothing: the log connects when it is first used."""
 
     async def migrate(self) -> str:
         await self.create(self._topics)
@@ -61,19 +62,19 @@ class KafkaLog:
                 raise NotMigratedError(f"There is no topic {topic.name}")
 
     async def describe(self) -> Description:
-        """Kafka's protocol names no release; what counts is how it keeps the topics."""
-        told = []
+        """Say how many copies each topic has: Kafka's protocol names no release. Raises StartError for too few."""
+        sentences = []
         for topic in self._topics:
-            kept = await self._kept(topic.name)
-            told.append(copies(topic.name, *kept, self._settings) if kept else f"{topic.name} is not there yet")
-        return Description(f"Kafka: {'; '.join(told)}")
+            info = await self._info_and_needed(topic.name)
+            sentences.append(copies(topic.name, *info, self._settings) if info else f"{topic.name} does not exist yet")
+        return Description(f"Kafka: {'; '.join(sentences)}")
 
     async def trim(self) -> int:
-        """Nothing: the brokers let go of old records by themselves."""
+        """Do nothing and return 0: the brokers delete old records by themselves."""
         return 0
 
     async def close(self) -> None:
-        """Leave the groups and disconnect."""
+        """Leave all groups, then disconnect from the cluster."""
         self._closed = True
         await asyncio.gather(*(consumer.close() for consumer in self._consumers))
         await self._producer.close()
@@ -82,8 +83,8 @@ class KafkaLog:
     async def create(self, topics: Sequence[Topic]) -> None:
         self._check_open()
         async with bounded(self._settings.request_seconds, self._outage), self._admin() as admin:
-            wanted = {topic.name: self._new(topic) for topic in topics}  # Kafka refuses a name that is there twice
-            answer = await _made(admin, [*wanted.values()])
+            wanted = {topic.name: self._new(topic) for topic in topics}  # Kafka refuses a name that is given twice
+            answer = await _create_topics(admin, [*wanted.values()])
             for name, code, message in answer.topic_errors:
                 if code and for_code(code) is not TopicAlreadyExistsError:
                     raise EngineUnavailableError("log", f"topic {name} cannot be made: {message}")
@@ -93,26 +94,29 @@ class KafkaLog:
     async def partitions(self, topic: str) -> int:
         self._check_open()
         async with bounded(self._settings.request_seconds, self._outage):
-            found = await self._asked(topic)
-        if found is None:
+            info = await self._topic_info(topic)
+        if info is None:
             return 0
         self._seen.add(topic)
-        return found.partitions
+        return info.partitions
 
     async def identity(self, topic: str) -> str:
         self._check_open()
         async with bounded(self._settings.request_seconds, self._outage):
-            found = await self._asked(topic)
-        return found.id if found else ""
+            info = await self._topic_info(topic)
+        return info.id if info else ""
 
-    async def _kept(self, topic: str) -> tuple[TopicInfo, int] | None:
-        """How a topic is kept, and how many copies an append needs. None: there is no such topic."""
+    async def _info_and_needed(self, topic: str) -> tuple[TopicInfo, int] | None:
+        """Return what a broker says of a topic and how many copies an append needs, or None if there is no such
+        topic."""
         self._check_open()
         async with bounded(self._settings.request_seconds, self._outage), self._admin() as admin:
-            found = await self._asked(topic)
-            [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic, _NEEDED)])
+            info = await self._topic_info(topic)
+            [answer] = await admin.describe_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, topic, _DESCRIBED_CONFIGS)]
+            )
         entries = answer.resources[0][4]
-        return (found, int(entries[0][1])) if found and entries else None
+        return (info, int(entries[0][1])) if info and entries else None
 
     async def append(self, entries: Sequence[Entry]) -> list[Appended]:
         self._check_open()
@@ -133,27 +137,27 @@ class KafkaLog:
         place = TopicPartition(topic, partition)
         consumer = AIOKafkaConsumer(**self._arguments, enable_auto_commit=False, auto_offset_reset="none")
         consumer.assign([place])
-        ends = partial(stop, consumer, self._settings.request_seconds)
+        end = partial(stop, consumer, self._settings.request_seconds)
         async with bounded(self._settings.request_seconds, self._outage):
-            await self._starts.connect(consumer.start(), ends)
+            await self._starts.connect(consumer.start(), end)
             try:
                 return await _read(consumer, place, offset, limit)
             finally:
-                await ends()
+                await end()
 
     def consumer(self, group: str, topic: str) -> KafkaConsumer:
         self._check_open()
-        made = KafkaConsumer(
+        consumer = KafkaConsumer(
             self._settings,
             self._arguments,
             group,
             topic,
-            asked=self._asked,
-            closed=self._consumers.discard,
+            topic_info=self._topic_info,
+            on_close=self._consumers.discard,
             outage=self._outage,
         )
-        self._consumers.add(made)
-        return made
+        self._consumers.add(consumer)
+        return consumer
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
@@ -168,7 +172,7 @@ class KafkaLog:
         for topic in topics - self._known.keys():
             count = await self.partitions(topic)
             if not count and topic in self._seen:
-                raise EngineUnavailableError("log", f"topic {topic} is not there any more")
+                raise EngineUnavailableError("log", f"topic {topic} does not exist any more")
             if not count:
                 raise LookupError(f"there is no topic {topic}")
             self._known[topic] = count
@@ -181,32 +185,32 @@ class KafkaLog:
                 sent = await producer.send(entry.topic, entry.value, entry.key, headers=list(entry.headers))
                 sent.add_done_callback(seen)
                 waiting.append(sent)
-            done = await asyncio.gather(*waiting)
+            places = await asyncio.gather(*waiting)
         except KafkaError as error:
             self._producer.failed(producer, error)
             raise
         finally:
             for one in waiting:
-                one.cancel()  # nobody asks any more; what is done stays done
+                one.cancel()  # nobody waits for it any more; what has ended stays as it is
         self._outage.answered()
-        return done
+        return places
 
     async def _usable(self, topic: str) -> None:
-        """The cluster makes a topic's partitions after it has said that the topic is made."""
+        """Wait until the topic can be used: the cluster makes its partitions after it has said that it is made."""
         while True:
             with contextlib.suppress(LeaderNotAvailableError):
-                found = await self._asked(topic)
-                if found is not None and found.usable:
+                info = await self._topic_info(topic)
+                if info is not None and info.usable:
                     return
-            await asyncio.sleep(_MADE)
+            await asyncio.sleep(_USABLE_CHECK_SECONDS)
 
-    async def _asked(self, topic: str) -> TopicInfo | None:
-        found = await topic_info((await self._producer.ready()).client, topic)
+    async def _topic_info(self, topic: str) -> TopicInfo | None:
+        info = await topic_info((await self._producer.ready()).client, topic)
         self._outage.answered()
-        return found
+        return info
 
     def _new(self, topic: Topic) -> NewTopic:
-        """What invariant 1 needs of a topic, whatever the broker's defaults are."""
+        """Return the topic with the configuration that invariant 1 needs, whatever the broker's defaults are."""
         return NewTopic(
             name=topic.name,
             num_partitions=topic.partitions,
@@ -226,8 +230,9 @@ class KafkaLog:
             raise EngineUnavailableError("log", "closed")
 
 
-async def _made(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> Any:
-    """The controller's answer. The library falls over where the cluster has none at the moment, as after a fault:
+async def _create_topics(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> Any:
+    """Return the controller's answer. Raises KafkaConnectionError where the cluster has no controller at the moment, as
+    after a fault; the library then raises AttributeError:
     _send_to_controller in https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/admin/client.py"""
     try:
         return await admin.create_topics(topics)
@@ -236,7 +241,8 @@ async def _made(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> Any:
 
 
 def _appended(one: RecordMetadata) -> Appended:
-    """The broker does not always remember where a batch stands that it got twice."""
+    """Return where a record stands. Raises EngineUnavailableError where the broker does not say: it does not always
+    remember the place of a batch that it got twice."""
     if one.offset < 0:
         raise EngineUnavailableError("log", "the broker has it and does not say where")
     return Appended(one.partition, one.offset)
@@ -245,9 +251,9 @@ def _appended(one: RecordMetadata) -> Appended:
 async def _read(consumer: AIOKafkaConsumer, place: TopicPartition, offset: int, limit: int) -> list[LogRecord]:
     start = (await consumer.beginning_offsets([place]))[place]
     end = (await consumer.end_offsets([place]))[place]
-    found: list[LogRecord] = []
+    records: list[LogRecord] = []
     consumer.seek(place, max(start, offset))
-    while len(found) < limit and await consumer.position(place) < end:
-        got = await consumer.getmany(place, timeout_ms=500, max_records=limit - len(found))
-        found += [log_record(one) for one in got.get(place, ())]
-    return found
+    while len(records) < limit and await consumer.position(place) < end:
+        answer = await consumer.getmany(place, timeout_ms=500, max_records=limit - len(records))
+        records += [log_record(one) for one in answer.get(place, ())]
+    return records

@@ -9,65 +9,68 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed
 
 from chat4all.log.kafka.connection import Starts
 
-_RECORD: Final = 4 << 20  # bytes, the largest record; the API takes far smaller ones
-_BATCH: Final = 256 << 10  # bytes that wait for a partition; what is more waits before it
-# About one record, or about a producer that is being stopped already.
-_HARMLESS: Final = (MessageSizeTooLargeError, ProducerClosed)
+_MAX_RECORD_BYTES: Final = 4 << 20  # the API takes far smaller ones
+_MAX_BATCH_BYTES: Final = 256 << 10  # of one partition; further records wait until it has left
+# They are about one record, or about a producer that is being stopped already.
+_HARMLESS_ERRORS: Final = (MessageSizeTooLargeError, ProducerClosed)
 
 
 class Producer:
-    """`arguments`: what clients are made with; `starts`: by which they connect; `stops`: seconds in which what is on
-    its way may still arrive."""
+    """This object holds the one producer of a process.
 
-    def __init__(self, arguments: dict[str, Any], starts: Starts, *, stops: float) -> None:
+    `arguments`: what clients are made with; `starts`: by which they connect; `stop_seconds`: in which records that are
+    on their way may still arrive.
+    """
+
+    def __init__(self, arguments: dict[str, Any], starts: Starts, *, stop_seconds: float) -> None:
         self._arguments = arguments
         self._starts = starts
-        self._stops = stops
+        self._stop_seconds = stop_seconds
         self._live: AIOKafkaProducer | None = None
         self._making = asyncio.Lock()
         self._ending: set[asyncio.Task[None]] = set()
 
     async def ready(self) -> AIOKafkaProducer:
-        """The producer, connected. Raises KafkaError; to be called under a time-out."""
+        """Return the producer, connected. Raises KafkaError; the caller bounds the time."""
         if self._live is None:
             async with self._making:
                 if self._live is None:
-                    self._live = await self._made()
+                    self._live = await self._connected_producer()
         return self._live
 
     def failed(self, producer: AIOKafkaProducer, error: KafkaError) -> None:
-        """A send has ended so. What tries again will not help is no reason to keep the producer: its sequence numbers
-        may not fit the broker's any more, and then it never sends anything again."""
-        if not error.retriable and not isinstance(error, _HARMLESS) and producer is self._live:
+        """Note that a send of this producer raised this error, and drop the producer after one that cannot be retried:
+        its sequence numbers may not fit the broker's any more, and then it never sends anything again."""
+        if not error.retriable and not isinstance(error, _HARMLESS_ERRORS) and producer is self._live:
             task = asyncio.create_task(self._stop(producer))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
             self._live = None
 
     async def close(self) -> None:
-        """Let what is on its way arrive, for a moment, and disconnect."""
+        """Wait a moment for records that are on their way, then disconnect."""
         if self._live is not None:
             await self._stop(self._live)
             self._live = None
         await asyncio.gather(*self._ending)
 
-    async def _made(self) -> AIOKafkaProducer:
-        made = AIOKafkaProducer(
+    async def _connected_producer(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
             **self._arguments,
             acks="all",
             enable_idempotence=True,
             linger_ms=0,
-            max_batch_size=_BATCH,
-            max_request_size=_RECORD,
+            max_batch_size=_MAX_BATCH_BYTES,
+            max_request_size=_MAX_RECORD_BYTES,
         )
-        await self._starts.connect(made.start(), lambda: self._stop(made))
-        return made
+        await self._starts.connect(producer.start(), lambda: self._stop(producer))
+        return producer
 
     async def _stop(self, producer: AIOKafkaProducer) -> None:
-        """`stop` waits for ever for a broker that is gone: its sender never gives up what it was given. What is left
-        after a while is of unknown outcome, as whoever appended it has been told."""
+        """Stop the producer within a bounded time. Its own `stop` waits for ever for a broker that is gone, since its
+        sender never gives up a record. The outcome of records that are left is unknown, and their callers know it."""
         with contextlib.suppress(TimeoutError, KafkaError):
-            async with asyncio.timeout(self._stops):
+            async with asyncio.timeout(self._stop_seconds):
                 await producer.stop()
         sender = producer._sender.sender_task  # noqa: SLF001 - there is no public way to end it without its flush
         if sender is not None and not sender.done():

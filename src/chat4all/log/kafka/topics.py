@@ -1,4 +1,4 @@
-"""What topics there are: how many partitions each has, and which topic of that name it is.
+"""What a broker says of a topic: how many partitions it has, and which topic of that name it is.
 
 A topic that was deleted and made again has the same name and another id. The client library asks for metadata in
 versions that do not have it yet; from version 10 on it is there:
@@ -16,15 +16,16 @@ from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16,
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import StartError
 
-_KEY: Final = 3
-_VERSION: Final = 10
-_TEXT: Final = CompactString("utf-8")
+_API_KEY: Final = 3
+_API_VERSION: Final = 10
+_STRING: Final = CompactString("utf-8")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TopicInfo:
-    """`id`: of this topic and no other that ever had its name. `usable`: whether all its partitions can be used now;
-    `copies`, `in_sync`: of the partition that has the fewest; `brokers`: of the cluster."""
+    """A broker says this of a topic. `id`: of this topic and no other that ever had its name; `usable`: whether all its
+    partitions can be used now; `copies`, `in_sync`: of the partition that has the fewest; `brokers`: how many the
+    cluster has."""
 
     id: str
     partitions: int
@@ -34,45 +35,47 @@ class TopicInfo:
     brokers: int
 
 
-def copies(topic: str, found: TopicInfo, needed: int, settings: KafkaSettings) -> str:
-    """How a topic is kept, in a sentence. `needed`: copies that an append needs.
+def copies(topic: str, info: TopicInfo, needed: int, settings: KafkaSettings) -> str:
+    """Return a sentence about the copies of a topic. `needed`: copies that an append needs.
 
-    Raises StartError for a topic that is kept worse than it is to be, or cannot be appended to.
+    Raises StartError for a topic that has fewer copies than the settings say, or cannot be appended to.
     """
-    said = f"{topic} has {found.partitions} partitions, {found.copies} copies of each, {found.in_sync} in sync"
-    if found.in_sync < needed:
+    sentence = f"{topic} has {info.partitions} partitions, {info.copies} copies of each, {info.in_sync} in sync"
+    if info.in_sync < needed:
         raise StartError(
-            f"{said}, and an append needs {needed}: brokers are away, or behind; {found.brokers} are there"
+            f"{sentence}, and an append needs {needed}: brokers are away or behind; the cluster has {info.brokers} now"
         )
-    if found.copies < settings.replication:
+    if info.copies < settings.replication:
         raise StartError(
-            f"{said}, and CHAT4ALL_KAFKA__REPLICATION is {settings.replication}: have Kafka make more copies "
-            "(kafka-reassign-partitions), or say what is meant"
+            f"{sentence}, and CHAT4ALL_KAFKA__REPLICATION is {settings.replication}: let Kafka make more copies "
+            "(kafka-reassign-partitions), or change the setting"
         )
     if needed < settings.min_insync_replicas:
         raise StartError(
-            f"{said}, and an append needs {needed} where CHAT4ALL_KAFKA__MIN_INSYNC_REPLICAS is "
+            f"{sentence}, and an append needs {needed} where CHAT4ALL_KAFKA__MIN_INSYNC_REPLICAS is "
             f"{settings.min_insync_replicas}: set the topic's min.insync.replicas (kafka-configs)"
         )
-    return said
+    return sentence
 
 
 class _Answer(Response):  # type: ignore[misc] # the library has no types
-    API_KEY = _KEY
-    API_VERSION = _VERSION
+    API_KEY = _API_KEY
+    API_VERSION = _API_VERSION
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
         (
             "brokers",
-            CompactArray(("node_id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT), ("tags", TaggedFields)),
+            CompactArray(
+                ("node_id", Int32), ("host", _STRING), ("port", Int32), ("rack", _STRING), ("tags", TaggedFields)
+            ),
         ),
-        ("cluster_id", _TEXT),
+        ("cluster_id", _STRING),
         ("controller_id", Int32),
         (
             "topics",
             CompactArray(
                 ("error_code", Int16),
-                ("name", _TEXT),
+                ("name", _STRING),
                 ("id_high", Int64),
                 ("id_low", Int64),
                 ("is_internal", Boolean),
@@ -100,13 +103,13 @@ class _Answer(Response):  # type: ignore[misc] # the library has no types
 
 class _Asked(RequestStruct):  # type: ignore[misc] # see above
     FLEXIBLE_VERSION = True
-    API_KEY = _KEY
-    API_VERSION = _VERSION
+    API_KEY = _API_KEY
+    API_VERSION = _API_VERSION
     RESPONSE_TYPE = _Answer
     SCHEMA = Schema(
         (
             "topics",
-            CompactArray(("id_high", Int64), ("id_low", Int64), ("name", _TEXT), ("tags", TaggedFields)),
+            CompactArray(("id_high", Int64), ("id_low", Int64), ("name", _STRING), ("tags", TaggedFields)),
         ),
         ("allow_auto_topic_creation", Boolean),
         ("include_cluster_authorized_operations", Boolean),
@@ -116,7 +119,7 @@ class _Asked(RequestStruct):  # type: ignore[misc] # see above
 
 
 class _TopicsRequest(Request[_Asked]):  # type: ignore[misc] # see above
-    API_KEY = _KEY
+    API_KEY = _API_KEY
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
@@ -126,7 +129,7 @@ class _TopicsRequest(Request[_Asked]):  # type: ignore[misc] # see above
 
 
 async def topic_info(client: AIOKafkaClient, topic: str) -> TopicInfo | None:
-    """Ask a broker now. None: there is no such topic. Raises KafkaError."""
+    """Ask a broker what it knows of this topic now. Return None if there is no such topic. Raises KafkaError."""
     node = client.get_random_node()
     if node is None:
         raise NodeNotReadyError("no broker is known")

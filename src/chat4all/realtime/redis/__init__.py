@@ -1,1 +1,1 @@
-"""Pushes between processes over Redis: publish and subscribe, and who is there."""
+"""Pushes and presence between processes over Redis, with publish and subscribe."""

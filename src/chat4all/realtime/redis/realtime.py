@@ -1,8 +1,8 @@
 """Push and presence on Redis.
 
-A session stands in two sorted sets, its user's and its gateway's, with the time until which it counts as its score, so
-that one that is not refreshed is gone by itself. Pushes are published on a channel per gateway: nobody is held up by a
-gateway that is slow, and one that was cut off is told to sweep.
+A session stands in two sorted sets, its user's and its gateway's. Its score is the time until which it counts, so a
+session that is not refreshed is gone by itself. Pushes are published on a channel per gateway: a slow gateway holds up
+nobody, and one that was cut off begins with a sweep.
 """
 
 import asyncio
@@ -20,42 +20,47 @@ from chat4all.drivers.redis import RedisClient
 from chat4all.drivers.redis_settings import RedisSettings
 from chat4all.futures import cancelled
 from chat4all.model.engines import Description
-from chat4all.realtime.port import TTL, Push, Status
+from chat4all.realtime.port import TTL_SECONDS, Push, Status
 from chat4all.realtime.redis.subscription import Subscription, encode
 
 _log = logging.getLogger(__name__)
 
-_PRESENT: Final = (Status.ONLINE, Status.AWAY, Status.OFFLINE)  # the most present first
-_KEPT: Final = int(TTL * 2000)  # ms after which Redis forgets a key that nobody has written
-_QUEUE: Final = 10_000  # pushes
-_FIRST: Final = 5.0  # seconds that a gateway waits for its first subscription
+_MOST_PRESENT_FIRST: Final = (Status.ONLINE, Status.AWAY, Status.OFFLINE)
+_KEY_EXPIRY_MS: Final = int(TTL_SECONDS * 2000)  # of keys that nobody writes any more
+_MAX_QUEUED_PUSHES: Final = 10_000  # of one gateway
+_FIRST_SUBSCRIPTION_SECONDS: Final = 5.0  # then the gateway goes on without it
 
 Command = Callable[[Pipeline], object]
 
 
 class RedisRealtime:
-    """`clock`: seconds since 1970, the same for all processes within some seconds; `queue`: pushes that a gateway may
-    be behind."""
+    """Sessions and presence of all processes are kept in Redis. Implements `Realtime`.
 
-    def __init__(self, settings: RedisSettings, *, clock: Callable[[], float] = time.time, queue: int = _QUEUE) -> None:
+    `clock`: seconds since 1970, the same for all processes within some seconds; `queue`: pushes that a gateway may be
+    behind.
+    """
+
+    def __init__(
+        self, settings: RedisSettings, *, clock: Callable[[], float] = time.time, queue: int = _MAX_QUEUED_PUSHES
+    ) -> None:
         self._queue = queue
         self._redis = RedisClient(settings, engine="realtime")
         self._settings = settings
         self._clock = clock
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Disconnect from Redis; running subscriptions have their own connections."""
         await self._redis.close()
 
     async def open(self) -> None:
-        """Nothing yet: it connects when it is first used."""
+        """Do nothing: the client connects when it is first used."""
 
     async def migrate(self) -> str:
-        """Nothing: what is kept there is made when it is needed."""
+        """Do nothing: keys are made when they are needed."""
         return "nothing to make"
 
     async def check(self) -> None:
-        """Nothing: what works while Redis is away goes on."""
+        """Do nothing: a process also works while Redis is away."""
 
     async def describe(self) -> Description:
         return await self._redis.describe()
@@ -63,8 +68,8 @@ class RedisRealtime:
     async def register(self, gateway: str, sessions: Mapping[str, str]) -> None:
         commands: list[Command] = []
         for session, user in sessions.items():
-            commands += self._alive(self._key("sessions", user), f"{gateway} {session}")
-            commands += self._alive(self._key("gateway", gateway), session)
+            commands += self._refreshing(self._key("sessions", user), f"{gateway} {session}")
+            commands += self._refreshing(self._key("gateway", gateway), session)
         await self._redis.pipeline(commands)
 
     async def unregister(self, gateway: str, session: str, user: str) -> None:
@@ -76,66 +81,70 @@ class RedisRealtime:
         )
 
     async def registered(self, gateway: str) -> frozenset[str]:
-        [found] = await self._redis.pipeline([self._live(self._key("gateway", gateway))])
-        return frozenset(one.decode() for one in found)
+        [sessions] = await self._redis.pipeline([self._live(self._key("gateway", gateway))])
+        return frozenset(one.decode() for one in sessions)
 
     async def gateways(self, users: Collection[str]) -> dict[str, frozenset[str]]:
-        asked = list(users)
-        answers = await self._redis.pipeline([self._live(self._key("sessions", user)) for user in asked])
-        found: dict[str, set[str]] = defaultdict(set)
-        for user, sessions in zip(asked, answers, strict=True):
+        usernames = list(users)
+        answers = await self._redis.pipeline([self._live(self._key("sessions", user)) for user in usernames])
+        present: dict[str, set[str]] = defaultdict(set)
+        for user, sessions in zip(usernames, answers, strict=True):
             for place in sessions:
-                found[place.decode().partition(" ")[0]].add(user)
-        return {gateway: frozenset(held) for gateway, held in found.items()}
+                present[place.decode().partition(" ")[0]].add(user)
+        return {gateway: frozenset(names) for gateway, names in present.items()}
 
     async def publish(self, pushes: Sequence[Push]) -> None:
-        await self._redis.pipeline([self._published(self._channel(push.gateway), push) for push in pushes])
+        await self._redis.pipeline([self._publication(self._channel(push.gateway), push) for push in pushes])
 
     async def sweep(self) -> None:
-        await self._redis.pipeline([self._published(self._everybody, Push(gateway="", sweep=True))])
+        await self._redis.pipeline([self._publication(self._sweep_channel, Push(gateway="", sweep=True))])
 
     @contextlib.asynccontextmanager
     async def subscribe(self, gateway: str) -> AsyncIterator[AsyncIterator[Push]]:
-        """Also while Redis is away: then it begins with a sweep when it is there."""
-        subscription = Subscription(self._settings, gateway, [self._channel(gateway), self._everybody], self._queue)
+        """Implements `Realtime.subscribe`. It also works while Redis is away, and begins with a sweep once Redis is
+        back."""
+        subscription = Subscription(self._settings, gateway, [self._channel(gateway), self._sweep_channel], self._queue)
         task = asyncio.create_task(subscription.run())
         try:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_FIRST):
+                async with asyncio.timeout(_FIRST_SUBSCRIPTION_SECONDS):
                     await subscription.listening.wait()
             yield subscription.pushes()
         finally:
             if not await cancelled(task):
-                _log.error("The subscription of gateway %s does not end, and is left", gateway)
+                _log.error("The subscription of gateway %s does not end and is abandoned", gateway)
 
     async def beat(self, user: str, device: str, status: Status) -> None:
         key = self._key("devices", user)
-        said = [f"{one} {device}" for one in _PRESENT]
-        commands: list[Command] = [lambda pipe: pipe.zrem(key, *said)]
+        members = [f"{one} {device}" for one in _MOST_PRESENT_FIRST]
+        commands: list[Command] = [lambda pipe: pipe.zrem(key, *members)]
         if status is not Status.OFFLINE:
-            commands += self._alive(key, f"{status} {device}")
+            commands += self._refreshing(key, f"{status} {device}")
         await self._redis.pipeline(commands)
 
     async def presence(self, users: Collection[str]) -> dict[str, Status]:
-        asked = list(users)
+        usernames = list(users)
         kinds = ("sessions", "devices")
-        answers = await self._redis.pipeline([self._live(self._key(kind, user)) for user in asked for kind in kinds])
-        pairs = zip(asked, answers[::2], answers[1::2], strict=True)
-        return {user: _status(sessions, devices) for user, sessions, devices in pairs}
+        answers = await self._redis.pipeline(
+            [self._live(self._key(kind, user)) for user in usernames for kind in kinds]
+        )
+        triples = zip(usernames, answers[::2], answers[1::2], strict=True)
+        return {user: _status(sessions, devices) for user, sessions, devices in triples}
 
-    def _alive(self, key: str, member: str) -> list[Command]:
-        """It counts for the next TTL; what counts no more goes, so that nothing grows."""
+    def _refreshing(self, key: str, member: str) -> list[Command]:
+        """Return commands after which the member counts for the next TTL_SECONDS. They remove members that do not count
+        any more, so that nothing grows."""
         now = self._clock()
         return [
             partial(Pipeline.zremrangebyscore, name=key, min="-inf", max=now),
-            partial(Pipeline.zadd, name=key, mapping={member: now + TTL}),
-            partial(Pipeline.pexpire, name=key, time=_KEPT),
+            partial(Pipeline.zadd, name=key, mapping={member: now + TTL_SECONDS}),
+            partial(Pipeline.pexpire, name=key, time=_KEY_EXPIRY_MS),
         ]
 
     def _live(self, key: str) -> Command:
         return partial(Pipeline.zrangebyscore, name=key, min=f"({self._clock()}", max="+inf")
 
-    def _published(self, channel: str, push: Push) -> Command:
+    def _publication(self, channel: str, push: Push) -> Command:
         return partial(Pipeline.publish, channel=channel, message=encode(push))
 
     def _key(self, *parts: str) -> str:
@@ -145,10 +154,11 @@ class RedisRealtime:
         return self._key("push", gateway)
 
     @property
-    def _everybody(self) -> str:
+    def _sweep_channel(self) -> str:
         return self._key("sweep")
 
 
 def _status(sessions: Collection[bytes], devices: Collection[bytes]) -> Status:
-    said = [Status(one.decode().partition(" ")[0]) for one in devices]
-    return min([*said, *([Status.ONLINE] if sessions else [])], key=_PRESENT.index, default=Status.OFFLINE)
+    statuses = [Status(one.decode().partition(" ")[0]) for one in devices]
+    statuses += [Status.ONLINE] if sessions else []
+    return min(statuses, key=_MOST_PRESENT_FIRST.index, default=Status.OFFLINE)

@@ -1,7 +1,7 @@
-"""What is published for one gateway, for as long as it runs: connects, listens, and connects again.
+"""A subscription to what is published for one gateway: it connects, listens, and connects again, as long as it runs.
 
-Whatever was published while the line was cut is lost, so every new line begins with a sweep; so does a queue that has
-overflowed. A line that is silent is asked for a sign of life.
+Pushes that were published while the line was cut are lost, so every new line begins with a sweep, and so does a queue
+that has overflowed. A silent line is asked for a sign of life.
 """
 
 import asyncio
@@ -22,16 +22,18 @@ from chat4all.realtime.port import Push
 
 _log = logging.getLogger(__name__)
 
-_AGAIN: Final = 0.5  # seconds until it connects again, at first; it doubles
-_LONGEST: Final = 5.0
+_FIRST_BACKOFF_SECONDS: Final = 0.5  # it doubles with each failure
+_MAX_BACKOFF_SECONDS: Final = 5.0
 
 encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Push).decode
 
 
 class Subscription:
-    """`gateway`: whose pushes; `channels`: where they are published; `queue`: how many may wait. `listening`: set while
-    a line is there."""
+    """A subscription queues the pushes for one gateway.
+
+    `channels`: where they are published; `queue`: how many may wait; `listening`: set while there is a line.
+    """
 
     def __init__(self, settings: RedisSettings, gateway: str, channels: Sequence[str], queue: int) -> None:
         self.listening = asyncio.Event()
@@ -40,15 +42,15 @@ class Subscription:
         self._sweep = Push(gateway=gateway, sweep=True)
         self._channels = channels
         self._queue: asyncio.Queue[Push] = asyncio.Queue(queue)
-        self._lost = False  # whether there has been a line before, or should have been
+        self._lost = False  # whether pushes may have been missed: a line was cut, or could not be made
 
     async def pushes(self) -> AsyncIterator[Push]:
-        """Each as it comes; for ever."""
+        """Yield each push as it comes, for ever."""
         while True:
             yield await self._queue.get()
 
     async def run(self) -> None:
-        """Listen until cancelled."""
+        """Connect and listen until the task is cancelled."""
         failures = 0
         while True:
             try:
@@ -61,48 +63,49 @@ class Subscription:
                 self.listening.clear()
                 self._lost = True
             await asyncio.sleep(
-                min(_LONGEST, _AGAIN * 2.0 ** min(failures, 8)) * random.SystemRandom().uniform(0.5, 1.0)
+                min(_MAX_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 8))
+                * random.SystemRandom().uniform(0.5, 1.0)
             )  # jitter
 
     async def _listen(self, line: aioredis.client.PubSub) -> None:
         async with patience(self._settings):
             await line.subscribe(*self._channels)
-        confirmed, asked = 0, False
+        confirmed, pinged = 0, False
         while True:
             async with patience(self._settings, self._settings.ping_seconds):  # it connects again by itself
                 message = await line.get_message(timeout=self._settings.ping_seconds)
             if message is None:
-                if asked:
+                if pinged:
                     raise TimeoutError("no sign of life")
                 async with patience(self._settings):
                     await line.ping()
-                asked = True
+                pinged = True
                 continue
-            asked = False
+            pinged = False
             self._outage.answered()
             if message["type"] == "message":
                 self._put(self._read(message["data"]))
             elif message["type"] == "subscribe":
                 confirmed += 1
                 if confirmed == len(self._channels):
-                    self._begun()
+                    self._note_listening()
 
     def _read(self, data: bytes) -> Push:
-        """A push; of what is none, that something was said."""
+        """Return the push in these bytes. Bytes that cannot be decoded become a sweep: something was published."""
         try:
             push = _decode(data)
         except msgspec.DecodeError as error:
-            _log.warning("A push is not understood: %s", error)
+            _log.warning("A push cannot be decoded: %s", error)
             return self._sweep
         return self._sweep if push.sweep else push
 
-    def _begun(self) -> None:
+    def _note_listening(self) -> None:
         if self._lost:
             self._put(self._sweep)
         self.listening.set()
 
     def _put(self, push: Push) -> None:
-        if self._queue.full():  # what it has not read is worth less than knowing that it is behind
+        if self._queue.full():  # that it is behind is worth more to the gateway than the pushes it has not read
             while not self._queue.empty():
                 self._queue.get_nowait()
             push = self._sweep

@@ -1,1 +1,1 @@
-"""The store and its ledger on Cassandra, their statements and their numbered migrations."""
+"""The store and its ledger on Cassandra, with their statements and numbered migrations."""

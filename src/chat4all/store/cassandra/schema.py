@@ -1,4 +1,4 @@
-"""Making the store's schema on Cassandra, and bringing it up to date: a file of `migrations/` once each, in order."""
+"""The store's schema on Cassandra is made and brought up to date here: each file of `migrations/` once, in order."""
 
 import asyncio
 import importlib.resources
@@ -9,25 +9,25 @@ from typing import Final
 from cassandra.cluster import Session
 
 from chat4all.model.errors import EngineUnavailableError
-from chat4all.store.cassandra.session import AWAY, cluster_of
+from chat4all.store.cassandra.session import CONNECTION_ERRORS, cluster_of
 from chat4all.store.settings import CassandraSettings
 
-_SLOW: Final = 60.0  # seconds that a change of the schema may take
-_APPLIED: Final = "CREATE TABLE IF NOT EXISTS schema_versions (version text PRIMARY KEY)"
+_SCHEMA_CHANGE_SECONDS: Final = 60.0
+_VERSIONS_TABLE: Final = "CREATE TABLE IF NOT EXISTS schema_versions (version text PRIMARY KEY)"
 
 
 async def migrated(settings: CassandraSettings) -> list[str]:
-    """As `migrate`, in a thread. Raises EngineUnavailableError."""
+    """Run `migrate` in a thread, and return what it returns. Raises EngineUnavailableError."""
     try:
         return await asyncio.to_thread(migrate, settings)
-    except AWAY as error:
+    except CONNECTION_ERRORS as error:
         raise EngineUnavailableError("store", str(error)) from error
 
 
 def migrate(settings: CassandraSettings) -> list[str]:
-    """Make what is not there; the versions that were applied now. Blocking, to be run by one process at a time.
+    """Apply the versions that are missing, and return them. This blocks, and one process at a time may run it.
 
-    Every step may be done again, so that one that was cut off is gone on with. Raises what the driver raises.
+    Every step may be done again, so the next run goes on with one that was cut off. Raises what the driver raises.
     """
     cluster = cluster_of(settings)
     try:
@@ -35,20 +35,22 @@ def migrate(settings: CassandraSettings) -> list[str]:
         copies = f"{{'class': 'NetworkTopologyStrategy', '{settings.datacenter}': {settings.replication}}}"
         _run(session, f"CREATE KEYSPACE IF NOT EXISTS {settings.keyspace} WITH replication = {copies}")
         session.set_keyspace(settings.keyspace)
-        _run(session, _APPLIED)
+        _run(session, _VERSIONS_TABLE)
         known = {version for (version,) in _run(session, "SELECT version FROM schema_versions")}
         fresh = [(version, cql) for version, cql in steps() if version not in known]
         for version, cql in fresh:
             for statement in statements(cql):
                 _run(session, statement)
-            session.execute("INSERT INTO schema_versions (version) VALUES (%s)", (version,), timeout=_SLOW)
+            session.execute(
+                "INSERT INTO schema_versions (version) VALUES (%s)", (version,), timeout=_SCHEMA_CHANGE_SECONDS
+            )
         return [version for version, _ in fresh]
     finally:
         cluster.shutdown()
 
 
 def steps() -> Iterator[tuple[str, str]]:
-    """Each version and its CQL, in order."""
+    """Yield each version and its CQL, in order."""
     folder = importlib.resources.files("chat4all.store.cassandra.migrations")
     for file in sorted(folder.iterdir(), key=lambda one: one.name):
         if file.name.endswith(".cql"):
@@ -56,10 +58,10 @@ def steps() -> Iterator[tuple[str, str]]:
 
 
 def statements(cql: str) -> list[str]:
-    """The statements of a file, without its comments."""
+    """Return the statements of a file, without its comments."""
     bare = re.sub(r"--.*", "", cql)
     return [one.strip() for one in bare.split(";") if one.strip()]
 
 
 def _run(session: Session, cql: str) -> list[tuple[str, ...]]:
-    return list(session.execute(cql, timeout=_SLOW))
+    return list(session.execute(cql, timeout=_SCHEMA_CHANGE_SECONDS))

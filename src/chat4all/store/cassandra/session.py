@@ -29,11 +29,11 @@ from chat4all.futures import seen
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.store.settings import CassandraSettings
 
-_BATCH: Final = 100  # rows of one partition in one request
-_BYTES: Final = 1 << 20  # and so many characters, unless one row alone has more
-_AGAIN: Final = 1.0  # seconds between tries to reach a node that is gone
-# What passes by itself. The driver's exceptions have no class in common.
-AWAY: Final = (
+_MAX_BATCH_ROWS: Final = 100  # of one partition
+_MAX_BATCH_CHARACTERS: Final = 1 << 20  # unless one row alone has more
+_RECONNECT_SECONDS: Final = 1.0  # between tries to reach a node that is away
+# After these a later try may succeed. The driver's exceptions have no class in common.
+CONNECTION_ERRORS: Final = (
     DriverException,
     RequestExecutionException,
     NoHostAvailable,
@@ -45,7 +45,7 @@ AWAY: Final = (
 
 
 class CassandraSession:
-    """`statements`: CQL by name; `purpose`: what it is for, in the log.
+    """A session runs prepared statements. `statements`: their CQL by name; `purpose`: what it is for, in log lines.
 
     Every method raises EngineUnavailableError within a bounded time."""
 
@@ -61,7 +61,7 @@ class CassandraSession:
         self._closed = False
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Disconnect from the cluster, once an attempt to connect has ended."""
         self._closed = True
         if self._connecting is not None:
             await asyncio.wait({self._connecting})
@@ -69,21 +69,22 @@ class CassandraSession:
             await asyncio.to_thread(self._cluster.shutdown)
 
     async def release(self) -> str:
-        """Which Cassandra the node is that answers."""
+        """Return the release of Cassandra of the node that answers."""
         return str((await self.run("release"))[0][0])
 
     async def run(self, name: str, *values: object) -> list[tuple[Any, ...]]:
-        """Execute one statement."""
+        """Run the statement of this name with these values, and return its rows."""
         await self._ready()
         return await self._execute(self._bound(name, values))
 
     async def run_all(self, name: str, many: Iterable[Sequence[object]]) -> list[list[tuple[Any, ...]]]:
-        """The same statement with each of these values, side by side; the answers in that order."""
+        """Run the statement once with each of these values, side by side. Return the rows of each, in that order."""
         await self._ready()
         return await _together(self._execute(self._bound(name, values)) for values in many)
 
     async def write(self, partitions: Iterable[Sequence[tuple[str, Sequence[object]]]]) -> None:
-        """Statements and their values, those of one partition together: each partition is one unlogged batch."""
+        """Run statements with their values. Those of one partition are given together, and are sent as one unlogged
+        batch, or several if there are many."""
         await self._ready()
         requests = []
         for writes in partitions:
@@ -96,12 +97,12 @@ class CassandraSession:
     async def _execute(self, statement: Statement) -> list[tuple[Any, ...]]:
         try:
             async with asyncio.timeout(self._settings.request_seconds + 1), self._free:
-                rows = await self._asked(statement)
+                rows = await self._all_pages(statement)
         except InvalidRequest:
             raise  # a fault in a statement of ours
         except TimeoutError as error:  # before the others: it is an OSError too
             raise self._away("no answer in time") from error
-        except AWAY as error:
+        except CONNECTION_ERRORS as error:
             raise self._away(_sentence(error)) from error
         self._outage.answered()
         return rows
@@ -110,27 +111,27 @@ class CassandraSession:
         self._outage.failed(why)
         return EngineUnavailableError("store", why)
 
-    async def _asked(self, statement: Statement) -> list[tuple[Any, ...]]:
-        """All pages of the answer."""
+    async def _all_pages(self, statement: Statement) -> list[tuple[Any, ...]]:
+        """Return the rows of all pages of the answer."""
         if self._session is None:
             raise EngineUnavailableError("store", "closed")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[tuple[Any, ...]]] = loop.create_future()
-        asked = self._session.execute_async(statement)
-        held: list[tuple[Any, ...]] = []
+        response = self._session.execute_async(statement)
+        rows: list[tuple[Any, ...]] = []
 
-        def page(rows: Sequence[tuple[Any, ...]] | None) -> None:
-            held.extend(rows or ())
-            if asked.has_more_pages:
-                asked.start_fetching_next_page()
+        def add_page(page: Sequence[tuple[Any, ...]] | None) -> None:
+            rows.extend(page or ())
+            if response.has_more_pages:
+                response.start_fetching_next_page()
             else:
-                _tell(loop, answer, held)
+                _tell(loop, answer, rows)
 
-        asked.add_callbacks(page, functools.partial(_tell, loop, answer))
+        response.add_callbacks(add_page, functools.partial(_tell, loop, answer))
         return await answer
 
     async def _ready(self) -> None:
-        """Connect and prepare, in a thread, the first time; everybody waits for the one that does."""
+        """Connect and prepare the statements in a thread, the first time. All callers wait for the same thread."""
         if self._closed:
             raise EngineUnavailableError("store", "closed")
         if self._session is not None:
@@ -143,7 +144,7 @@ class CassandraSession:
                 await asyncio.shield(self._connecting)
         except TimeoutError as error:
             raise self._away("cannot connect in time") from error
-        except (*AWAY, InvalidRequest) as error:
+        except (*CONNECTION_ERRORS, InvalidRequest) as error:
             raise self._away(_sentence(error)) from error
 
     def _connect(self) -> None:
@@ -157,15 +158,16 @@ class CassandraSession:
         self._cluster, self._session = cluster, session
 
     def _qualified(self, cql: str) -> str:
-        """With the keyspace before the table: a session that uses one is ambiguous to statements prepared on a node."""
+        """Return the statement with the keyspace before its table: a statement that is prepared in a session with a
+        keyspace of its own is ambiguous on a node."""
         return re.sub(r"\b(FROM|INTO|UPDATE) (?=\w+ |\w+$)", rf"\1 {self._settings.keyspace}.", cql)
 
 
 def cluster_of(settings: CassandraSettings) -> Cluster:
-    """How Cassandra is connected to. Raises StartError for files that cannot be read."""
+    """Return the driver's cluster, not yet connected. Raises StartError for files that cannot be read."""
     profile = ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(settings.datacenter)),
-        retry_policy=FallthroughRetryPolicy(),  # who asked tries again, with what he knows by then
+        retry_policy=FallthroughRetryPolicy(),  # the caller tries again, with what it knows by then
         consistency_level=ConsistencyLevel.name_to_value[settings.consistency],
         serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL,
         request_timeout=settings.request_seconds,
@@ -180,20 +182,21 @@ def cluster_of(settings: CassandraSettings) -> Cluster:
         ssl_context=settings.ssl_context(),
         connect_timeout=settings.request_seconds,
         control_connection_timeout=settings.request_seconds,
-        reconnection_policy=ConstantReconnectionPolicy(_AGAIN, max_attempts=None),
+        reconnection_policy=ConstantReconnectionPolicy(_RECONNECT_SECONDS, max_attempts=None),
         protocol_version=5,
     )
 
 
 def _cut(writes: Sequence[tuple[str, Sequence[object]]]) -> Iterator[Sequence[tuple[str, Sequence[object]]]]:
-    """As many as one request may hold: a node refuses one that is larger than half a segment of its commit log."""
-    start, held = 0, 0
+    """Yield the writes in groups that one request may hold: a node refuses a request that is larger than half a segment
+    of its commit log."""
+    start, total = 0, 0
     for i, (_, values) in enumerate(writes):
         size = sum(len(value) for value in values if isinstance(value, str | bytes))
-        if i > start and (i - start >= _BATCH or held + size > _BYTES):
+        if i > start and (i - start >= _MAX_BATCH_ROWS or total + size > _MAX_BATCH_CHARACTERS):
             yield writes[start:i]
-            start, held = i, 0
-        held += size
+            start, total = i, 0
+        total += size
     yield writes[start:]
 
 
@@ -206,16 +209,16 @@ def _batch(statements: Sequence[BoundStatement]) -> Statement:
 
 
 async def _together(requests: Iterable[Any]) -> list[Any]:
-    """All of them, and when one fails the others are not left behind unasked for."""
-    done = await asyncio.gather(*requests, return_exceptions=True)
-    for one in done:
+    """Return the results of all requests. When one fails, its error is raised once the others have ended too."""
+    results = await asyncio.gather(*requests, return_exceptions=True)
+    for one in results:
         if isinstance(one, BaseException):
             raise one
-    return done
+    return results
 
 
 def _tell(loop: asyncio.AbstractEventLoop, answer: asyncio.Future[Any], outcome: object) -> None:
-    """Called in the driver's thread."""
+    """Hand the outcome over to the loop. The driver's thread calls this."""
 
     def settle() -> None:
         if answer.done():

@@ -1,4 +1,4 @@
-"""Every statement of the store on Cassandra, and of its ledger, by name.
+"""Every statement of the store on Cassandra and of its ledger, by name.
 
 Tables that the router writes take positions as timestamps and nothing else: no time of day, no DELETE, no condition
 (invariant 4); tests/unit/test_cassandra_statements.py reads them all.
@@ -9,14 +9,15 @@ from typing import Final
 
 from chat4all.store.columns import CURSORS, DELIVERIES, HEADS, INDEX, MESSAGES, RECEIPTS, TIMELINE, Table
 
-# What the partition of a conversation's rows is cut by, so that no partition grows for ever.
-BUCKET: Final = 5000
+# A conversation's rows are cut into partitions of so many, so that no partition grows for ever.
+BUCKET_ROWS: Final = 5000
 PENDING_SECONDS: Final = 7 * 86_400
 ANSWERED_SECONDS: Final = 86_400
 
 
 def _put(table: Table, *more: str) -> str:
-    """A row of the router's, in the order: keys, columns, position. A column that is not set is bound as unset."""
+    """Return the statement that writes a row of the router's. Its values are in the order: `more`, keys, columns,
+    position. A column that is not to be changed is bound as unset."""
     names = [*more, *table.key, *table.columns]
     return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))}) USING TIMESTAMP ?"
 
@@ -29,9 +30,9 @@ def _cursor(column: str) -> str:
     return f"UPDATE {CURSORS.name} USING TIMESTAMP ? SET {column} = ? WHERE conversation_id = ? AND user_id = ?"
 
 
-_PAGE: Final = "conversation_id = ? AND bucket = ? AND seq > ? AND seq < ?"
+_ROWS_BETWEEN: Final = "conversation_id = ? AND bucket = ? AND seq > ? AND seq < ?"
 
-_RELEASE: Final = {"release": "SELECT release_version FROM system.local"}
+_RELEASE_STATEMENT: Final = {"release": "SELECT release_version FROM system.local"}
 
 STORE: Final[Mapping[str, str]] = {
     "put_message": _put(MESSAGES, "bucket"),
@@ -41,13 +42,13 @@ STORE: Final[Mapping[str, str]] = {
     "put_receipt": _put(RECEIPTS),
     "put_delivered": _cursor("delivered_seq"),
     "put_read": _cursor("read_seq"),
-    **_RELEASE,
+    **_RELEASE_STATEMENT,
     "head": _get(HEADS, "conversation_id = ?"),
     "index": _get(INDEX, "message_id = ?"),
     "rows": _get(MESSAGES, "conversation_id = ? AND bucket = ? AND seq IN ?"),
-    "first_rows": _get(MESSAGES, f"{_PAGE} ORDER BY seq LIMIT ?"),
-    "last_rows": _get(MESSAGES, f"{_PAGE} ORDER BY seq DESC LIMIT ?"),
-    "said": f"SELECT seq, kind, sender_id, deleted_at FROM messages WHERE {_PAGE} ORDER BY seq LIMIT ?",
+    "first_rows": _get(MESSAGES, f"{_ROWS_BETWEEN} ORDER BY seq LIMIT ?"),
+    "last_rows": _get(MESSAGES, f"{_ROWS_BETWEEN} ORDER BY seq DESC LIMIT ?"),
+    "said": f"SELECT seq, kind, sender_id, deleted_at FROM messages WHERE {_ROWS_BETWEEN} ORDER BY seq LIMIT ?",
     "cursors": _get(CURSORS, "conversation_id = ?"),
     "receipts": (
         "SELECT moved_at FROM receipts WHERE conversation_id = ? AND user_id = ? AND what = ? AND seq >= ? LIMIT ?"
@@ -61,7 +62,7 @@ STORE: Final[Mapping[str, str]] = {
 }
 
 LEDGER: Final[Mapping[str, str]] = {
-    **_RELEASE,
+    **_RELEASE_STATEMENT,
     "put_delivery": _put(DELIVERIES),
     "deliveries": _get(DELIVERIES, "record_id = ?"),
     "plan": "INSERT INTO plans (record_id, plan) VALUES (?, ?) IF NOT EXISTS",
@@ -108,5 +109,6 @@ LEDGER: Final[Mapping[str, str]] = {
 def values(
     table: Table, key: Iterable[object], given: Mapping[str, object], unset: object, position: int
 ) -> list[object]:
-    """What `_put` takes of one write."""
+    """Return the values of a statement made by `_put`. `key`: the values of `more` and of the table's key; `given`: by
+    column. A column that is not given is bound as `unset`."""
     return [*key, *(given.get(name, unset) for name in table.columns), position]

@@ -1,1 +1,1 @@
-"""The store and its ledger in SQLite files."""
+"""The store and its ledger are SQLite files here."""

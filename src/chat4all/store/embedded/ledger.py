@@ -50,7 +50,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class EmbeddedLedger:
-    """The tables in one file."""
+    """The ledger keeps its tables in one file. Implements `Ledger`."""
 
     def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
         self._database = Database(path, _SCHEMA, engine="store", synchronous=synchronous)
@@ -60,7 +60,7 @@ class EmbeddedLedger:
         self._database.open()
 
     async def migrate(self) -> str:
-        """Nothing: `open` does it."""
+        """Do nothing: `open` makes the tables."""
         return "up to date"
 
     async def check(self) -> None:
@@ -70,7 +70,7 @@ class EmbeddedLedger:
         return Description(f"SQLite {sqlite3.sqlite_version}, {self._database.path}")
 
     async def close(self) -> None:
-        """Finish what is being written and let go of the file."""
+        """Finish the writes that are under way, then close the file."""
         self._database.close()
 
     async def plan(self, plans: Sequence[Plan]) -> dict[str, Plan]:
@@ -85,15 +85,15 @@ class EmbeddedLedger:
         return await self._database.read(lambda c: _plans(c, record_ids)) if record_ids else {}
 
     async def put_deliveries(self, writes: Sequence[DeliveryWrite]) -> None:
-        made = [
+        rows = [
             Write(encoding.delivery_place(one.key), encoding.delivery_values(one), self.stamp(one.position))
             for one in writes
         ]
-        if made:
-            await self._database.write(lambda c: columns.put(c, DELIVERIES, made))
+        if rows:
+            await self._database.write(lambda c: columns.put(c, DELIVERIES, rows))
 
     def stamp(self, position: int) -> int:
-        """The timestamp of a router's write: the record's position, never the time of day."""
+        """Return the timestamp of a router's write: the record's position, never the time of day."""
         return position
 
     async def deliveries(self, record_ids: Collection[str]) -> dict[str, list[Delivery]]:
@@ -103,15 +103,15 @@ class EmbeddedLedger:
         )
 
         def work(connection: sqlite3.Connection) -> dict[str, list[Delivery]]:
-            read = {one: connection.execute(query, (one,)).fetchall() for one in set(record_ids)}
-            return {one: [encoding.delivery_of(*row) for row in rows] for one, rows in read.items() if rows}
+            answers = {one: connection.execute(query, (one,)).fetchall() for one in set(record_ids)}
+            return {one: [encoding.delivery_of(*row) for row in rows] for one, rows in answers.items() if rows}
 
         return await self._database.read(work) if record_ids else {}
 
     async def attempts(self, delivery_id: str) -> list[Attempt]:
         query = "SELECT n, token, lease, result, uncertain FROM attempts WHERE delivery_id = ? ORDER BY n"
-        found = await self._database.read(lambda c: c.execute(query, (delivery_id,)).fetchall())
-        return [encoding.attempt_of(*row) for row in found]
+        rows = await self._database.read(lambda c: c.execute(query, (delivery_id,)).fetchall())
+        return [encoding.attempt_of(*row) for row in rows]
 
     async def claim(self, delivery_id: str, n: int, *, token: str, lease: int) -> bool:
         query = "INSERT INTO attempts VALUES (?, ?, ?, ?, NULL, 0) ON CONFLICT DO NOTHING"
@@ -145,7 +145,7 @@ class EmbeddedLedger:
             await self._database.write(work)
 
     async def put_pending(self, receipts: Sequence[Pending]) -> None:
-        rows = [(*_where(one), one.at, one.reason) for one in receipts]
+        rows = [(*_pending_key(one), one.at, one.reason) for one in receipts]
         query = "INSERT INTO pending_receipts VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
         if rows:
             await self._database.write(lambda c: c.executemany(query, rows))
@@ -163,13 +163,13 @@ class EmbeddedLedger:
             "SELECT p.*, e.message FROM pending_receipts p JOIN external_index e ON e.connector = p.connector "
             "AND e.chat = p.chat AND e.external_id = p.external_id WHERE p.connector = ? ORDER BY p.at LIMIT ?"
         )
-        found = await self._database.read(lambda c: c.execute(query, (connector, limit)).fetchall())
+        rows = await self._database.read(lambda c: c.execute(query, (connector, limit)).fetchall())
         return [
-            (encoding.pending_of(*row), msgspec.json.decode(message, type=ExternalMessage)) for *row, message in found
+            (encoding.pending_of(*row), msgspec.json.decode(message, type=ExternalMessage)) for *row, message in rows
         ]
 
     async def pending_done(self, receipts: Sequence[Pending]) -> None:
-        rows = [_where(one) for one in receipts]
+        rows = [_pending_key(one) for one in receipts]
         query = "DELETE FROM pending_receipts WHERE connector = ? AND chat = ? AND external_id = ? AND state = ?"
         if rows:
             await self._database.write(lambda c: c.executemany(query, rows))
@@ -180,9 +180,9 @@ class EmbeddedLedger:
 
     async def park(self, connector: str, partition: int, destination: bytes, rows: Sequence[tuple[int, bytes]]) -> None:
         query = "INSERT INTO parked VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-        kept = [(connector, partition, destination, *row) for row in rows]
-        if kept:
-            await self._database.write(lambda c: c.executemany(query, kept))
+        values = [(connector, partition, destination, *row) for row in rows]
+        if values:
+            await self._database.write(lambda c: c.executemany(query, values))
 
     async def parked(self, connector: str, partition: int, destination: bytes) -> tuple[int, bytes] | None:
         query = (
@@ -190,8 +190,8 @@ class EmbeddedLedger:
             "ORDER BY position LIMIT 1"
         )
         place = (connector, partition, destination)
-        found: tuple[int, bytes] | None = await self._database.read(lambda c: c.execute(query, place).fetchone())
-        return found
+        row: tuple[int, bytes] | None = await self._database.read(lambda c: c.execute(query, place).fetchone())
+        return row
 
     async def unpark(self, connector: str, partition: int, destination: bytes, offset: int) -> None:
         query = "DELETE FROM parked WHERE connector = ? AND partition = ? AND destination = ? AND position = ?"
@@ -199,36 +199,36 @@ class EmbeddedLedger:
 
     async def parked_destinations(self, connector: str, partition: int) -> list[bytes]:
         query = "SELECT DISTINCT destination FROM parked WHERE connector = ? AND partition = ?"
-        found = await self._database.read(lambda c: c.execute(query, (connector, partition)).fetchall())
-        return [row[0] for row in found]
+        rows = await self._database.read(lambda c: c.execute(query, (connector, partition)).fetchall())
+        return [row[0] for row in rows]
 
     async def external_of(self, connector: str, chat: str, message_id: str) -> str | None:
         query = "SELECT external_id FROM external_by_message WHERE connector = ? AND chat = ? AND message_id = ?"
         values = (connector, chat, message_id)
-        found = await self._database.read(lambda c: c.execute(query, values).fetchone())
-        return str(found[0]) if found else None
+        row = await self._database.read(lambda c: c.execute(query, values).fetchone())
+        return str(row[0]) if row else None
 
     async def external(self, connector: str, chat: str, external_ids: Collection[str]) -> dict[str, ExternalMessage]:
         query = "SELECT message FROM external_index WHERE connector = ? AND chat = ? AND external_id = ?"
 
         def work(connection: sqlite3.Connection) -> list[ExternalMessage]:
-            asked = (connection.execute(query, (connector, chat, one)).fetchone() for one in set(external_ids))
-            return [msgspec.json.decode(found[0], type=ExternalMessage) for found in asked if found]
+            rows = (connection.execute(query, (connector, chat, one)).fetchone() for one in set(external_ids))
+            return [msgspec.json.decode(row[0], type=ExternalMessage) for row in rows if row]
 
-        found = await self._database.read(work) if external_ids else []
-        return {one.external_id: one for one in found}
+        messages = await self._database.read(work) if external_ids else []
+        return {one.external_id: one for one in messages}
 
     async def _changed(self, query: str, values: Any) -> bool:
-        """Whether the statement changed its row."""
-        counted: Callable[[sqlite3.Connection], int] = lambda c: c.execute(query, values).rowcount  # noqa: E731
-        return await self._database.write(counted) == 1
+        """Run the statement, and return whether it changed its row."""
+        work: Callable[[sqlite3.Connection], int] = lambda c: c.execute(query, values).rowcount  # noqa: E731
+        return await self._database.write(work) == 1
 
 
 def _plans(connection: sqlite3.Connection, record_ids: Collection[str]) -> dict[str, Plan]:
     query = "SELECT plan FROM plans WHERE record_id = ?"
-    asked = {one: connection.execute(query, (one,)).fetchone() for one in set(record_ids)}
-    return {one: msgspec.json.decode(found[0], type=Plan) for one, found in asked.items() if found}
+    rows = {one: connection.execute(query, (one,)).fetchone() for one in set(record_ids)}
+    return {one: msgspec.json.decode(row[0], type=Plan) for one, row in rows.items() if row}
 
 
-def _where(receipt: Pending) -> tuple[str, str, str, str]:
+def _pending_key(receipt: Pending) -> tuple[str, str, str, str]:
     return receipt.connector, receipt.chat, receipt.external_id, receipt.state.value

@@ -25,12 +25,15 @@ CREATE TABLE IF NOT EXISTS idempotency (
 CREATE INDEX IF NOT EXISTS idempotency_until ON idempotency (until);
 """
 )
-_DAY: Final = 24 * 3600
-_CHUNK: Final = 500  # keys in one IN (...)
+_ANSWERED_SECONDS: Final = 24 * 3600
+_MAX_QUERY_KEYS: Final = 500  # in one IN (...)
 
 
 class EmbeddedStore:
-    """The tables in one file. `clock`: seconds since 1970, only for how long Idempotency-Keys are remembered."""
+    """The store keeps its tables in one file. Implements `Store`.
+
+    `clock`: seconds since 1970, only for how long Idempotency-Keys are remembered.
+    """
 
     def __init__(self, path: Path, *, synchronous: str = "FULL", clock: Callable[[], float] = time.time) -> None:
         self._database = Database(path, _SCHEMA, engine="store", synchronous=synchronous)
@@ -41,7 +44,7 @@ class EmbeddedStore:
         self._database.open()
 
     async def migrate(self) -> str:
-        """Nothing: `open` does it."""
+        """Do nothing: `open` makes the tables."""
         return "up to date"
 
     async def check(self) -> None:
@@ -51,11 +54,11 @@ class EmbeddedStore:
         return Description(f"SQLite {sqlite3.sqlite_version}, {self._database.path}")
 
     async def close(self) -> None:
-        """Finish what is being written and let go of the file."""
+        """Finish the writes that are under way, then close the file."""
         self._database.close()
 
     def stamp(self, position: int) -> int:
-        """The timestamp of a router's write: the record's position, never the time of day."""
+        """Return the timestamp of a router's write: the record's position, never the time of day."""
         return position
 
     async def put_rows(
@@ -75,7 +78,7 @@ class EmbeddedStore:
             )
             for row in rows
         ]
-        await self._put((MESSAGES, messages), (INDEX, index), (TIMELINE, self._told(entries)))
+        await self._put((MESSAGES, messages), (INDEX, index), (TIMELINE, self._timeline_writes(entries)))
 
     async def put_heads(self, heads: Sequence[Head]) -> None:
         writes = [
@@ -89,7 +92,7 @@ class EmbeddedStore:
         await self._put((HEADS, writes))
 
     async def put_timeline(self, entries: Sequence[TimelineEntry]) -> None:
-        await self._put((TIMELINE, self._told(entries)))
+        await self._put((TIMELINE, self._timeline_writes(entries)))
 
     async def put_cursors(self, writes: Sequence[CursorWrite]) -> None:
         moved, cursors = [], []
@@ -103,19 +106,19 @@ class EmbeddedStore:
         await self._put((RECEIPTS, moved), (CURSORS, cursors))
 
     async def heads(self, conversation_ids: Collection[str]) -> dict[str, Head]:
-        found = await self._where(columns.select(HEADS) + " WHERE conversation_id IN ({})", conversation_ids)
-        return {values[0]: encoding.head_of(*values) for values in found}
+        rows = await self._in_chunks(columns.select(HEADS) + " WHERE conversation_id IN ({})", conversation_ids)
+        return {values[0]: encoding.head_of(*values) for values in rows}
 
     async def index(self, message_ids: Collection[str]) -> dict[str, IndexEntry]:
-        found = await self._where(columns.select(INDEX) + " WHERE message_id IN ({})", message_ids)
-        return {values[0]: IndexEntry(*values) for values in found}
+        rows = await self._in_chunks(columns.select(INDEX) + " WHERE message_id IN ({})", message_ids)
+        return {values[0]: IndexEntry(*values) for values in rows}
 
     async def rows(self, keys: Collection[tuple[str, int]]) -> dict[tuple[str, int], Row]:
         query = columns.select(MESSAGES) + " WHERE conversation_id = ? AND seq = ? AND kind IS NOT NULL"
 
         def work(connection: sqlite3.Connection) -> list[Row]:
-            found = (connection.execute(query, key).fetchone() for key in set(keys))
-            return [encoding.row_of(*values) for values in found if values]
+            rows = (connection.execute(query, key).fetchone() for key in set(keys))
+            return [encoding.row_of(*values) for values in rows if values]
 
         return {(row.conversation_id, row.seq): row for row in (await self._database.read(work) if keys else ())}
 
@@ -139,8 +142,8 @@ class EmbeddedStore:
             + f" ORDER BY seq {'' if rising else 'DESC'} LIMIT :limit"
         )
         parameters = {"id": conversation_id, "low": low, "high": high, "limit": limit}
-        found = await self._database.read(lambda connection: connection.execute(query, parameters).fetchall())
-        return [encoding.row_of(*values) for values in (found if rising else reversed(found))]
+        rows = await self._database.read(lambda connection: connection.execute(query, parameters).fetchall())
+        return [encoding.row_of(*values) for values in (rows if rising else reversed(rows))]
 
     async def unread(self, user_id: str, read: Mapping[str, int], *, limit: int) -> dict[str, int]:
         query = (
@@ -158,9 +161,9 @@ class EmbeddedStore:
         return await self._database.read(work)
 
     async def cursors(self, conversation_ids: Collection[str]) -> dict[str, dict[str, Cursor]]:
-        found = await self._where(columns.select(CURSORS) + " WHERE conversation_id IN ({})", conversation_ids)
+        rows = await self._in_chunks(columns.select(CURSORS) + " WHERE conversation_id IN ({})", conversation_ids)
         cursors: dict[str, dict[str, Cursor]] = {}
-        for conversation_id, user_id, delivered, read in found:
+        for conversation_id, user_id, delivered, read in rows:
             cursors.setdefault(conversation_id, {})[user_id] = Cursor().advanced(delivered or 0, read or 0)
         return cursors
 
@@ -170,34 +173,34 @@ class EmbeddedStore:
             " GROUP BY user_id, what"
         )
         parameters = {"id": conversation_id, "seq": seq}
-        found = await self._database.read(lambda connection: connection.execute(query, parameters).fetchall())
+        rows = await self._database.read(lambda connection: connection.execute(query, parameters).fetchall())
         reached: dict[str, Reached] = {}
-        for user_id, what, at in found:
+        for user_id, what, at in rows:
             reached[user_id] = msgspec.structs.replace(reached.get(user_id, Reached()), **{f"{what}_at": at})
         return reached
 
     async def timeline(self, message_id: str) -> list[TimelineEntry]:
         query = columns.select(TIMELINE) + " WHERE message_id = ? ORDER BY at, position"
-        found = await self._database.read(lambda connection: connection.execute(query, (message_id,)).fetchall())
-        return [TimelineEntry(message_id, at, what, who, detail, pos) for _, at, _, what, who, detail, pos in found]
+        rows = await self._database.read(lambda connection: connection.execute(query, (message_id,)).fetchall())
+        return [TimelineEntry(message_id, at, what, who, detail, pos) for _, at, _, what, who, detail, pos in rows]
 
     async def answered(self, sender: str, key: str) -> Answered | None:
         query = "SELECT hash, message_id FROM idempotency WHERE sender = ? AND key = ? AND until > ?"
         parameters = (sender, key, self._clock())
-        found = await self._database.read(lambda connection: connection.execute(query, parameters).fetchone())
-        return Answered(*found) if found else None
+        row = await self._database.read(lambda connection: connection.execute(query, parameters).fetchone())
+        return Answered(*row) if row else None
 
     async def put_answered(self, sender: str, key: str, answered: Answered) -> None:
         now = int(self._clock())
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM idempotency WHERE until <= ?", (now,))
-            values = (sender, key, answered.request_hash, answered.message_id, now + _DAY)
+            values = (sender, key, answered.request_hash, answered.message_id, now + _ANSWERED_SECONDS)
             connection.execute("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?)", values)
 
         await self._database.write(work)
 
-    def _told(self, entries: Sequence[TimelineEntry]) -> list[Write]:
+    def _timeline_writes(self, entries: Sequence[TimelineEntry]) -> list[Write]:
         return [
             Write(
                 (entry.message_id, entry.at, encoding.timeline_id(entry)),
@@ -215,15 +218,15 @@ class EmbeddedStore:
         if any(writes for _, writes in tables):
             await self._database.write(work)
 
-    async def _where(self, query: str, keys: Collection[str]) -> list[tuple[Any, ...]]:
-        """The rows of a query with `IN ({})`, asked in chunks."""
+    async def _in_chunks(self, query: str, keys: Collection[str]) -> list[tuple[Any, ...]]:
+        """Return the rows of a query that contains `IN ({})`. It is run once for each chunk of the keys."""
         wanted = sorted(set(keys))
 
         def work(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-            found: list[tuple[Any, ...]] = []
-            for start in range(0, len(wanted), _CHUNK):
-                chunk = wanted[start : start + _CHUNK]
-                found += connection.execute(query.format(", ".join("?" * len(chunk))), chunk).fetchall()
-            return found
+            rows: list[tuple[Any, ...]] = []
+            for start in range(0, len(wanted), _MAX_QUERY_KEYS):
+                chunk = wanted[start : start + _MAX_QUERY_KEYS]
+                rows += connection.execute(query.format(", ".join("?" * len(chunk))), chunk).fetchall()
+            return rows
 
         return await self._database.read(work) if wanted else []

@@ -15,15 +15,15 @@ CREDENTIALS: Final = {
 CONFIG: Final[dict[str, Any]] = {}
 
 _CHAT: Final = "7000000002"
-_AT: Final = 1795552583000
+_SENT_AT_MS: Final = 1795552583000
 _BRUNO: Final = Person(external_id=_CHAT, name="Bruno Silva", username="bruno")
-_GENUINE: Final = {"x-telegram-bot-api-secret-token": "secret_of_the_tests_1"}
-_BEFORE: Final = {"x-telegram-bot-api-secret-token": "secret_of_the_tests_0"}
-_FORGED: Final = {"x-telegram-bot-api-secret-token": "secret_of_the_tests_2"}
+_GENUINE_HEADERS: Final = {"x-telegram-bot-api-secret-token": "secret_of_the_tests_1"}
+_PREVIOUS_HEADERS: Final = {"x-telegram-bot-api-secret-token": "secret_of_the_tests_0"}
+_FORGED_HEADERS: Final = {"x-telegram-bot-api-secret-token": "secret_of_the_tests_2"}
 
 
 def _received(event_id: str, text: str, **more: Any) -> Received:
-    given: dict[str, Any] = {"sender": _BRUNO, "external_id": "12", "at": _AT, **more}
+    given: dict[str, Any] = {"sender": _BRUNO, "external_id": "12", "at": _SENT_AT_MS, **more}
     return Received(event_id=event_id, chat=_CHAT, text=text, **given)
 
 
@@ -32,61 +32,74 @@ def _unsupported(event_id: str, kind: str, chat: str = "", at: int = 0) -> Unsup
 
 
 INCOMING: Final = (
-    Incoming("a text", "text.json", (_received("41", "Olá 👋"),), headers=_GENUINE),
-    Incoming("a text under the secret of before", "text.json", (_received("41", "Olá 👋"),), headers=_BEFORE),
-    Incoming("a text with a wrong secret", "text.json", headers=_FORGED, genuine=False),
+    Incoming("a text", "text.json", (_received("41", "Olá 👋"),), headers=_GENUINE_HEADERS),
+    Incoming("a text under the secret of before", "text.json", (_received("41", "Olá 👋"),), headers=_PREVIOUS_HEADERS),
+    Incoming("a text with a wrong secret", "text.json", headers=_FORGED_HEADERS, genuine=False),
     Incoming("a text without a secret", "text.json", genuine=False),
-    Incoming("a command with its code", "command.json", (_received("42", "/start CODE42"),), headers=_GENUINE),
-    Incoming("a picture's caption", "caption.json", (_received("43", "my receipt"),), headers=_GENUINE),
-    Incoming("an answer", "quote.json", (_received("45", "That one", quotes="9"),), headers=_GENUINE),
+    Incoming("a command with its code", "command.json", (_received("42", "/start CODE42"),), headers=_GENUINE_HEADERS),
+    Incoming("a picture's caption", "caption.json", (_received("43", "my receipt"),), headers=_GENUINE_HEADERS),
+    Incoming("an answer", "quote.json", (_received("45", "That one", quotes="9"),), headers=_GENUINE_HEADERS),
     Incoming(
         "an edit",
         "edited.json",
         (Revised(event_id="46", chat=_CHAT, at=1795552600000, sender=_BRUNO, external_id="12", text="Olá!"),),
-        headers=_GENUINE,
+        headers=_GENUINE_HEADERS,
     ),
     Incoming(
         "a person without a name",
         "without_a_name.json",
         (_received("47", "hi", sender=Person(external_id=_CHAT, name=_CHAT)),),
-        headers=_GENUINE,
+        headers=_GENUINE_HEADERS,
     ),
     Incoming(
         "a block",
         "blocked.json",
-        (Standing(event_id="48", chat=_CHAT, at=_AT, sender=_BRUNO, reachable=False),),
-        headers=_GENUINE,
+        (Standing(event_id="48", chat=_CHAT, at=_SENT_AT_MS, sender=_BRUNO, reachable=False),),
+        headers=_GENUINE_HEADERS,
     ),
     Incoming(
         "its end",
         "unblocked.json",
-        (Standing(event_id="49", chat=_CHAT, at=_AT, sender=_BRUNO, reachable=True),),
-        headers=_GENUINE,
+        (Standing(event_id="49", chat=_CHAT, at=_SENT_AT_MS, sender=_BRUNO, reachable=True),),
+        headers=_GENUINE_HEADERS,
     ),
-    Incoming("a group's message", "group.json", (Group(event_id="50", chat="-5000000001", at=_AT),), headers=_GENUINE),
+    Incoming(
+        "a group's message",
+        "group.json",
+        (Group(event_id="50", chat="-5000000001", at=_SENT_AT_MS),),
+        headers=_GENUINE_HEADERS,
+    ),
     Incoming(
         "coming into a group",
         "joined_group.json",
-        (Group(event_id="51", chat="-5000000001", at=_AT),),
-        headers=_GENUINE,
+        (Group(event_id="51", chat="-5000000001", at=_SENT_AT_MS),),
+        headers=_GENUINE_HEADERS,
     ),
     Incoming(
         "a picture alone",
         "photo.json",
-        (_unsupported("44", "message without text", _CHAT, _AT),),
-        headers=_GENUINE,
+        (_unsupported("44", "message without text", _CHAT, _SENT_AT_MS),),
+        headers=_GENUINE_HEADERS,
     ),
-    Incoming("a channel's post", "channel_post.json", (_unsupported("52", "channel_post"),), headers=_GENUINE),
+    Incoming("a channel's post", "channel_post.json", (_unsupported("52", "channel_post"),), headers=_GENUINE_HEADERS),
     Incoming(
-        "a kind of next year", "unknown_kind.json", (_unsupported("53", "something_of_next_year"),), headers=_GENUINE
+        "a kind of next year",
+        "unknown_kind.json",
+        (_unsupported("53", "something_of_next_year"),),
+        headers=_GENUINE_HEADERS,
     ),
     Incoming(
-        "a message of another form", "message_of_wrong_form.json", (_unsupported("54", "message"),), headers=_GENUINE
+        "a message of another form",
+        "message_of_wrong_form.json",
+        (_unsupported("54", "message"),),
+        headers=_GENUINE_HEADERS,
     ),
-    Incoming("an update about nothing", "nothing_else.json", (_unsupported("55", "nothing"),), headers=_GENUINE),
-    Incoming("no id", "without_id.json", error=errors.MalformedError, headers=_GENUINE),
-    Incoming("a list", "a_list.json", error=errors.MalformedError, headers=_GENUINE),
-    Incoming("half an update", "broken.json", error=errors.MalformedError, headers=_GENUINE),
+    Incoming(
+        "an update about nothing", "nothing_else.json", (_unsupported("55", "nothing"),), headers=_GENUINE_HEADERS
+    ),
+    Incoming("no id", "without_id.json", error=errors.MalformedError, headers=_GENUINE_HEADERS),
+    Incoming("a list", "a_list.json", error=errors.MalformedError, headers=_GENUINE_HEADERS),
+    Incoming("half an update", "broken.json", error=errors.MalformedError, headers=_GENUINE_HEADERS),
 )
 
 
@@ -103,19 +116,21 @@ def _request(method: str, **body: Any) -> ExpectedRequest:
     return ExpectedRequest(f"/bot…/{method}", body)
 
 
-_SENT: Final = _ok({"message_id": 17, "date": 1795552583, "chat": {"id": 7000000002, "type": "private"}})
-_PART: Final = Part(chat=_CHAT, text="Hello")
-_HELLO: Final = _request("sendMessage", chat_id=7000000002, text="Hello")
+_SENT_ANSWER: Final = _ok({"message_id": 17, "date": 1795552583, "chat": {"id": 7000000002, "type": "private"}})
+_HELLO_PART: Final = Part(chat=_CHAT, text="Hello")
+_HELLO_REQUEST: Final = _request("sendMessage", chat_id=7000000002, text="Hello")
 
 
-def _refused(name: str, answer: ProviderAnswer, error: type[errors.ChannelError], **attributes: Any) -> Outgoing:
-    return Outgoing(name, "send", (_PART,), requests=(_HELLO,), answers=(answer,), error=error, attributes=attributes)
+def _refusal(name: str, answer: ProviderAnswer, error: type[errors.ChannelError], **attributes: Any) -> Outgoing:
+    return Outgoing(
+        name, "send", (_HELLO_PART,), requests=(_HELLO_REQUEST,), answers=(answer,), error=error, attributes=attributes
+    )
 
 
-_REFUSED = {"last_error_message": "Connection refused"}
+_LAST_ERROR: Final = {"last_error_message": "Connection refused"}
 
 OUTGOING: Final = (
-    Outgoing("a text", "send", (_PART,), requests=(_HELLO,), answers=(_SENT,), result="17"),
+    Outgoing("a text", "send", (_HELLO_PART,), requests=(_HELLO_REQUEST,), answers=(_SENT_ANSWER,), result="17"),
     Outgoing(
         "an answer",
         "send",
@@ -128,7 +143,7 @@ OUTGOING: Final = (
                 reply_parameters={"message_id": 9, "allow_sending_without_reply": True},
             ),
         ),
-        answers=(_SENT,),
+        answers=(_SENT_ANSWER,),
         result="17",
     ),
     Outgoing(
@@ -139,7 +154,10 @@ OUTGOING: Final = (
             _request("sendMessage", chat_id=7000000002, text="*Hello", parse_mode="MarkdownV2"),
             _request("sendMessage", chat_id=7000000002, text="*Hello"),
         ),
-        answers=(_no(400, "Bad Request: can't parse entities: Can't find end of Bold entity at byte offset 0"), _SENT),
+        answers=(
+            _no(400, "Bad Request: can't parse entities: Can't find end of Bold entity at byte offset 0"),
+            _SENT_ANSWER,
+        ),
         result="17",
         config={"parseMode": "MarkdownV2"},
     ),
@@ -148,7 +166,7 @@ OUTGOING: Final = (
         "edit",
         (_CHAT, "17", "Hello!"),
         requests=(_request("editMessageText", chat_id=7000000002, message_id=17, text="Hello!"),),
-        answers=(_SENT,),
+        answers=(_SENT_ANSWER,),
     ),
     Outgoing(
         "an edit that changes nothing",
@@ -199,13 +217,17 @@ OUTGOING: Final = (
         "where updates go",
         "registration",
         requests=(_request("getWebhookInfo"),),
-        answers=(_ok({"url": "https://x", "pending_update_count": 3, **_REFUSED, "last_error_date": 9_999_999_999}),),
+        answers=(
+            _ok({"url": "https://x", "pending_update_count": 3, **_LAST_ERROR, "last_error_date": 9_999_999_999}),
+        ),
         result=Registration("https://x", 3, "Connection refused"),
     ),
     Outgoing(
         "where updates go, and what was wrong long ago",
         "registration",
-        answers=(_ok({"url": "https://x", "pending_update_count": 0, **_REFUSED, "last_error_date": 1_700_000_000}),),
+        answers=(
+            _ok({"url": "https://x", "pending_update_count": 0, **_LAST_ERROR, "last_error_date": 1_700_000_000}),
+        ),
         result=Registration("https://x", 0, ""),
     ),
     Outgoing(
@@ -241,38 +263,36 @@ OUTGOING: Final = (
         answers=(_no(409, "Conflict: terminated by other getUpdates request"),),
         error=errors.TakenError,
     ),
-    _refused(
+    _refusal(
         "too much",
         _no(429, "Too Many Requests: retry after 37", retry_after=37),
         errors.ThrottledError,
         retry_after=37.0,
     ),
-    _refused("too much, for hours", _no(429, "Too Many Requests", retry_after=9000), errors.ThrottledError),
-    _refused("blocked", _no(403, "Forbidden: bot was blocked by the user"), errors.RecipientError, reason="Blocked"),
-    _refused("gone", _no(403, "Forbidden: user is deactivated"), errors.RecipientError, reason="Deactivated"),
-    _refused(
+    _refusal("too much, for hours", _no(429, "Too Many Requests", retry_after=9000), errors.ThrottledError),
+    _refusal("blocked", _no(403, "Forbidden: bot was blocked by the user"), errors.RecipientError, reason="Blocked"),
+    _refusal("gone", _no(403, "Forbidden: user is deactivated"), errors.RecipientError, reason="Deactivated"),
+    _refusal(
         "never started",
         _no(403, "Forbidden: bot can't initiate conversation with a user"),
         errors.RecipientError,
         reason="NeverStarted",
     ),
-    _refused("nobody", _no(400, "Bad Request: chat not found"), errors.RecipientError, reason="NotFound"),
-    _refused(
+    _refusal("nobody", _no(400, "Bad Request: chat not found"), errors.RecipientError, reason="NotFound"),
+    _refusal(
         "a group that moved",
         _no(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=-1001000000001),
         errors.MovedError,
         to="-1001000000001",
     ),
-    _refused("only spaces", _no(400, "Bad Request: text must be non-empty"), errors.RejectedError, reason="Empty"),
-    _refused("too long", _no(400, "Bad Request: message is too long"), errors.RejectedError, reason="TooLong"),
-    _refused("anything else", _no(400, "Bad Request: what is this"), errors.RejectedError, reason="Rejected"),
-    _refused("a wrong token", _no(401, "Unauthorized"), errors.CredentialsError),
-    _refused("no token", _no(404, "Not Found"), errors.CredentialsError),
-    _refused("a fault of theirs", _no(500, "Internal Server Error: restart"), errors.UnknownOutcomeError),
-    _refused("a proxy's page", ProviderAnswer(502, "<html>502 Bad Gateway</html>"), errors.UnknownOutcomeError),
-    _refused("half an answer", ProviderAnswer(200, '{"ok":true,"result":{"mess'), errors.UnknownOutcomeError),
-    _refused("a line that is cut", ProviderAnswer(200, "", cut=0), errors.UnknownOutcomeError),
-    _refused(
-        "a line that is cut within the answer", ProviderAnswer(200, "x" * 100, cut=120), errors.UnknownOutcomeError
-    ),
+    _refusal("only spaces", _no(400, "Bad Request: text must be non-empty"), errors.RejectedError, reason="Empty"),
+    _refusal("too long", _no(400, "Bad Request: message is too long"), errors.RejectedError, reason="TooLong"),
+    _refusal("anything else", _no(400, "Bad Request: what is this"), errors.RejectedError, reason="Rejected"),
+    _refusal("a wrong token", _no(401, "Unauthorized"), errors.CredentialsError),
+    _refusal("no token", _no(404, "Not Found"), errors.CredentialsError),
+    _refusal("a fault of theirs", _no(500, "Internal Server Error: restart"), errors.UnknownOutcomeError),
+    _refusal("a proxy's page", ProviderAnswer(502, "<html>502 Bad Gateway</html>"), errors.UnknownOutcomeError),
+    _refusal("half an answer", ProviderAnswer(200, '{"ok":true,"result":{"mess'), errors.UnknownOutcomeError),
+    _refusal("a line that is cut", ProviderAnswer(200, "", cut=0), errors.UnknownOutcomeError),
+    _refusal("a line that is cut in the answer", ProviderAnswer(200, "x" * 100, cut=120), errors.UnknownOutcomeError),
 )

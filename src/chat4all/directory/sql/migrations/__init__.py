@@ -1,4 +1,5 @@
-"""The directory's schema, version by version (Alembic): `versions/` holds a module per step, never changed later."""
+"""The directory's schema is made version by version with Alembic: `versions/` holds a module per step, which is never
+changed later."""
 
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from alembic.script import ScriptDirectory
 
 
 def upgrade(engine: sa.Engine) -> None:
-    """Bring the schema to the newest version; does nothing where it is. Raises sqlalchemy.exc.OperationalError."""
+    """Bring the schema to the newest version. Raises sqlalchemy.exc.OperationalError."""
     config = _config()
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         config.attributes["connection"] = connection
@@ -18,9 +19,9 @@ def upgrade(engine: sa.Engine) -> None:
 
 
 def revisions(connection: sa.Connection) -> tuple[str | None, str]:
-    """The version that is there, None where there is no schema; and the newest."""
-    there = MigrationContext.configure(connection).get_current_revision()
-    return there, str(ScriptDirectory.from_config(_config()).get_current_head())
+    """Return the version of the schema, None where there is none, and the newest version."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    return current, str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
 def _config() -> Config:

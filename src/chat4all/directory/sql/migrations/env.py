@@ -1,4 +1,4 @@
-"""Alembic runs this. The connection, in its transaction, comes from `upgrade`."""
+"""Alembic runs this module. The connection, in its transaction, comes from `upgrade`."""
 
 from alembic import context
 

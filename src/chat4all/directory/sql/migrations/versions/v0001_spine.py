@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the first tables."""
+    """Make the first tables of the directory."""
     op.create_table(
         "users",
         sa.Column("username", sa.String(64), primary_key=True),

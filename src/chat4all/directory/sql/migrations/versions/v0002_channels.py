@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make the tables of channels."""
+    """Make the tables that channels need, and a column for names."""
     op.add_column("users", sa.Column("display_name", sa.String(255)))
     op.create_table(
         "connectors",
