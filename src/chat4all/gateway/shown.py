@@ -34,8 +34,8 @@ class Shown:
         return self._seqs.get(conversation_id, 0)
 
     def next(self, conversation_id: str, seq: int) -> bool | None:
-        """Return True if `seq` is the next one, which counts as shown from now on; False if it was shown before; None if
-        something is missing before it."""
+        """Return True if `seq` is the next one, which counts as shown from now on, False if it was shown before, and
+        None if something is missing before it."""
         shown = self._seqs.get(conversation_id, 0)
         if seq == shown + 1:
             self._seqs[conversation_id] = seq
