@@ -44,10 +44,10 @@ class Links:
         self._check(actor, channel, identifier)
         await self._check_user(actor, username)
         link = _new_link(actor, username, at, identifier)
-        mine = (await self._channels.links_of([username]))[username]
-        if (known := _same(mine, link)) is not None:
-            return known
-        if len(mine) >= _MAX_LINKS_PER_USER:
+        own_links = (await self._channels.links_of([username]))[username]
+        if (existing := _same(own_links, link)) is not None:
+            return existing
+        if len(own_links) >= _MAX_LINKS_PER_USER:
             raise Refusal("conflict", f"{username} has {_MAX_LINKS_PER_USER} links already.")
         try:
             await self._channels.add_link(link)
@@ -125,10 +125,10 @@ def _new_link(actor: Identity, username: str, at: Connector, identifier: str) ->
     )
 
 
-def _same(mine: Sequence[Link], link: Link) -> Link | None:
+def _same(own_links: Sequence[Link], link: Link) -> Link | None:
     """Return the link that says the same already, if there is one: pending as the new one would be, or better."""
     place = link.connector, link.external_id
-    candidates = [one for one in mine if (one.connector, one.external_id) == place]
+    candidates = [one for one in own_links if (one.connector, one.external_id) == place]
     return next(
         (one for one in candidates if one.state is not LinkState.PENDING or link.state is LinkState.PENDING), None
     )

@@ -33,13 +33,13 @@ class Passwords:
         """Return the argon2id hash of a password, with its parameters and salt. Raises Refusal too-many."""
         return await self._run(self._hasher.hash, password)
 
-    async def fits(self, password: str, known: str | None) -> bool:
-        """Return whether `known` is the password's hash. Without a hash it takes as long and is False, so that nobody
-        learns which names exist. Raises Refusal too-many."""
-        if known is None:
+    async def fits(self, password: str, password_hash: str | None) -> bool:
+        """Return whether `password_hash` is the password's hash. Without a hash it takes as long and is False, so that
+        nobody learns which names exist. Raises Refusal too-many."""
+        if password_hash is None:
             await self.hash(password)
             return False
-        return await self._run(self._verify, known, password)
+        return await self._run(self._verify, password_hash, password)
 
     def close(self) -> None:
         """Wait for all hashes, then stop the threads."""
@@ -55,8 +55,8 @@ class Passwords:
         finally:
             self._waiting -= 1
 
-    def _verify(self, known: str, password: str) -> bool:
+    def _verify(self, password_hash: str, password: str) -> bool:
         try:
-            return self._hasher.verify(known, password)
+            return self._hasher.verify(password_hash, password)
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False

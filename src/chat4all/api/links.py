@@ -82,8 +82,8 @@ async def remove(uses: Uses, who: Who, link_id: _LinkId) -> Removed:
 
 
 async def _answers(uses: EndpointServices, links: list[Link]) -> list[LinkAnswer]:
-    known = await uses.links.by_id([one.connector for one in links])
-    accounts = {name: str(connector.status.get("account", "")) for name, connector in known.items()}
+    connectors = await uses.links.by_id([one.connector for one in links])
+    accounts = {name: str(connector.status.get("account", "")) for name, connector in connectors.items()}
     return [_answer(uses, one, accounts.get(one.connector, "")) for one in links]
 
 

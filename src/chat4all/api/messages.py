@@ -149,8 +149,8 @@ async def show(uses: Uses, who: Who, message_id: MessageId) -> MessageDetail:
     row = await uses.acceptance.own_row(message_id, who.username)
     recipients = await uses.history.recipients(row)
     people = await uses.directory.users([one.username for one in recipients])
-    known = await uses.links.by_id([way.connector for one in recipients for way in one.ways])
-    channels = {name: connector.channel for name, connector in known.items()}
+    connectors = await uses.links.by_id([way.connector for one in recipients for way in one.ways])
+    channels = {name: connector.channel for name, connector in connectors.items()}
     names = {name: user.display_name or name for name, user in people.items()}
     return MessageDetail(
         **message_answer(row, lowest(one.state for one in recipients)).model_dump(),
@@ -269,7 +269,7 @@ def _changed(response: Response, message_id: str, accepted: Accepted) -> ChangeA
 
 
 def _recipient(
-    one: Recipient, names: Mapping[str, str], channels: Mapping[str, str], offered: Channels
+    one: Recipient, names: Mapping[str, str], channels: Mapping[str, str], installed: Channels
 ) -> RecipientAnswer:
     """Return what became of a message for one person. `channels`: the channel of each connector, by its id."""
     return RecipientAnswer(
@@ -278,17 +278,17 @@ def _recipient(
         status=one.state,
         delivered_at=_iso(one.reached.delivered_at),
         read_at=_iso(one.reached.read_at),
-        channels=[_way(way, channels, offered) for way in one.ways],
+        channels=[_way(way, channels, installed) for way in one.ways],
     )
 
 
-def _way(way: Way, channels: Mapping[str, str], offered: Channels) -> WayAnswer:
+def _way(way: Way, channels: Mapping[str, str], installed: Channels) -> WayAnswer:
     """Return how a message fared on one way. Where there is no link, `way.connector` is the name of a channel."""
     reason = REASONS.get(way.reason)
     channel = channels.get(way.connector, way.connector)
     return WayAnswer(
         channel=channel,
-        title=offered[channel].title if channel in offered else channel,
+        title=installed[channel].title if channel in installed else channel,
         connector=way.connector if way.link else None,
         status=way.state,
         at=_iso(way.at),

@@ -16,8 +16,8 @@ async def found(client: Client, chat: str) -> str:
         await client.call("GET", f"/v1/conversations/{chat}")
         return chat
     people = _people(chat)
-    if known := await client.known_conversation_with(*people):
-        return known
+    if conversation_id := await client.known_conversation_with(*people):
+        return conversation_id
     for username in people:
         await _check_user(client, username)
     names = ", ".join(people)

@@ -76,8 +76,8 @@ def _unacknowledged(
     cursors: Mapping[str, Mapping[str, Frame]], username: str, last_seqs: Mapping[str, int]
 ) -> dict[str, int]:
     """Return the last seqs of which the server does not know yet that they were received."""
-    known = {chat: users[username]["delivered_seq"] for chat, users in cursors.items() if username in users}
-    return {chat: seq for chat, seq in last_seqs.items() if seq > known.get(chat, 0)}
+    delivered = {chat: users[username]["delivered_seq"] for chat, users in cursors.items() if username in users}
+    return {chat: seq for chat, seq in last_seqs.items() if seq > delivered.get(chat, 0)}
 
 
 async def _heads(client: Client) -> dict[str, int]:

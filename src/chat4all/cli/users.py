@@ -98,11 +98,11 @@ def change(
     Example: chat4all users set carla --role admin
     """
     secret = _new_password(name, password_file) if new_password or password_file else None
-    wanted = _given(role=role, password=secret)
-    if not wanted:
+    changes = _given(role=role, password=secret)
+    if not changes:
         raise AnswerError("Say what to change: --role, --new-password (asks for it) or --password-file.")
     path = f"/v1/users/{quote(name, safe='')}"
-    _say(listing.ask(Client(url, username, password), "PATCH", path, wanted), "Changed", as_json=as_json)
+    _say(listing.ask(Client(url, username, password), "PATCH", path, changes), "Changed", as_json=as_json)
 
 
 def _given(**values: str | None) -> dict[str, str]:

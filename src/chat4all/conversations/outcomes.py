@@ -66,8 +66,8 @@ def _ways(deliveries: Sequence[Delivery]) -> list[Way]:
 
 def _way(parts: Sequence[Delivery]) -> Way:
     """Return the way that the parts of one generation make; a part without a delivery yet counts as accepted."""
-    wanted = max(part.parts for part in parts)
-    states = [part.state for part in parts] + [State.ACCEPTED] * (wanted - len(parts))
+    part_count = max(part.parts for part in parts)
+    states = [part.state for part in parts] + [State.ACCEPTED] * (part_count - len(parts))
     state = lowest(states)
     decisive = next((part for part in parts if part.state is state), parts[0])
     return Way(

@@ -15,7 +15,7 @@ from chat4all.realtime.port import Push, Realtime, Status
 
 _log = logging.getLogger(__name__)
 
-_MAX_TOLD_USERS: Final = 500  # of one change
+_MAX_NOTIFIED_USERS: Final = 500  # of one change
 
 
 class Present(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ class Presence:
             now = (await self._realtime.presence([username]))[username]
             if now is before:
                 return
-            others = await self._directory.acquaintances(username, limit=_MAX_TOLD_USERS)
+            others = await self._directory.acquaintances(username, limit=_MAX_NOTIFIED_USERS)
             frame = {"type": "presence", "user_id": username, "status": str(now), "timestamp": iso(_now())}
             await self.tell(others, frame)
         except EngineUnavailableError as error:

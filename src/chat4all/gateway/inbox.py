@@ -49,12 +49,12 @@ class Inbox:
         self._put(news)
         return True
 
-    def hear(self, said: Said) -> None:
+    def hear(self, client_frame: Said) -> None:
         """Add what the client said. While much of that waits, no more is read from it, so the client waits too."""
         self._unheard_frames += 1
         if self._unheard_frames == _MAX_UNHEARD_FRAMES:
             self._connection.pause()
-        self._put(said)
+        self._put(client_frame)
 
     async def next(self, timeout: float) -> Item | None:
         """Return the next item, or None after `timeout` seconds without one."""

@@ -112,7 +112,7 @@ class Session:
             self._opened.set()
 
     def end(self, code: int, reason: str) -> None:
-        """Close the session from outside."""
+        """Close the session with this close code and reason, whatever it waits for."""
         self._end(CloseError(code, reason))
 
     def leave(self) -> None:
