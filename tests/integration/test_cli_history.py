@@ -160,7 +160,7 @@ def test_an_empty_history_is_no_error(server: Server) -> None:
         chat = chat_with_bruno(http)
     done = chat4all("history", chat, "--url", server.url)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "Nothing" in done.stderr
+    assert "There are no messages" in done.stderr
     assert json.loads(said("history", chat, "--json", "--url", server.url)) == []
 
 

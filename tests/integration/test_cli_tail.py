@@ -60,7 +60,7 @@ async def test_a_connection_that_ends_with_a_message_is_made_anew_and_what_was_g
     async with websockets.serve(server.serve, "127.0.0.1", 0, subprotocols=[websockets.Subprotocol("chat4all")]) as at:
         port = next(iter(at.sockets)).getsockname()[1]
         async with asyncio.timeout(DEADLINE):
-            await _tail(Known(f"http://127.0.0.1:{port}", "bruno", ""), "", new=False, count=2, show=show)
+            await _tail(Known(f"http://127.0.0.1:{port}", "bruno", ""), "", new=False, count=2, on_frame=show)
     assert shown == [1, None, 2]
     assert server.heard == [
         {"type": "resume", "cursors": {}},

@@ -140,7 +140,7 @@ def test_users_alone_shows_what_there_is() -> None:
 def test_a_user_is_made_with_a_password_from_a_file(server: Server, file: Path) -> None:
     name = unused()
     options = ("--role", "agent", "--email", f"{name}@example.com", "--password-file", file)
-    assert said("users", "add", name, *options, "--url", server.url) == f"Made {name} (agent).\n"
+    assert said("users", "add", name, *options, "--url", server.url) == f"Created {name} (agent).\n"
     assert opens(server, name, PASSWORD)
     line = said("users", "find", name, "--url", server.url).splitlines()[1]
     assert line.split() == [name, "agent", f"{name}@example.com"]

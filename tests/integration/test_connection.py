@@ -169,7 +169,7 @@ async def test_ten_thousand_frames_at_once_are_all_answered(system: System) -> N
 async def test_a_client_that_answers_no_ping_is_let_go_and_one_that_does_stays(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(endpoint, "_CHECKS", 3600.0)  # it looks when the test does
+    monkeypatch.setattr(endpoint, "_CHECK_INTERVAL_SECONDS", 3600.0)  # it looks when the test does
     system = await start()
     silent_one, lively_one = await system.register(), await system.register()
     async with raw(system, silent_one) as silent, raw(system, lively_one) as lively:

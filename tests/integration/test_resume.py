@@ -331,7 +331,7 @@ async def test_a_client_whose_session_does_not_begin_is_told_to_come_again(
 
     module, owner, name = (hub, Presence, "arrived") if waits_for == "its place" else (session, Shown, "begin")
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_OPENS" if module is hub else "_BEGINS", 0.01)
+        patch.setattr(module, "_OPEN_TIMEOUT_SECONDS" if module is hub else "_BEGIN_TIMEOUT_SECONDS", 0.01)
         patch.setattr(owner, name, never)
         wire = await phone.silent(own, bruno)
         assert await wire.closed() == 1013

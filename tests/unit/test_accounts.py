@@ -37,7 +37,7 @@ def generate():
 
 def test_an_empty_folder_gets_a_key_once_with_a_loud_warning(tmp_path, caplog):
     first = Keyring.load_or_make(tmp_path / "keys")
-    assert "MADE A SIGNING KEY" in caplog.text
+    assert "CREATED A SIGNING KEY" in caplog.text
     caplog.clear()
     second = Keyring.load_or_make(tmp_path / "keys")
     assert not caplog.text

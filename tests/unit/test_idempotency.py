@@ -50,7 +50,7 @@ async def test_a_store_that_hung_is_not_asked_again_and_one_that_refused_is(worl
     store: Any = Ailing(world.store, answered=how)  # of a Store it has what keys need
     keyed = Idempotency(store).of(Asked("ana", "key", "digest"))
     if how == "hangs":
-        keyed._left = SOON
+        keyed._seconds_left = SOON
     assert await keyed.recall() is None
     await keyed.remember("id")
     assert store.asked == HANGS[how]
@@ -60,7 +60,7 @@ async def test_a_store_that_hangs_when_told_is_not_waited_for(world: World) -> N
     store: Any = Ailing(world.store, put_answered="hangs")
     keyed = Idempotency(store).of(Asked("ana", "key", "digest"))
     assert await keyed.recall() is None
-    keyed._left = SOON
+    keyed._seconds_left = SOON
     await keyed.remember("id")
     assert store.asked == ["answered", "put_answered"]
 
@@ -68,7 +68,7 @@ async def test_a_store_that_hangs_when_told_is_not_waited_for(world: World) -> N
 async def test_the_same_request_while_the_store_hangs_is_one_message(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency, "WAITS", SOON)
+    monkeypatch.setattr(idempotency, "STORE_WAIT_SECONDS", SOON)
     store, chat = Ailing(world.store, answered="hangs", put_answered="hangs"), world.chats[0]
     well = world.acceptance
     world.acceptance = Acceptance(

@@ -85,11 +85,11 @@ async def test_a_log_that_is_asked_again_and_again_says_once_that_it_is_away(sai
     for _ in range(TRIES):
         with pytest.raises(EngineUnavailableError) as error:
             await log.append([Entry("topic", b"key", b"value")])
-        ours.warning("The outbox waits: %s", error.value)
+        ours.warning("The outbox is waiting: %s", error.value)
     lines = said()
     assert len(lines) == len(set(lines)) <= 3, lines
     assert sum("is away" in line for line in lines) == 1
-    assert sum("The outbox waits" in line for line in lines) == 1
+    assert sum("The outbox is waiting" in line for line in lines) == 1
     await log.close()
 
 

@@ -1,1 +1,1 @@
-"""Who someone is: passwords, keys, tokens."""
+"""Finds out who someone is: passwords, keys, tokens, users and links."""

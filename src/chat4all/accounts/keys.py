@@ -1,4 +1,4 @@
-"""The keys that sign and verify tokens: a folder of Ed25519 keys, several valid at once so that they can be rotated."""
+"""The keys that sign and verify tokens are a folder of Ed25519 keys; several are valid at once, for rotation."""
 
 import logging
 import uuid
@@ -14,11 +14,11 @@ from chat4all.model.errors import StartError
 
 _log = logging.getLogger(__name__)
 
-_PUBLIC: Final = ".pub.pem"
+_PUBLIC_SUFFIX: Final = ".pub.pem"
 
 
 class Keyring:
-    """Public keys by key id, and the private key that signs, if this process has one.
+    """Holds public keys by key id, and the private key that signs, if this process has one.
 
     To rotate: add a key, wait until every process has it, make it the signing one, and remove the old one when the
     last token that it signed has expired.
@@ -30,32 +30,33 @@ class Keyring:
 
     @classmethod
     def load(cls, folder: Path, signing_key: str = "") -> "Keyring":
-        """Read a folder. Raises StartError where it holds no key, a file is no key, or `signing_key` is not there."""
+        """Read the keys in a folder. Raises StartError where it holds no key, a file is no key, or `signing_key` is not
+        there."""
         files = sorted(folder.glob("*.pem")) if folder.is_dir() else []
         if not files:
             raise StartError(
                 f"No signing key in {folder}. Put an Ed25519 key there as <key id>.pem "
                 "(openssl genpkey -algorithm ed25519), or point CHAT4ALL_ACCOUNTS__KEYS_DIR to a folder that has one."
             )
-        private = {f.name.removesuffix(".pem"): _private(f) for f in files if not f.name.endswith(_PUBLIC)}
-        public = {f.name.removesuffix(_PUBLIC): _public(f) for f in files if f.name.endswith(_PUBLIC)}
+        private = {f.name.removesuffix(".pem"): _private(f) for f in files if not f.name.endswith(_PUBLIC_SUFFIX)}
+        public = {f.name.removesuffix(_PUBLIC_SUFFIX): _public(f) for f in files if f.name.endswith(_PUBLIC_SUFFIX)}
         public |= {key_id: key.public_key() for key_id, key in private.items()}
         if signing_key and signing_key not in private:
             raise StartError(f"CHAT4ALL_ACCOUNTS__SIGNING_KEY is {signing_key}, but {folder} has no {signing_key}.pem.")
-        chosen = signing_key or max(private, default="")
-        return cls(public, (chosen, private[chosen]) if chosen else None)
+        signing_id = signing_key or max(private, default="")
+        return cls(public, (signing_id, private[signing_id]) if signing_id else None)
 
     @classmethod
     def load_or_make(cls, folder: Path, signing_key: str = "") -> "Keyring":
-        """For embedded mode: the same, but an empty folder gets a key."""
+        """Read the keys in a folder, for embedded mode; an empty folder gets one first. Raises StartError."""
         if not any(folder.glob("*.pem")):
             try:
                 _make(folder)
             except OSError as error:
                 raise StartError(f"Cannot keep a signing key in {folder}: {error.strerror}.") from error
             _log.warning(
-                "MADE A SIGNING KEY in %s, readable by this user only. Fine for trying things out; in production, "
-                "make your own and set CHAT4ALL_ACCOUNTS__KEYS_DIR.",
+                "CREATED A SIGNING KEY in %s, readable by this user only. Fine for trying things out; in production, "
+                "create your own and set CHAT4ALL_ACCOUNTS__KEYS_DIR.",
                 folder,
             )
         return cls.load(folder, signing_key)

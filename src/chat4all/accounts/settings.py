@@ -1,4 +1,4 @@
-"""Settings of accounts."""
+"""Defines the settings of tokens, passwords and registration."""
 
 import enum
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tokens: JWTs signed with EdDSA. Whoever has a public key can tell who holds one and until when."""
+"""Tokens are JWTs signed with EdDSA: whoever has a public key can tell who holds one and until when."""
 
 import time
 from typing import Final
@@ -12,12 +12,12 @@ from chat4all.directory.port import Role
 from chat4all.model.errors import Refusal, StartError
 from chat4all.model.ids import new_id
 
-_CLAIMS: Final = ["iss", "aud", "sub", "exp", "iat", "jti", "role"]
-_REMEMBERED: Final = 10_000  # verified tokens: a signature is checked once
+_REQUIRED_CLAIMS: Final = ["iss", "aud", "sub", "exp", "iat", "jti", "role"]
+_MAX_REMEMBERED_TOKENS: Final = 10_000  # their signatures are checked once
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Who holds a token. `expires`: seconds since 1970; `token_id`: unique to the token."""
+    """Says who holds a token. `expires`: seconds since 1970; `token_id`: unique to the token."""
 
     username: str
     role: Role
@@ -34,7 +34,7 @@ class Tokens:
         self._verified: dict[str, Identity] = {}
 
     def issue(self, username: str, role: Role) -> str:
-        """A token for `token_seconds`. Raises StartError in a process that was given no private key."""
+        """Return a token that is valid for `token_seconds`. Raises StartError in a process without a private key."""
         if self._keyring.signing is None:
             raise StartError("This process has public keys only; it cannot issue tokens.")
         key_id, key = self._keyring.signing
@@ -51,11 +51,11 @@ class Tokens:
         return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": key_id})
 
     def verify(self, token: str) -> Identity:
-        """Who holds it. Raises Refusal unauthenticated for a token that is expired, forged, or for somebody else."""
+        """Return who holds the token. Raises Refusal unauthenticated if it has expired, is forged, or not ours."""
         identity = self._verified.get(token)
         if identity is None:
             identity = self._check(token)
-            if len(self._verified) >= _REMEMBERED:
+            if len(self._verified) >= _MAX_REMEMBERED_TOKENS:
                 self._verified.clear()
             self._verified[token] = identity
         if identity.expires <= time.time():
@@ -71,7 +71,7 @@ class Tokens:
                 algorithms=["EdDSA"],
                 issuer=self._settings.issuer,
                 audience=self._settings.audience,
-                options={"require": _CLAIMS},
+                options={"require": _REQUIRED_CLAIMS},
             )
             return Identity(str(claims["sub"]), Role(claims["role"]), int(claims["exp"]), str(claims["jti"]))
         except jwt.ExpiredSignatureError as error:

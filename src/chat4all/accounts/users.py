@@ -1,4 +1,4 @@
-"""Users: logging in, being made, being changed."""
+"""Logs users in, and creates, changes and finds them."""
 
 from chat4all.accounts.passwords import Passwords
 from chat4all.accounts.settings import AccountsSettings, Registration
@@ -10,7 +10,7 @@ from chat4all.model.rates import Rate
 
 
 class Users:
-    """Every method raises Refusal and EngineUnavailableError."""
+    """Does what people and admins ask about users. Every method raises Refusal and EngineUnavailableError."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Users:
         self._settings = settings
 
     async def log_in(self, username: str, password: str) -> str:
-        """A token. Tries are limited by the name that is tried, right or wrong."""
+        """Return a token. Tries are limited per username, whether there is such a user or not."""
         rate = Rate(self._settings.logins_per_minute / 60, self._settings.login_burst)
         if wait := await self._limits.take(f"login:{username}", rate):
             raise Refusal("too-many", "Too many login tries for this user.", retry_after=wait)
@@ -38,37 +38,37 @@ class Users:
         return self._tokens.issue(user.username, user.role)
 
     async def register(self, actor: Identity | None, user: User, password: str) -> User:
-        """Make a user. Anyone makes plain users where registration is open; admins make any."""
+        """Create a user. Anyone may create plain users where registration is open; admins may create any."""
         admin = actor is not None and actor.role is Role.ADMIN
         if not admin and self._settings.registration is not Registration.OPEN:
             raise Refusal("forbidden", "Only admins make users here.")
         if not admin and user.role is not Role.USER:
             raise Refusal("forbidden", "Only admins make users of this role.")
-        known = User(
+        new = User(
             username=user.username,
             role=user.role,
             email=user.email,
             password_hash=await self._passwords.hash(password),
         )
         try:
-            await self._directory.add_user(known)
+            await self._directory.add_user(new)
         except AlreadyThereError as error:
             fields = (FieldError("username", "This name is taken."),)
             raise Refusal("conflict", f"There is already a user {user.username}.", errors=fields) from error
-        return known
+        return new
 
     async def change(self, actor: Identity, username: str, role: Role | None, password: str | None) -> User:
-        """An admin changes a role or a password. It holds from the user's next login on."""
+        """Change a user's role or password, as admins may. It holds from the user's next login on."""
         if actor.role is not Role.ADMIN:
             raise Refusal("forbidden", "Only admins change users.")
-        hashed = await self._passwords.hash(password) if password is not None else None
-        user = await self._directory.change_user(username, role=role, password_hash=hashed)
+        password_hash = await self._passwords.hash(password) if password is not None else None
+        user = await self._directory.change_user(username, role=role, password_hash=password_hash)
         if user is None:
             raise Refusal("not-found", "There is no such user.")
         return user
 
     async def find(self, actor: Identity, query: str, *, after: str, limit: int) -> list[User]:
-        """People by name: agents and admins by its beginning, others by all of it."""
+        """Return users by name: agents and admins find by its beginning, others by the whole name."""
         if actor.role in (Role.AGENT, Role.ADMIN):
             return await self._directory.find_users(query, after=after, limit=limit)
         user = await self._directory.user(query)

@@ -1,4 +1,4 @@
-"""The application: every resource, the console, and the OpenAPI document."""
+"""Makes the application: every resource, the console, and the OpenAPI document."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ _DESCRIPTION = "A messaging hub: no accepted message is lost, doubled or reorder
 
 
 def create(services: EndpointServices, traces: Traces | None = None) -> FastAPI:
-    """The application over these services. `traces`: where each request is a part of one, or begins one."""
+    """Return the application over these services. `traces`: records requests as parts of traces."""
     app = FastAPIOffline(title="Chat4All", version=__version__, description=_DESCRIPTION)  # /docs without another host
     app.state.services = services
     app.state.operations = services.operations
@@ -41,7 +41,7 @@ def create(services: EndpointServices, traces: Traces | None = None) -> FastAPI:
     app.router.routes.extend([posting.ROUTE, *health.ROUTES, *console.ROUTES])
     _complete_document(app, services)
     problems.install(app)
-    app.add_middleware(BodyLimit, most=services.settings.body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=services.settings.body_bytes)
     app.add_middleware(Timing, metrics=services.metrics)
     app.add_middleware(
         CORSMiddleware,
@@ -54,7 +54,7 @@ def create(services: EndpointServices, traces: Traces | None = None) -> FastAPI:
 
 
 def _complete_document(app: FastAPI, services: EndpointServices) -> None:
-    """Add to the OpenAPI document what FastAPI does not know of itself: the plain routes, and the form of errors."""
+    """Add to the OpenAPI document what FastAPI does not know: the plain routes, and the form of errors."""
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""/v1/channels: what is installed. /v1/connectors: what runs, and how it is."""
+"""/v1/channels lists what is installed; /v1/connectors lists what runs, and how it is."""
 
 from typing import Any
 
@@ -67,19 +67,19 @@ async def connectors(uses: Uses, who: Who) -> list[ConnectorAnswer]:
 
 
 def _answer(connector: Connector) -> ConnectorAnswer:
-    told: dict[str, Any] = dict(connector.status)
+    status: dict[str, Any] = dict(connector.status)
     return ConnectorAnswer(
         uid=connector.uid,
         id=connector.name,
         channel=connector.channel,
         state=connector.spec.get("state", "Running"),
         managed_by=connector.managed_by,
-        account=told.get("account") or None,
-        mode=told.get("mode") or None,
-        registered=told.get("registered", False),
-        limited=told.get("limited", 0),
-        queue=told.get("queue", 0),
-        problem=told.get("problem") or None,
-        unsupported=told.get("unsupported", {}),
-        told_at=told.get("at"),
+        account=status.get("account") or None,
+        mode=status.get("mode") or None,
+        registered=status.get("registered", False),
+        limited=status.get("limited", 0),
+        queue=status.get("queue", 0),
+        problem=status.get("problem") or None,
+        unsupported=status.get("unsupported", {}),
+        told_at=status.get("at"),
     )

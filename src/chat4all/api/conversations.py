@@ -1,4 +1,4 @@
-"""/v1/conversations: who talks with whom, what was said, who comes and goes."""
+"""/v1/conversations shows and changes who talks with whom, and shows what was said."""
 
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
@@ -23,12 +23,12 @@ from chat4all.realtime.port import Status
 
 router = APIRouter(prefix="/v1/conversations", tags=["conversations"], route_class=StrictRoute)
 
-_COUNTED = 100  # unread messages are counted so far: a client shows 99+
+_MAX_COUNTED_UNREAD = 100  # a client shows 99+
 _Key = Annotated[str, pydantic.StringConstraints(min_length=1, max_length=64, pattern=NO_NUL)]
 _Value = Annotated[str, pydantic.StringConstraints(max_length=1024, pattern=NO_NUL)]
-_NAMED: dict[str, Any] = {"propertyNames": {"minLength": 1, "maxLength": 64, "pattern": NO_NUL}}
-_CREATE = ("unauthenticated", "malformed", "invalid", "key-reused", "too-many")
-_CHANGE = ("unauthenticated", "forbidden", "not-found", "conflict", "malformed", "invalid", "too-many")
+_NAME_SCHEMA: dict[str, Any] = {"propertyNames": {"minLength": 1, "maxLength": 64, "pattern": NO_NUL}}
+_CREATE_REFUSALS = ("unauthenticated", "malformed", "invalid", "key-reused", "too-many")
+_CHANGE_REFUSALS = ("unauthenticated", "forbidden", "not-found", "conflict", "malformed", "invalid", "too-many")
 _Before = Annotated[int | None, Query(ge=0, le=2**53, description="Only below this seq.")]
 _After = Annotated[int | None, Query(ge=0, le=2**53, description="Only above this seq, the first ones first.")]
 
@@ -38,7 +38,7 @@ class NewConversation(pydantic.BaseModel):
 
     type: Literal["private", "group"] = "private"
     members: Annotated[list[Username], pydantic.Field(min_length=1, max_length=500)]
-    metadata: Annotated[dict[_Key, _Value], pydantic.Field(max_length=32, json_schema_extra=_NAMED)] = {}
+    metadata: Annotated[dict[_Key, _Value], pydantic.Field(max_length=32, json_schema_extra=_NAME_SCHEMA)] = {}
 
 
 class NewMembers(pydantic.BaseModel):
@@ -83,7 +83,7 @@ class ListedConversation(ConversationAnswer):
     present: dict[str, Status]
 
 
-@router.post("", status_code=201, responses=documented(*_CREATE))
+@router.post("", status_code=201, responses=documented(*_CREATE_REFUSALS))
 async def create(
     uses: Uses, who: Who, request: Request, new: NewConversation, key: IdempotencyKey = None
 ) -> ConversationAnswer:
@@ -105,9 +105,9 @@ async def list_mine(
     ] = None,
 ) -> list[ListedConversation]:
     """Your conversations, the latest activity first."""
-    mine = (await uses.directory.conversations_of([who.username]))[who.username]
-    heads = await uses.store.heads(mine)
-    silent = await uses.directory.conversations([id_ for id_ in mine if id_ not in heads])
+    own_ids = (await uses.directory.conversations_of([who.username]))[who.username]
+    heads = await uses.store.heads(own_ids)
+    silent = await uses.directory.conversations([id_ for id_ in own_ids if id_ not in heads])
     last_at = {id_: head.last_at for id_, head in heads.items()} | {id_: one.created_at for id_, one in silent.items()}
     turns = sorted(((at, id_) for id_, at in last_at.items()), reverse=True)
     if before is not None:
@@ -116,23 +116,25 @@ async def list_mine(
     ids = [id_ for _, id_ in turns[:limit]]
     if len(turns) > limit:
         pages.link(request, response, before=":".join(map(str, turns[limit - 1])))
-    found = await uses.directory.conversations(ids)
+    conversations = await uses.directory.conversations(ids)
     cursors = await uses.store.cursors(ids)
     read = {id_: cursors.get(id_, {}).get(who.username, Cursor()).read_seq for id_ in ids}
-    unread = await uses.store.unread(who.username, read, limit=_COUNTED)
-    people = {member for one in found.values() for member in one.members}
+    unread = await uses.store.unread(who.username, read, limit=_MAX_COUNTED_UNREAD)
+    people = {member for one in conversations.values() for member in one.members}
     present, names = await uses.presence.among(people), await _names(uses, people)
-    return [_listed(found[id_], heads.get(id_), unread, read, present, names) for id_ in ids if id_ in found]
+    return [
+        _listed(conversations[id_], heads.get(id_), unread, read, present, names) for id_ in ids if id_ in conversations
+    ]
 
 
 @router.get("/{conversation_id}", responses=documented("unauthenticated", "not-found", "invalid"))
 async def show(uses: Uses, who: Who, conversation_id: ConversationId) -> ConversationAnswer:
     """One of your conversations."""
     await uses.membership.check(conversation_id, who.username)
-    found = await uses.directory.conversation(conversation_id)
-    if found is None:
+    conversation = await uses.directory.conversation(conversation_id)
+    if conversation is None:
         raise Refusal("not-found", "There is no such conversation, or you are not in it.")
-    return await _named(uses, found)
+    return await _named(uses, conversation)
 
 
 @router.get("/{conversation_id}/messages", responses=documented("unauthenticated", "not-found", "invalid"))
@@ -171,7 +173,7 @@ async def read_history(
 
 @router.post(
     "/{conversation_id}/members",
-    responses=documented(*_CHANGE),
+    responses=documented(*_CHANGE_REFUSALS),
 )
 async def add_members(uses: Uses, who: Who, conversation_id: ConversationId, new: NewMembers) -> ConversationAnswer:
     """Bring people into a group; they see all of its history. Who is in it already stays."""
@@ -195,14 +197,14 @@ async def _named(uses: EndpointServices, conversation: Conversation) -> Conversa
 
 
 async def _names(uses: EndpointServices, usernames: Collection[str]) -> dict[str, str]:
-    """What contacts are called; nobody else has another name."""
+    """Return what the contacts among these users are called; nobody else has a name beside the username."""
     contacts = [name for name in usernames if is_contact(name)]
     users = await uses.directory.users(contacts) if contacts else {}
     return {name: user.display_name for name, user in users.items() if user.display_name}
 
 
 def conversation_answer(conversation: Conversation, names: Mapping[str, str]) -> ConversationAnswer:
-    """A conversation as clients see it."""
+    """Return a conversation as clients see it. `names`: what its contacts are called, by username."""
     return ConversationAnswer(
         conversation_id=conversation.conversation_id,
         type=conversation.type,

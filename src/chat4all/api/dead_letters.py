@@ -1,4 +1,4 @@
-"""/v1/dead-letters: what could not be read of the log, for admins to look at and to put back."""
+"""/v1/dead-letters shows admins what could not be read of the log, and puts it back."""
 
 from typing import Annotated, Literal
 
@@ -18,7 +18,7 @@ from chat4all.model.rows import iso
 
 router = APIRouter(prefix="/v1/dead-letters", tags=["operations"], route_class=StrictRoute)
 
-_SHOWN = 200  # characters of a value in a list
+_MAX_LISTED_CHARACTERS = 200  # of each value; GET of one dead letter has all of it
 _Number = Annotated[int, Path(ge=0, le=2**53, description="A dead letter's number.")]
 _After = Annotated[int, Query(ge=-1, le=2**53, description="The last number of the page before.")]
 
@@ -48,10 +48,10 @@ async def list_letters(
 ) -> list[DeadLetterAnswer]:
     """Dead letters, the oldest first, with the beginning of what they hold."""
     _check(who)
-    found = await uses.dead_letters.page(after=after, limit=limit)
-    if len(found) == limit:
-        pages.link(request, response, after=found[-1].number)
-    return [_answer(one, _SHOWN) for one in found]
+    letters = await uses.dead_letters.page(after=after, limit=limit)
+    if len(letters) == limit:
+        pages.link(request, response, after=letters[-1].number)
+    return [_answer(one, _MAX_LISTED_CHARACTERS) for one in letters]
 
 
 @router.get("/{number}", responses=documented("unauthenticated", "forbidden", "not-found", "invalid"))
@@ -76,7 +76,7 @@ def _check(who: Identity) -> None:
         raise Refusal("forbidden", "Only admins see dead letters.")
 
 
-def _answer(letter: DeadLetter, shown: int | None) -> DeadLetterAnswer:
+def _answer(letter: DeadLetter, max_characters: int | None) -> DeadLetterAnswer:
     return DeadLetterAnswer(
         number=letter.number,
         at=iso(letter.at),
@@ -84,6 +84,6 @@ def _answer(letter: DeadLetter, shown: int | None) -> DeadLetterAnswer:
         partition=letter.partition,
         offset=letter.offset,
         key=letter.key.decode("utf-8", "replace"),
-        value=letter.value.decode("utf-8", "replace")[:shown],
+        value=letter.value.decode("utf-8", "replace")[:max_characters],
         reason=letter.reason,
     )

@@ -1,4 +1,4 @@
-"""The forms of values that many requests share: names, ids, pages. Their bounds are in the OpenAPI document."""
+"""Defines the forms of values that many requests share: names, ids, pages. Their bounds are in the OpenAPI document."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""/livez, /readyz, /metrics, /status: for whoever runs the process."""
+"""/livez, /readyz, /metrics and /status are for whoever runs the process."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -16,9 +16,10 @@ Checks = Callable[[], Mapping[str, str | None]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Operations:
-    """`ready` and `live`: checks by name; None is well, a string says what is wrong.
+    """Holds what the operational endpoints show. `ready` and `live` return checks by name: None is well, a string says
+    what is wrong.
 
-    `status`: how each connector of this process is, by its id.
+    `status` returns how each connector of this process is, by its id.
     """
 
     metrics: Metrics
@@ -28,35 +29,35 @@ class Operations:
 
 
 def create(operations: Operations) -> Starlette:
-    """The application of a process that has no other."""
+    """Return the application of a process that has no other one: it has these endpoints only."""
     app = Starlette(routes=ROUTES)
     app.state.operations = operations
     return app
 
 
-def _of(request: Request) -> Operations:
-    found: Operations = request.app.state.operations
-    return found
+def _operations(request: Request) -> Operations:
+    operations: Operations = request.app.state.operations
+    return operations
 
 
 async def live(request: Request) -> Response:
-    """200 while the loops of this process turn; otherwise it wants to be started again."""
-    return _answer(_of(request).live())
+    """Answer 200 while the loops of this process run; 503 means that it should be started again."""
+    return _answer(_operations(request).live())
 
 
 async def ready(request: Request) -> Response:
-    """200 once it can work. An engine that goes away later does not change this: requests then say 503 themselves."""
-    return _answer(_of(request).ready())
+    """Answer 200 once the process can work. An engine that goes away later changes nothing: requests then say 503."""
+    return _answer(_operations(request).ready())
 
 
 async def metrics(request: Request) -> Response:
-    """Prometheus text."""
-    return Response(_of(request).metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    """Answer with all metrics, in the text format of Prometheus."""
+    return Response(_operations(request).metrics.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def status(request: Request) -> Response:
-    """How the connectors of this process are, by their ids; what they wrote down of it is in GET /v1/connectors."""
-    return JSONResponse(_of(request).status())
+    """Answer with how the connectors of this process are, by their ids. GET /v1/connectors has what they last saved."""
+    return JSONResponse(_operations(request).status())
 
 
 ROUTES = [
@@ -68,5 +69,5 @@ ROUTES = [
 
 
 def _answer(checks: Mapping[str, str | None]) -> Response:
-    well = all(fault is None for fault in checks.values())
-    return JSONResponse({name: fault or "ok" for name, fault in checks.items()}, 200 if well else 503)
+    is_well = all(fault is None for fault in checks.values())
+    return JSONResponse({name: fault or "ok" for name, fault in checks.items()}, 200 if is_well else 503)

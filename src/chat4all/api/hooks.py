@@ -1,4 +1,4 @@
-"""Where providers post: /hooks/<channel>/<uid of the connector>. Not of the public API, and in no document of it."""
+"""Providers post to /hooks/<channel>/<uid of the connector>, which is not part of the public API or its document."""
 
 from typing import Annotated, Final
 
@@ -8,7 +8,7 @@ from chat4all.api import problems
 from chat4all.api.middleware import BodyLimit
 from chat4all.api.services import Hooks
 
-_BODY: Final = 1 << 20  # bytes; no provider tells more at once
+_MAX_BODY_BYTES: Final = 1 << 20  # no provider posts more at once
 
 router = APIRouter(prefix="/hooks", include_in_schema=False)
 
@@ -27,10 +27,10 @@ async def receive(
 
 
 def create(hooks: Hooks) -> FastAPI:
-    """The application of a process that has no other: a connector's."""
+    """Return the application of a process that has no other one: a connector's."""
     app = FastAPI(openapi_url=None)
     app.state.hooks = hooks
     app.include_router(router)
     problems.install(app)
-    app.add_middleware(BodyLimit, most=_BODY)
+    app.add_middleware(BodyLimit, max_bytes=_MAX_BODY_BYTES)
     return app

@@ -20,29 +20,29 @@ from chat4all.api.problems import documented
 from chat4all.api.services import bearer
 from chat4all.directory.channels import Connector
 
-_BODY = 256 * 1024  # bytes
+_MAX_BODY_BYTES = 256 * 1024
 _Uid = Annotated[str, Path(min_length=1, max_length=64, pattern=VISIBLE, description="A connector's uid.")]
 _Manager = Annotated[str, pydantic.StringConstraints(min_length=1, max_length=64, pattern=VISIBLE)]
 _By = Annotated[str, Query(alias="managedBy", min_length=1, max_length=64, pattern=VISIBLE, description="Who asks.")]
 
 
 class Registrations(Protocol):
-    """What keeps connectors. Every method raises EngineUnavailableError."""
+    """Keeps connectors. Every method raises EngineUnavailableError."""
 
     async def put_raw(self, uid: str, resource: Mapping[str, Any], *, managed_by: str) -> Connector:
-        """Raises Refusal invalid, conflict."""
+        """Register a connector or change it; `resource` is not checked yet. Raises Refusal invalid, conflict."""
         ...
 
     async def all(self) -> Sequence[Connector]:
-        """By name."""
+        """Return all connectors, ordered by name."""
         ...
 
     async def one(self, uid: str) -> Connector:
-        """Raises Refusal not-found."""
+        """Return the connector with this uid. Raises Refusal not-found."""
         ...
 
     async def remove(self, uid: str, *, managed_by: str) -> None:
-        """Raises Refusal conflict."""
+        """Remove a connector, if there is one with this uid. Raises Refusal conflict."""
         ...
 
 
@@ -79,8 +79,8 @@ router = APIRouter(prefix="/internal/v1/connectors", tags=["connectors"], route_
 
 
 def _registrations(request: Request) -> Registrations:
-    found: Registrations = request.app.state.registrations
-    return found
+    registrations: Registrations = request.app.state.registrations
+    return registrations
 
 
 Uses = Annotated[Registrations, Depends(_registrations)]
@@ -112,7 +112,7 @@ async def remove(uses: Uses, uid: _Uid, managed_by: _By) -> Removed:
 
 
 def create(registrations: Registrations, tokens: SharedTokens) -> FastAPI:
-    """The application."""
+    """Return the application of the internal API. `tokens`: those that it takes."""
 
     def check(request: Request) -> None:
         tokens.check(bearer(request))
@@ -121,7 +121,7 @@ def create(registrations: Registrations, tokens: SharedTokens) -> FastAPI:
     app.state.registrations = registrations
     app.include_router(router, dependencies=[Depends(check)])
     problems.install(app)
-    app.add_middleware(BodyLimit, most=_BODY)
+    app.add_middleware(BodyLimit, max_bytes=_MAX_BODY_BYTES)
     return app
 
 

@@ -1,4 +1,4 @@
-"""The lane of POST /v1/messages: past the framework's routing and middleware, which cost more than accepting does.
+"""POST /v1/messages has a lane past the framework's routing and middleware, which cost more than accepting does.
 
 What they do for every request is done here for this one: a bound on the body, the clock, and errors as problems
 (docs/adr/0009-the-hot-path-has-a-lane.md).
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Lane:
-    """The application, with the lane in front of it.
+    """Serves the application, with the lane in front of it.
 
     A request of a browser, which says its Origin, takes the long way: CORS is the framework's to answer. So does one
     with a prefix before its path.
@@ -61,7 +61,7 @@ async def _serve(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _answer(request: Request) -> Response | None:
-    """None for a client that has gone."""
+    """Return the answer, or None for a client that has gone."""
     try:
         return await posting.post(request)
     except Refusal as refusal:

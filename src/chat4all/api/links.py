@@ -1,4 +1,4 @@
-"""/v1/users/channels: who you are on other channels."""
+"""/v1/users/channels shows and changes who a user is on other channels."""
 
 from typing import Annotated, Literal
 
@@ -82,16 +82,16 @@ async def remove(uses: Uses, who: Who, link_id: _LinkId) -> Removed:
 
 
 async def _answers(uses: EndpointServices, links: list[Link]) -> list[LinkAnswer]:
-    known = await uses.links.by_id([one.connector for one in links])
-    accounts = {name: str(connector.status.get("account", "")) for name, connector in known.items()}
+    connectors = await uses.links.by_id([one.connector for one in links])
+    accounts = {name: str(connector.status.get("account", "")) for name, connector in connectors.items()}
     return [_answer(uses, one, accounts.get(one.connector, "")) for one in links]
 
 
 def _answer(uses: EndpointServices, link: Link, account: str) -> LinkAnswer:
-    offered = uses.channels.get(link.channel)
-    title = offered.title if offered else link.channel
+    channel = uses.channels.get(link.channel)
+    title = channel.title if channel else link.channel
     pending = link.state is LinkState.PENDING
-    invite = offered.invite.format(account=account.removeprefix("@"), code=link.code) if offered and account else ""
+    invite = channel.invite.format(account=account.removeprefix("@"), code=link.code) if channel and account else ""
     how = (
         f"Write /start {link.code} to {account or 'the account of ' + link.connector} on {title}." if pending else None
     )

@@ -1,4 +1,4 @@
-"""/v1/messages/{id}: one message, what became of it, and changing it. Posting is in posting.py."""
+"""/v1/messages/{id} shows and changes one message, and shows what became of it. Posting is in posting.py."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -80,7 +80,7 @@ class WayAnswer(pydantic.BaseModel):
 
 
 class RecipientAnswer(pydantic.BaseModel):
-    """What became of a message for one person: in the app by the two times, and on each of his channels."""
+    """What became of a message for one person: in the app by the two times, and on each of their channels."""
 
     username: str
     name: str
@@ -149,8 +149,8 @@ async def show(uses: Uses, who: Who, message_id: MessageId) -> MessageDetail:
     row = await uses.acceptance.own_row(message_id, who.username)
     recipients = await uses.history.recipients(row)
     people = await uses.directory.users([one.username for one in recipients])
-    known = await uses.links.by_id([way.connector for one in recipients for way in one.ways])
-    channels = {name: connector.channel for name, connector in known.items()}
+    connectors = await uses.links.by_id([way.connector for one in recipients for way in one.ways])
+    channels = {name: connector.channel for name, connector in connectors.items()}
     names = {name: user.display_name or name for name, user in people.items()}
     return MessageDetail(
         **message_answer(row, lowest(one.state for one in recipients)).model_dump(),
@@ -215,7 +215,7 @@ async def retry(
     row = await uses.acceptance.own_row(message_id, who.username)
     if row.sender_id != who.username and who.role is Role.USER:
         raise Refusal("forbidden", "Only its sender or the team may send a message again.")
-    failed = [way for one in await uses.history.recipients(row) for way in one.ways if _again(way)]
+    failed = [way for one in await uses.history.recipients(row) for way in one.ways if _may_retry(way)]
     accepted = await uses.acceptance.retry(asking, row, possible=bool(failed))
     if accepted.replayed:
         response.headers["Idempotent-Replay"] = "true"
@@ -240,7 +240,7 @@ async def set_status(uses: Uses, who: Who, message_id: MessageId, new: NewStatus
 
 
 def message_answer(row: Row, state: State) -> MessageAnswer:
-    """A message as clients see it."""
+    """Return a message as clients see it."""
     return MessageAnswer(
         message_id=row.message_id,
         conversation_id=row.conversation_id,
@@ -251,13 +251,13 @@ def message_answer(row: Row, state: State) -> MessageAnswer:
         reply_to=row.reply_to,
         status=state,
         created_at=iso(row.created_at),
-        edited_at=_time(row.edited_at),
-        deleted_at=_time(row.deleted_at),
+        edited_at=_iso(row.edited_at),
+        deleted_at=_iso(row.deleted_at),
     )
 
 
 def row_answer(seen: Seen) -> RowAnswer:
-    """Any other row, in the shape of its WebSocket frame."""
+    """Return a row that is no message, in the shape of its WebSocket frame."""
     frame: dict[str, Any] = seen.frame()
     return RowAnswer(**frame)
 
@@ -269,39 +269,39 @@ def _changed(response: Response, message_id: str, accepted: Accepted) -> ChangeA
 
 
 def _recipient(
-    one: Recipient, names: Mapping[str, str], channels: Mapping[str, str], offered: Channels
+    one: Recipient, names: Mapping[str, str], channels: Mapping[str, str], installed: Channels
 ) -> RecipientAnswer:
-    """`channels`: of each connector."""
+    """Return what became of a message for one person. `channels`: the channel of each connector, by its id."""
     return RecipientAnswer(
         username=one.username,
         name=names.get(one.username, one.username),
         status=one.state,
-        delivered_at=_time(one.reached.delivered_at),
-        read_at=_time(one.reached.read_at),
-        channels=[_way(way, channels, offered) for way in one.ways],
+        delivered_at=_iso(one.reached.delivered_at),
+        read_at=_iso(one.reached.read_at),
+        channels=[_way(way, channels, installed) for way in one.ways],
     )
 
 
-def _way(way: Way, channels: Mapping[str, str], offered: Channels) -> WayAnswer:
-    """Where there is no link, the connector is the name of a channel."""
+def _way(way: Way, channels: Mapping[str, str], installed: Channels) -> WayAnswer:
+    """Return how a message fared on one way. Where there is no link, `way.connector` is the name of a channel."""
     reason = REASONS.get(way.reason)
     channel = channels.get(way.connector, way.connector)
     return WayAnswer(
         channel=channel,
-        title=offered[channel].title if channel in offered else channel,
+        title=installed[channel].title if channel in installed else channel,
         connector=way.connector if way.link else None,
         status=way.state,
-        at=_time(way.at),
+        at=_iso(way.at),
         reason=way.reason or None,
         sentence=reason.sentence if reason else None,
         advice=reason.advice if reason else None,
-        retry=_again(way),
+        retry=_may_retry(way),
     )
 
 
-def _again(way: Way) -> bool:
+def _may_retry(way: Way) -> bool:
     return way.state is State.FAILED and bool(way.link)
 
 
-def _time(milliseconds: int | None) -> str | None:
+def _iso(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else iso(milliseconds)

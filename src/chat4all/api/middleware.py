@@ -1,4 +1,4 @@
-"""What every request passes: a bound on its body, and a clock."""
+"""Every request passes this middleware: a bound on its body, and a clock."""
 
 import time
 from typing import Final
@@ -10,38 +10,38 @@ from chat4all.api import problems
 from chat4all.model.errors import Refusal
 from chat4all.telemetry.metrics import Metrics
 
-_UNKNOWN: Final = "unknown"  # one label for all paths that are no route's
+_UNKNOWN_LABEL: Final = "unknown"  # one label for all paths without a route
 
 
 class BodyLimit:
-    """Refuses a body of more than `most` bytes, by what it says of itself or by what has come."""
+    """Refuses a body of more than `max_bytes`, by its Content-Length or by what has come."""
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
-        self._most = most
+        self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        said = dict(scope["headers"]).get(b"content-length", b"0")
-        if not said.isdigit() or int(said) > self._most:
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > self._max_bytes:
             await problems.response(self._refusal())(scope, receive, send)
             return
-        came = 0
+        received = 0
 
-        async def bounded() -> Message:
-            nonlocal came
+        async def receive_bounded() -> Message:
+            nonlocal received
             message = await receive()
-            came += len(message.get("body", b""))
-            if came > self._most:
+            received += len(message.get("body", b""))
+            if received > self._max_bytes:
                 raise HTTPException(413, self._refusal().detail)
             return message
 
-        await self._app(scope, bounded, send)
+        await self._app(scope, receive_bounded, send)
 
     def _refusal(self) -> Refusal:
-        return Refusal("too-large", f"A request may have {self._most} bytes.")
+        return Refusal("too-large", f"A request may have at most {self._max_bytes} bytes.")
 
 
 class Timing:
@@ -58,15 +58,15 @@ class Timing:
         began = time.perf_counter()
         status = 500
 
-        async def noting(message: Message) -> None:
+        async def send_noting_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_noting_status)
         finally:
-            route = getattr(scope.get("route"), "path", _UNKNOWN)
-            method = scope["method"] if route != _UNKNOWN else _UNKNOWN
+            route = getattr(scope.get("route"), "path", _UNKNOWN_LABEL)
+            method = scope["method"] if route != _UNKNOWN_LABEL else _UNKNOWN_LABEL
             self._metrics.http_seconds.labels(method, route, str(status)).observe(time.perf_counter() - began)

@@ -1,4 +1,4 @@
-"""POST /v1/messages: the hot path, a plain Starlette route with msgspec. /docs gets its schema from here too."""
+"""POST /v1/messages is the hot path: a plain Starlette route with msgspec. /docs gets its schema from here too."""
 
 import json
 import re
@@ -23,10 +23,11 @@ from chat4all.model.rates import Rate
 # What nobody can see: the white space of Unicode, the separators that Python counts as such, and the byte order mark.
 BLANK = "\t\n\v\f\r\x1c\x1d\x1e\x1f \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
 BLANK += "\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-_SEEN: Final = "".join(f"\\u{ord(character):04x}" for character in BLANK)
-CONTENT_PATTERN: Final = f"^[^\\u0000]*[^\\u0000{_SEEN}][^\\u0000]*$"  # documented; check_content takes linear time
+_ESCAPED_BLANK: Final = "".join(f"\\u{ord(character):04x}" for character in BLANK)
+# Only for the document: check_content, which does the checking, takes linear time.
+CONTENT_PATTERN: Final = f"^[^\\u0000]*[^\\u0000{_ESCAPED_BLANK}][^\\u0000]*$"
 PATH: Final = "/v1/messages"
-_KEY: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
+_KEY_PATTERN: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
 
 _Channel = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[!-~]+\Z")]
@@ -56,7 +57,7 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 async def post(request: Request) -> Response:
-    """Accept a message: 202 means that it is durable."""
+    """Accept a message: 202 means that it is durable. Raises Refusal and EngineUnavailableError."""
     began = time.perf_counter()
     uses = services(request)
     who = identify(request)
@@ -74,7 +75,10 @@ async def post(request: Request) -> Response:
 
 
 async def admit(uses: EndpointServices, who: Identity, what: str = "post") -> None:
-    """Raises Refusal too-many for a user who does this too fast. Without the limits' engine, nobody is held back."""
+    """Count a request of a user. Raises Refusal too-many for one too fast; without the limits' engine, for nobody.
+
+    `what`: names the limit, so that different things have limits of their own.
+    """
     rate = Rate(uses.settings.posts_per_second, uses.settings.post_burst)
     try:
         wait = await uses.limits.take(f"{what}:{who.username}", rate)
@@ -85,18 +89,18 @@ async def admit(uses: EndpointServices, who: Identity, what: str = "post") -> No
 
 
 def check_content(content: str) -> None:
-    """Raises Refusal invalid for text with NUL in it, or without anything to see."""
+    """Check a text. Raises Refusal invalid where it has NUL in it, or nothing that can be seen."""
     if "\x00" in content:
-        raise invalid("content", "NUL characters are not text.")
+        raise invalid("content", "It contains a NUL character, which is not text.")
     if not content.strip(BLANK):
-        raise invalid("content", "There is nothing in it.")
+        raise invalid("content", "It is empty or blank.")
 
 
 def _check_channels(uses: EndpointServices, channels: Sequence[str]) -> None:
     for i, channel in enumerate(channels):
         if channel not in (ALL, APP) and channel not in uses.channels:
-            there = ", ".join((ALL, APP, *sorted(uses.channels)))
-            raise invalid(f"channels[{i}]", f"There is no such channel. There is: {there}.")
+            names = ", ".join((ALL, APP, *sorted(uses.channels)))
+            raise invalid(f"channels[{i}]", f"There is no such channel. Possible are: {names}.")
 
 
 def _decode(body: bytes) -> PostMessage:
@@ -104,7 +108,7 @@ def _decode(body: bytes) -> PostMessage:
         new = _decoder.decode(body)
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `$")
-        field = path.rstrip("`").removeprefix(".") or _named(text)
+        field = path.rstrip("`").removeprefix(".") or _missing_field(text)
         raise Refusal("invalid", text, errors=(FieldError(field, text),)) from error
     except MALFORMED as error:
         raise malformed(body, error) from error
@@ -112,15 +116,15 @@ def _decode(body: bytes) -> PostMessage:
     return new
 
 
-def _named(text: str) -> str:
-    """The field in "Object missing required field `chat_id`"."""
-    found = re.search(r"`(\w+)`", text)
-    return found.group(1) if found and "field" in text else "body"
+def _missing_field(text: str) -> str:
+    """Return `chat_id` from "Object missing required field `chat_id`"; "body" from a text that names no field."""
+    match = re.search(r"`(\w+)`", text)
+    return match.group(1) if match and "field" in text else "body"
 
 
 def _key(request: Request) -> str | None:
     key = request.headers.get("idempotency-key")
-    if key is not None and not _KEY.fullmatch(key):
+    if key is not None and not _KEY_PATTERN.fullmatch(key):
         raise invalid("Idempotency-Key", "1 to 255 visible ASCII characters.")
     return key
 
@@ -129,10 +133,10 @@ ROUTE: Final = PlainRoute(PATH, post, methods=["POST"])
 
 
 def openapi(channels: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The operation and the schemas that it refers to, for the OpenAPI document; `channels`: those installed."""
-    made = msgspec.json.schema_components([PostMessage, PostAnswer], ref_template="#/components/schemas/{name}")
+    """Return the operation and the schemas that it refers to, for the OpenAPI document. `channels`: those installed."""
+    components = msgspec.json.schema_components([PostMessage, PostAnswer], ref_template="#/components/schemas/{name}")
     # `$` would let a line end through in Python, and `\Z` is nothing in ECMAScript, which the document is read by.
-    (body, answer), schemas = json.loads(json.dumps(made).replace(r"\\Z", "$"))
+    (body, answer), schemas = json.loads(json.dumps(components).replace(r"\\Z", "$"))
     schemas["PostMessage"]["properties"]["channels"]["items"] = {"enum": [ALL, APP, *sorted(channels)]}
     refusals = documented("malformed", "unauthenticated", "not-found", "invalid", "key-reused", "too-many")
     operation = {

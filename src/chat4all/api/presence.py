@@ -1,4 +1,4 @@
-"""/v1/presence: who is here."""
+"""/v1/presence shows who is online, and takes heartbeats."""
 
 from typing import Literal
 
@@ -51,5 +51,5 @@ async def show(uses: Uses, who: Who, username: UsernamePath) -> PresenceAnswer:
     if not allowed or await uses.directory.user(username) is None:
         raise Refusal("not-found", "There is no such user, or you share no conversation.")
     present = await uses.presence.of(username)
-    seen = None if present.last_seen is None else iso(present.last_seen)
-    return PresenceAnswer(username=username, status=present.status, last_seen=seen)
+    last_seen = None if present.last_seen is None else iso(present.last_seen)
+    return PresenceAnswer(username=username, status=present.status, last_seen=last_seen)

@@ -1,4 +1,4 @@
-"""Every error as RFC 9457 problem+json, from the one table in model/errors.py."""
+"""Turns every error into RFC 9457 problem+json, from the one table in model/errors.py."""
 
 import math
 from typing import Any, Final
@@ -14,14 +14,14 @@ from starlette.routing import Match, compile_path
 from chat4all.model.errors import PROBLEMS, EngineUnavailableError, FieldError, Refusal
 
 MEDIA_TYPE: Final = "application/problem+json"
-_BY_STATUS: Final = {
+_CODE_BY_STATUS: Final = {
     400: "malformed",
     404: "not-found",
     405: "method-not-allowed",
     413: "too-large",
     415: "unsupported-media-type",
 }
-_RETRY_AFTER: Final = 2.0  # seconds, where an engine is away
+_RETRY_AFTER_SECONDS: Final = 2.0  # where an engine is away
 
 
 class FieldProblem(pydantic.BaseModel):
@@ -43,7 +43,7 @@ class ProblemDocument(pydantic.BaseModel):
 
 
 class RefusedError(HTTPException):
-    """A refusal raised while a body is read: FastAPI lets only HTTPExceptions through there."""
+    """Carries a refusal that is raised while a body is read: FastAPI lets only HTTPExceptions through there."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.problem.status, refusal.detail)
@@ -51,20 +51,20 @@ class RefusedError(HTTPException):
 
 
 def documented(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of an endpoint that may refuse with these codes, for the OpenAPI document."""
+    """Return the `responses` of an endpoint that may refuse with these codes, for the OpenAPI document."""
     responses: dict[int | str, dict[str, Any]] = {}
     reads_a_body = ("unsupported-media-type",) if "malformed" in codes else ()
     for code in (*codes, *reads_a_body, "too-large", "unavailable"):
         problem = PROBLEMS[code]
-        known = responses.get(problem.status)
-        text = f"{known['description']}; {problem.title}" if known else problem.title
+        previous = responses.get(problem.status)
+        text = f"{previous['description']}; {problem.title}" if previous else problem.title
         schema = {"$ref": "#/components/schemas/ProblemDocument"}
         responses[problem.status] = {"description": text, "content": {MEDIA_TYPE: {"schema": schema}}}
     return responses
 
 
 def response(refusal: Refusal) -> Response:
-    """The answer to a request that is refused."""
+    """Return the answer to a request that is refused."""
     problem = refusal.problem
     headers = {}
     if refusal.retry_after is not None:
@@ -83,7 +83,7 @@ def response(refusal: Refusal) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of the application a problem."""
+    """Make the application answer every error with a problem."""
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(EngineUnavailableError, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -92,12 +92,12 @@ def install(app: FastAPI) -> None:
 
 
 def unavailable(error: EngineUnavailableError) -> Response:
-    """The answer while an engine is away."""
-    return response(Refusal("unavailable", str(error), retry_after=_RETRY_AFTER))
+    """Return the answer while an engine is away."""
+    return response(Refusal("unavailable", str(error), retry_after=_RETRY_AFTER_SECONDS))
 
 
 def failed() -> Response:
-    """The answer where something happened that nobody thought of; whoever calls this has logged it."""
+    """Return the answer to an unexpected error, which the caller has logged."""
     return response(Refusal("internal", "An unexpected error; it is in this server's log."))
 
 
@@ -110,28 +110,28 @@ async def _unavailable(_: Request, error: Exception) -> Response:
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    if any(one["type"] == "json_invalid" for one in found):
-        return response(Refusal("malformed", f"The body is not valid JSON: {found[0]['ctx']['error']}"))
-    errors = tuple(FieldError(_field(one["loc"]), str(one["msg"])) for one in found[:50])
-    named = ", ".join(one.field for one in errors[:5])
-    return response(Refusal("invalid", f"Not valid: {named}.", errors=errors))
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    if any(one["type"] == "json_invalid" for one in faults):
+        return response(Refusal("malformed", f"The body is not valid JSON: {faults[0]['ctx']['error']}"))
+    errors = tuple(FieldError(_field(one["loc"]), str(one["msg"])) for one in faults[:50])
+    names = ", ".join(one.field for one in errors[:5])
+    return response(Refusal("invalid", f"Not valid: {names}.", errors=errors))
 
 
 async def of_http(request: Request, error: Exception) -> Response:
-    """The answer to an error that has a status of HTTP only."""
+    """Return the answer to an error that has only an HTTP status, or carries a refusal."""
     if isinstance(error, RefusedError):
         return response(error.refusal)
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = str(error.detail) if isinstance(error, HTTPException) else ""
-    answer = response(Refusal(_BY_STATUS.get(status, "internal"), detail))
+    answer = response(Refusal(_CODE_BY_STATUS.get(status, "internal"), detail))
     if status == 405:
         answer.headers["Allow"] = ", ".join(sorted(_methods(request)))
     return answer
 
 
 def _methods(request: Request) -> set[str]:
-    """Every method that the path takes; Starlette's own Allow header knows those of one route only."""
+    """Return every method that the path takes; Starlette's own Allow header has those of one route only."""
     for path, operations in request.app.openapi()["paths"].items():  # /heartbeat stands before /{username} there
         if compile_path(path)[0].match(request.url.path):
             return {method.upper() for method in operations}
@@ -144,7 +144,7 @@ async def _failed(_: Request, _error: Exception) -> Response:
 
 
 def _field(location: tuple[str | int, ...]) -> str:
-    """`members[1]` from ("body", "members", 1); the body as a whole is `body`."""
+    """Return `members[1]` for ("body", "members", 1); the body as a whole is `body`."""
     name = ""
     for part in location[1:] or location[:1]:
         if part == "[key]":  # pydantic's mark for the name of an entry, not its value

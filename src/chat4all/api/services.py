@@ -1,4 +1,4 @@
-"""What endpoints work with, and how they get it: from the application's state, put there by wiring."""
+"""Endpoints get the services that they work with from the application's state, where `app.create` puts them."""
 
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,7 +31,7 @@ Hooks = Callable[[str, str, Mapping[str, str], bytes], Awaitable[None]]  # chann
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EndpointServices:
-    """`operations`: what whoever runs the process may ask.
+    """Holds what endpoints work with. `operations`: what whoever runs the process may ask.
     `hooks`: takes what providers post; raises Refusal. `channels`: those that are installed.
     `welcome`: what the console says to whoever has not logged in: {"registration", "demo": [{"username", "password"}]}.
     """
@@ -57,22 +57,22 @@ class EndpointServices:
 
 
 def services(connection: HTTPConnection) -> EndpointServices:
-    """The services of the application that serves this request."""
-    found: EndpointServices = connection.app.state.services
-    return found
+    """Return the services of the application that serves this request."""
+    endpoint_services: EndpointServices = connection.app.state.services
+    return endpoint_services
 
 
 _bearer = OAuth2PasswordBearer(tokenUrl="/token", auto_error=False)
 
 
 def bearer(connection: HTTPConnection) -> str | None:
-    """The token in the Authorization header."""
+    """Return the token in the Authorization header, if there is one."""
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" and token.strip() else None
 
 
 def identify(connection: HTTPConnection) -> Identity:
-    """Who asks. Raises Refusal unauthenticated."""
+    """Return who asks. Raises Refusal unauthenticated."""
     token = bearer(connection)
     if token is None:
         raise Refusal("unauthenticated", "There is no bearer token in the Authorization header.")
@@ -83,10 +83,10 @@ def _identity(connection: HTTPConnection, _: Annotated[str | None, Depends(_bear
     return identify(connection)
 
 
-def _perhaps(connection: HTTPConnection, _: Annotated[str | None, Depends(_bearer)]) -> Identity | None:
+def _identity_if_any(connection: HTTPConnection, _: Annotated[str | None, Depends(_bearer)]) -> Identity | None:
     return None if bearer(connection) is None else identify(connection)
 
 
 Uses = Annotated[EndpointServices, Depends(services)]
 Who = Annotated[Identity, Depends(_identity)]
-MaybeWho = Annotated[Identity | None, Depends(_perhaps)]
+MaybeWho = Annotated[Identity | None, Depends(_identity_if_any)]

@@ -1,4 +1,4 @@
-"""Settings of the API."""
+"""Defines the settings of the API and of the internal API."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""POST /token: a user name and password for a bearer token (OAuth2 password form)."""
+"""POST /token gives a bearer token for a user name and password (OAuth2 password form)."""
 
 from typing import Annotated, Literal
 

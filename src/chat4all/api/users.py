@@ -1,4 +1,4 @@
-"""/v1/users: people and programs."""
+"""/v1/users creates, changes and finds users: people and programs."""
 
 from typing import Annotated
 
@@ -35,7 +35,7 @@ class UserChange(pydantic.BaseModel):
 
 
 class UserAnswer(pydantic.BaseModel):
-    """A user; his address only for himself and admins."""
+    """A user; their address only for themselves and admins."""
 
     username: str
     email: str | None
@@ -62,10 +62,10 @@ async def find(
     limit: Limit = 50,
 ) -> list[UserAnswer]:
     """Find people: agents and admins by the beginning of the name, others by the whole name."""
-    found = await uses.users.find(who, q, after=after, limit=limit)
-    if len(found) == limit:
-        pages.link(request, response, after=found[-1].username)
-    return [_answer(user, private=who.role is Role.ADMIN or user.username == who.username) for user in found]
+    users = await uses.users.find(who, q, after=after, limit=limit)
+    if len(users) == limit:
+        pages.link(request, response, after=users[-1].username)
+    return [_answer(user, private=who.role is Role.ADMIN or user.username == who.username) for user in users]
 
 
 @router.patch("/{username}", responses=documented("unauthenticated", "forbidden", "not-found", "malformed", "invalid"))

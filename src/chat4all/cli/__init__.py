@@ -1,1 +1,1 @@
-"""The `chat4all` command: a module per command, `client` for those that talk to a running server."""
+"""The `chat4all` command has a module per command; those that talk to a running server use `chat4all.client`."""

@@ -1,4 +1,4 @@
-"""The command's entry: which commands there are, and how what goes wrong is said."""
+"""The entry point: it knows the commands, runs one, and reports what goes wrong."""
 
 import io
 import itertools
@@ -89,8 +89,8 @@ def about(
 
 
 def main() -> None:
-    """Run the command; what is wrong is one sentence on standard error and exit code 1, as JSON where that is asked."""
-    # Before the options are read, for a wrong option is to be told of as JSON too.
+    """Run the command. What is wrong is one sentence on standard error, or JSON with --json; exit code 1 or 2."""
+    # Looked for before Typer reads the options, so that a wrong option is reported as JSON too.
     as_json = JSON_FLAG in itertools.takewhile(lambda one: one != "--", sys.argv[1:])
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # an encoding without emoji is no reason to stop
@@ -102,7 +102,7 @@ def main() -> None:
         _complain(str(error), as_json=as_json)
     except UnicodeEncodeError:  # bytes that Python could not read came as half surrogates, which cannot be sent
         _complain("An argument, or what was read, is not text in UTF-8.", as_json=as_json)
-    # These come only where JSON is asked for; else Typer has said it.
+    # These come only with --json; without it Typer has printed them.
     except typer.Abort:
         _complain("Aborted.", as_json=as_json)
     except typer.TyperException as error:
@@ -110,18 +110,18 @@ def main() -> None:
 
 
 def _command() -> Callable[..., int | None]:
-    """The command, its own options for completion out of sight: there is the command completion."""
-    made = get_command(app)
-    for option in made.params:
+    """Return the command. Typer's own options for completion are hidden, for there is the command completion."""
+    root = get_command(app)
+    for option in root.params:
         if isinstance(option, TyperOption) and option.name in {"install_completion", "show_completion"}:
             option.hidden = True
-    return made
+    return root
 
 
 def _complain(text: str, status: int = 0, *, as_json: bool, code: int = 1) -> None:
     if as_json:
         print(json.dumps({"error": text, "status": status or None}), file=sys.stderr)
     else:
-        said = "\n".join(map(plain, text.split("\n")))
-        Console(stderr=True).print(f"chat4all: {said}", style="red", markup=False, highlight=False, soft_wrap=True)
+        lines = "\n".join(map(plain, text.split("\n")))
+        Console(stderr=True).print(f"chat4all: {lines}", style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(code)

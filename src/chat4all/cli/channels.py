@@ -1,4 +1,4 @@
-"""chat4all channels: what is installed, and what each can do."""
+"""chat4all channels lists what is installed, and what each can do."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ def run(
 
     Example: chat4all channels
     """
-    found = listing.fetch(Client(url, username, password), "/v1/channels")
+    channels = listing.fetch(Client(url, username, password), "/v1/channels")
     if as_json:
-        output.emit(found)
+        output.emit(channels)
     else:
-        listing.show([_row(one) for one in found], "No channel is installed.")
+        listing.show([_row(one) for one in channels], "No channel is installed.")
 
 
 def _row(one: dict[str, Any]) -> dict[str, str]:

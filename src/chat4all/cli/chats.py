@@ -1,4 +1,4 @@
-"""How a conversation is named on the command line: by the people in it, or by its id."""
+"""Finds the conversation that a command line names by the people in it, or by its id."""
 
 import re
 from typing import Final
@@ -6,18 +6,18 @@ from urllib.parse import urlencode
 
 from chat4all.client import AnswerError, Client
 
-# A name of this shape would have to be given with its conversation's id.
-_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# A user whose name has this shape can only be reached by the conversation's id.
+_ID_PATTERN: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 async def found(client: Client, chat: str) -> str:
-    """The id of a conversation that is there already. Raises AnswerError where there is none, or it is another's."""
-    if _ID.fullmatch(chat):
+    """Return the id of a conversation that exists. Raises AnswerError where there is none, or it is another's."""
+    if _ID_PATTERN.fullmatch(chat):
         await client.call("GET", f"/v1/conversations/{chat}")
         return chat
     people = _people(chat)
-    if known := await client.known_conversation_with(*people):
-        return known
+    if conversation_id := await client.known_conversation_with(*people):
+        return conversation_id
     for username in people:
         await _check_user(client, username)
     names = ", ".join(people)
@@ -28,8 +28,8 @@ async def found(client: Client, chat: str) -> str:
 
 
 async def begun(client: Client, chat: str) -> str:
-    """The id of a conversation, which is made where there is none with these people. Raises AnswerError."""
-    return chat if _ID.fullmatch(chat) else await client.conversation_with(*_people(chat))
+    """Return the id of a conversation, which is begun where there is none with these people. Raises AnswerError."""
+    return chat if _ID_PATTERN.fullmatch(chat) else await client.conversation_with(*_people(chat))
 
 
 def _people(chat: str) -> list[str]:
@@ -40,7 +40,7 @@ def _people(chat: str) -> list[str]:
 
 
 async def _check_user(client: Client, username: str) -> None:
-    """The whole name is the first of all that begin with it."""
+    """Raise AnswerError if there is no such user. A whole name comes first among the names that begin with it."""
     users = (await client.call("GET", f"/v1/users?{urlencode({'q': username, 'limit': 1})}")).json()
     if username not in {user["username"] for user in users}:
         raise AnswerError(f"There is no user {username}.")

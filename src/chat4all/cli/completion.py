@@ -1,10 +1,10 @@
-"""chat4all completion: what makes the Tab key know the commands and options."""
+"""chat4all completion prints what makes the Tab key complete commands and options."""
 
 from typing import Annotated, Literal
 
 import typer
 
-# Where Typer documents no way but an option that guesses the shell.
+# Typer documents no other way than an option that guesses the shell.
 from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
 NAME = "completion"

@@ -1,4 +1,4 @@
-"""chat4all config: every setting, and what the environment makes of it."""
+"""chat4all config shows every setting, and what the environment makes of it."""
 
 import itertools
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 NAME = "config"
 
-_NAME: Final = 40  # columns, enough for the longest name
-_READABLE: Final = 80  # columns, more of which nobody reads with ease
+_NAME_COLUMNS: Final = 40  # enough for the longest name
+_MAX_READABLE_COLUMNS: Final = 80  # nobody reads longer lines with ease
 
 
 def run(
@@ -49,23 +49,23 @@ def run(
 
 
 def matching(settings: Sequence["Described"], word: str) -> list["Described"]:
-    """The settings of the section of this name; where there is none, those with this word in name, unit or meaning."""
-    wanted = word.lower()
-    section = [one for one in settings if one.section == wanted]
-    return section or [one for one in settings if wanted in f"{one.variable} {one.unit} {one.description}".lower()]
+    """Return the settings of the section of this name; without one, those with this word in name, unit or meaning."""
+    needle = word.lower()
+    section = [one for one in settings if one.section == needle]
+    return section or [one for one in settings if needle in f"{one.variable} {one.unit} {one.description}".lower()]
 
 
 def table(settings: Sequence["Described"]) -> Table:
-    """Under each section its settings: variable and meaning to the left; default, and what is set instead, after it."""
-    drawn = Table(box=None, pad_edge=False)
-    drawn.add_column("setting", min_width=_NAME, max_width=_READABLE)
-    drawn.add_column("default, and what is set instead", overflow="fold")
+    """Return a table of the settings by section: variable and meaning, then the default and what is set instead."""
+    grid = Table(box=None, pad_edge=False)
+    grid.add_column("setting", min_width=_NAME_COLUMNS, max_width=_MAX_READABLE_COLUMNS)
+    grid.add_column("default, and what is set instead", overflow="fold")
     for (section, about), ones in itertools.groupby(settings, key=lambda one: (one.section, one.about)):
-        drawn.add_row(Text.assemble("\n", (section, "bold"), f": {about}"))
+        grid.add_row(Text.assemble("\n", (section, "bold"), f": {about}"))
         for one in ones:
             meaning = Padding(Text(one.description), (0, 0, 0, 2))
-            drawn.add_row(Group(Text(one.variable, "cyan"), meaning), _values(one))
-    return drawn
+            grid.add_row(Group(Text(one.variable, "cyan"), meaning), _values(one))
+    return grid
 
 
 def _values(one: "Described") -> Text:

@@ -1,4 +1,4 @@
-"""chat4all connectors: which run, and how they are."""
+"""chat4all connectors lists the connectors and how they are."""
 
 from typing import Any
 
@@ -18,11 +18,11 @@ def run(
 
     Example: chat4all connectors
     """
-    found = listing.fetch(Client(url, username, password), "/v1/connectors")
+    rows = listing.fetch(Client(url, username, password), "/v1/connectors")
     if as_json:
-        output.emit(found)
+        output.emit(rows)
     else:
-        listing.show([_row(one) for one in found], "No connector is registered. Put one into connectors/, see README.")
+        listing.show([_row(one) for one in rows], "No connector is registered. Put one into connectors/, see README.")
 
 
 def _row(one: dict[str, Any]) -> dict[str, str]:
@@ -36,6 +36,6 @@ def _row(one: dict[str, Any]) -> dict[str, str]:
         "registered": "yes" if one["registered"] else "no",
         "waiting": str(one["queue"]),
         "limited": str(one["limited"]),
-        "last told (UTC)": at[:19].replace("T", " ") if at else "never",
+        "last report (UTC)": at[:19].replace("T", " ") if at else "never",
         "problem": one["problem"] or "",
     }

@@ -1,4 +1,4 @@
-"""chat4all dev: the whole system in this process."""
+"""chat4all dev runs the whole system in this process."""
 
 import sys
 from pathlib import Path
@@ -30,7 +30,7 @@ Watch it arrive: {command} tail --as bruno{option}      Data: {data}
 
 
 _PHONES = """\
-Bruno's phone: {phones}   He is on Telegram too: what ana writes to him is there, and what he answers there, ana sees.
+Bruno's phone: {phones}   Bruno is on Telegram too: what ana writes appears there, and ana sees the answers.
 """
 
 
@@ -54,10 +54,10 @@ def run(
     # Imported only here: the client commands start much quicker without the server.
     from chat4all.processes import dev  # noqa: PLC0415 - see above
 
-    dev.run(port, data, fresh=fresh, phones=phones, welcome=_emitted if as_json else _printed)
+    dev.run(port, data, fresh=fresh, phones=phones, welcome=_emit_welcome if as_json else _print_welcome)
 
 
-def _printed(where: "Addresses", data: Path) -> None:
+def _print_welcome(where: "Addresses", data: Path) -> None:
     url = where.public
     option = "" if url == DEFAULT_URL else f" --url {url}"
     typer.echo(_WELCOME.format(url=url, option=option, data=data, command=_command()))
@@ -65,14 +65,14 @@ def _printed(where: "Addresses", data: Path) -> None:
         typer.echo(_PHONES.format(phones=where.phones))
 
 
-def _emitted(where: "Addresses", data: Path) -> None:
+def _emit_welcome(where: "Addresses", data: Path) -> None:
     from chat4all.processes.installation import DEMO_PASSWORD, DEMO_USERS  # noqa: PLC0415 - as above
 
     users = [{"username": name, "password": DEMO_PASSWORD} for name in DEMO_USERS]
-    told = {"url": where.public, "docs": f"{where.public}/docs", "internal": where.internal}
-    emit({**told, "phones": where.phones or None, "data": str(data.absolute()), "users": users})
+    addresses = {"url": where.public, "docs": f"{where.public}/docs", "internal": where.internal}
+    emit({**addresses, "phones": where.phones or None, "data": str(data.absolute()), "users": users})
 
 
 def _command() -> str:
-    """How this command was called: it may not be on the path."""
+    """Return how this command was called, because it may not be on the path."""
     return sys.argv[0] if Path(sys.argv[0]).name == "chat4all" else "chat4all"

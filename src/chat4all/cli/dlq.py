@@ -1,4 +1,4 @@
-"""chat4all dlq: what could not be read of the log."""
+"""chat4all dlq shows what could not be read of the log, and replays it."""
 
 from typing import Annotated, Any
 
@@ -33,11 +33,11 @@ def list_letters(
 
     Example: chat4all dlq list
     """
-    found = listing.fetch(Client(url, username, password), _PATH)
+    letters = listing.fetch(Client(url, username, password), _PATH)
     if as_json:
-        output.emit(found)
+        output.emit(letters)
     else:
-        listing.show([_row(one) for one in found], "There are no dead letters.")
+        listing.show([_row(one) for one in letters], "There are no dead letters.")
 
 
 @app.command()
@@ -74,11 +74,11 @@ def replay(
 
     Example: chat4all dlq replay 3
     """
-    told = listing.ask(Client(url, username, password), "POST", f"{_PATH}/{number}/replay")
+    answer = listing.ask(Client(url, username, password), "POST", f"{_PATH}/{number}/replay")
     if as_json:
-        output.emit(told)
+        output.emit(answer)
     else:
-        typer.echo(f"{number} is back in its topic.")
+        typer.echo(f"Dead letter {number} is back in its topic.")
 
 
 def _row(one: dict[str, Any]) -> dict[str, str]:

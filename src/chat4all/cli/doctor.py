@@ -1,4 +1,4 @@
-"""chat4all doctor: what is wrong with the engines, and what to do."""
+"""chat4all doctor says what is wrong with the engines, and what to do."""
 
 import typer
 
@@ -19,14 +19,14 @@ def run(as_json: Json = False) -> None:
     # Imported only here: the client commands start much quicker without the engines.
     from chat4all.processes import maintenance  # noqa: PLC0415 - see above
 
-    found = []
+    findings = []
     for one in maintenance.examine():
-        found.append(one)
+        findings.append(one)
         if not as_json:
-            typer.echo(plain(f"{one.part:10} {'WRONG: ' + one.wrong if one.wrong else 'well, ' + one.well}"))
+            typer.echo(plain(f"{one.part:10} {'WRONG: ' + one.wrong if one.wrong else 'OK: ' + one.well}"))
             if one.advice:
                 typer.echo(plain(f"{'':10} {one.advice}"))
     if as_json:
-        emit([one._asdict() for one in found])
-    if any(one.wrong for one in found):
+        emit([one._asdict() for one in findings])
+    if any(one.wrong for one in findings):
         raise typer.Exit(1)

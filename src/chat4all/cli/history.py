@@ -1,4 +1,4 @@
-"""chat4all history: what was said in a conversation."""
+"""chat4all history shows what was said in a conversation."""
 
 import asyncio
 from typing import Annotated, Literal
@@ -15,7 +15,7 @@ NAME = "history"
 
 Kinds = Literal["messages", "all"]
 
-_PAGE = 200  # rows, the most that the server gives at once
+_PAGE_ROWS = 200  # the most that the server gives at once
 
 
 def run(
@@ -34,18 +34,18 @@ def run(
 
     Example: chat4all history --as ana bruno --limit 50
     """
-    query = {"kinds": kinds, "limit": min(limit, _PAGE)} | ({"before_seq": before} if before else {})
+    query = {"kinds": kinds, "limit": min(limit, _PAGE_ROWS)} | ({"before_seq": before} if before else {})
     rows = asyncio.run(_history(Client(url, username, password), chat, urlencode(query), limit))
     if as_json:
         output.emit(rows)
     elif rows:
         _print(rows, username)
     else:
-        output.note("Nothing was said there yet." if before is None else f"Nothing was said before no. {before}.")
+        output.note("There are no messages yet." if before is None else f"There are no messages before no. {before}.")
 
 
 async def _history(client: Client, chat: str, query: str, limit: int) -> list[Frame]:
-    """The last `limit` rows, by rising seq. The server gives the last page first."""
+    """Return the last `limit` rows, by rising seq. The server gives the last page first."""
     rows: list[Frame] = []
     async with client:
         conversation_id = await chats.found(client, chat)

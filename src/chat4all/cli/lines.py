@@ -1,4 +1,4 @@
-"""What is said and what happens, a line each."""
+"""Turns what is said and what happens into lines, one each."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,18 +9,21 @@ from chat4all.client import Frame
 
 
 def describe(frame: Frame) -> Text | None:
-    """A frame as a line, with the time in UTC; None for what a person does not want to see."""
+    """Return a frame as a line, with the time in UTC; None for what a person does not want to see."""
     who = frame.get("sender_id") or frame.get("user_id", "")
-    said = _said(frame)
-    if said is None:
+    event = _event_text(frame)
+    if event is None:
         return None
     when = str(frame.get("timestamp", ""))[11:19]
     number = f"{frame['seq']:>4} " if "seq" in frame else "     "
-    return Text.assemble((f"{plain(when)} ", "dim"), number, (f"{plain(who)}: ", "bold"), said)
+    return Text.assemble((f"{plain(when)} ", "dim"), number, (f"{plain(who)}: ", "bold"), event)
 
 
 def remember(row: Frame, *, me: str, seqs: Mapping[str, int]) -> Text:
-    """A row of a history as a line: with its day, and what became of what `me` said. `seqs`: of messages, by id."""
+    """Return a row of a history as a line, with its day, and with its status if `me` sent it.
+
+    `seqs`: the seqs of messages, by their ids.
+    """
     at = str(row.get("timestamp") or row["created_at"])
     line = describe({**row, "timestamp": at}) or Text(plain(str(row)))
     marks = ", ".join(_marks(row, me, seqs)) if row["type"] == "message" and not row["deleted_at"] else ""
@@ -36,7 +39,7 @@ def _marks(message: Frame, me: str, seqs: Mapping[str, int]) -> Iterator[str]:
         yield message["status"]
 
 
-def _said(frame: Frame) -> Text | None:
+def _event_text(frame: Frame) -> Text | None:
     text, style = "", ""
     match frame["type"]:
         case "message" if frame["deleted_at"] is not None:
@@ -48,7 +51,7 @@ def _said(frame: Frame) -> Text | None:
         case "delete":
             text, style = f"deleted no. {frame['target_seq']}", "yellow"
         case "members":
-            text, style = _comings(frame), "yellow"
+            text, style = _member_changes(frame), "yellow"
         case "receipt":
             text, style = f"has up to {frame['delivered_seq']}, read up to {frame['read_seq']}", "dim"
         case "presence":
@@ -60,6 +63,6 @@ def _said(frame: Frame) -> Text | None:
     return Text(plain(text), style)
 
 
-def _comings(frame: Frame) -> str:
+def _member_changes(frame: Frame) -> str:
     added, removed = (", ".join(frame[what]) for what in ("added", "removed"))
     return "; ".join(text for text in (added and f"added {added}", removed and f"removed {removed}") if text)

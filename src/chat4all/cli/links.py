@@ -1,4 +1,4 @@
-"""chat4all links: who is whom on which channel."""
+"""chat4all links lists, makes and removes links: who is who on which channel."""
 
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -21,7 +21,7 @@ At = Annotated[str, typer.Option("--at", help="The connector's id, where the cha
 
 @app.callback()
 def about() -> None:
-    """See, make and remove links: who is whom on which channel.
+    """See, make and remove links: who is who on which channel.
 
     Example: chat4all links list --of bruno
     """
@@ -40,11 +40,11 @@ def list_links(
     Example: chat4all links list --of bruno
     """
     path = f"{_PATH}?{urlencode({'username': of})}" if of else _PATH
-    found = listing.fetch(Client(url, username, password), path)
+    links = listing.fetch(Client(url, username, password), path)
     if as_json:
-        output.emit(found)
+        output.emit(links)
     else:
-        listing.show([_row(one) for one in found], f"{of or username} has no links.")
+        listing.show([_row(one) for one in links], f"{of or username} has no links.")
 
 
 @app.command()
@@ -58,19 +58,19 @@ def add(
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
-    """Link somebody to who he is on a channel.
+    """Link somebody to who they are on a channel.
 
     An admin links at once. Anybody else claims: the link is pending until that person shows the code on the channel.
 
     Example: chat4all links add telegram 123456789 --of bruno
     """
     body = {"channel_type": channel, "identifier": identifier, "connector": at} | ({"username": of} if of else {})
-    made = listing.ask(Client(url, username, password), "POST", _PATH, body)
+    link = listing.ask(Client(url, username, password), "POST", _PATH, body)
     if as_json:
-        output.emit(made)
+        output.emit(link)
         return
-    typer.echo(f"{made['id']}: {output.plain(made['username'])} on {made['channel']}, {made['status']}.")
-    for line in filter(None, (made["how"], made["invite"])):
+    typer.echo(f"{link['id']}: {output.plain(link['username'])} on {link['channel']}, {link['status']}.")
+    for line in filter(None, (link["how"], link["invite"])):
         typer.echo(output.plain(line))
 
 
@@ -86,9 +86,9 @@ def remove(
 
     Example: chat4all links remove 01997a3e-5c1f-7d02-9c1b-2f6a8e4b7d10
     """
-    told = listing.ask(Client(url, username, password), "DELETE", f"{_PATH}/{quote(link, safe='')}")
+    answer = listing.ask(Client(url, username, password), "DELETE", f"{_PATH}/{quote(link, safe='')}")
     if as_json:
-        output.emit(told)
+        output.emit(answer)
     else:
         typer.echo("Removed.")
 

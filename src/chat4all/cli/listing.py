@@ -1,4 +1,4 @@
-"""What commands that list something share: a request, then a table or JSON."""
+"""Commands that list something share this: a request, then a table or JSON."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from chat4all.client import Client
 
 
 def fetch(client: Client, path: str) -> list[dict[str, Any]]:
-    """The whole list. Raises AnswerError."""
+    """Return the whole list, page after page. Raises AnswerError."""
 
     async def read() -> list[dict[str, Any]]:
         async with client:
@@ -22,22 +22,22 @@ def fetch(client: Client, path: str) -> list[dict[str, Any]]:
 
 
 def ask(client: Client, method: str, path: str, body: object = None) -> dict[str, Any]:
-    """One request. Raises AnswerError."""
+    """Send one request and return its JSON. Raises AnswerError."""
 
     async def call() -> dict[str, Any]:
         async with client:
-            told: dict[str, Any] = (await client.call(method, path, body)).json()
-            return told
+            answer: dict[str, Any] = (await client.call(method, path, body)).json()
+            return answer
 
     return asyncio.run(call())
 
 
 def show(rows: Sequence[Mapping[str, str]], nothing: str) -> None:
-    """A table with the rows' names as its head; where there are none, what that means."""
+    """Print a table with the names in the first row as its head, or the note `nothing` where there are no rows."""
     if not rows:
         output.note(nothing)
         return
-    drawn = Table(*rows[0], box=None, pad_edge=False)
+    table = Table(*rows[0], box=None, pad_edge=False)
     for row in rows:
-        drawn.add_row(*(Text(output.plain(cell)) for cell in row.values()))
-    output.tables().print(drawn)
+        table.add_row(*(Text(output.plain(cell)) for cell in row.values()))
+    output.tables().print(table)

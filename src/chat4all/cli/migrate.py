@@ -1,4 +1,4 @@
-"""chat4all migrate: make, or bring up to date, what distributed mode needs."""
+"""chat4all migrate makes, or brings up to date, what distributed mode needs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,10 +26,10 @@ def run(
     # Imported only here: the client commands start much quicker without the engines.
     from chat4all.processes import maintenance  # noqa: PLC0415 - see above
 
-    done = []
+    lines = []
     for line in maintenance.migrate(admin, admin_password_file):
-        done.append(line)
+        lines.append(line)
         if not as_json:
             typer.echo(plain(line))
     if as_json:
-        emit({"done": done})
+        emit({"done": lines})

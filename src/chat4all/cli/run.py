@@ -1,4 +1,4 @@
-"""chat4all run: one or several roles of distributed mode in this process."""
+"""chat4all run plays one or several roles of distributed mode in this process."""
 
 import enum
 from typing import Annotated
@@ -12,7 +12,7 @@ NAME = "run"
 
 
 class Role(enum.StrEnum):
-    """What a process can be."""
+    """Names a role that a process can play."""
 
     API = "api"
     GATEWAY = "gateway"

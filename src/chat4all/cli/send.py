@@ -1,4 +1,4 @@
-"""chat4all send: post a message."""
+"""chat4all send posts a message in a conversation."""
 
 import asyncio
 from typing import Annotated

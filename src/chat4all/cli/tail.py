@@ -1,4 +1,4 @@
-"""chat4all tail: what happens in one's conversations, live."""
+"""chat4all tail shows what happens in a user's conversations, live."""
 
 import asyncio
 import contextlib
@@ -15,9 +15,9 @@ from chat4all.client import DEFAULT_URL, DEMO_PASSWORD, Client, Frame, Socket
 
 NAME = "tail"
 
-Show = Callable[[Frame], bool]  # whether there was something to be shown
+OnFrame = Callable[[Frame], bool]  # whether there was something to be shown
 
-_OURS: Final = ("resume", "pong")  # answers to what this command itself says
+_OWN_ANSWERS: Final = ("resume", "pong")  # answers to what this command itself says
 
 
 def run(
@@ -37,45 +37,47 @@ def run(
 
     Example: chat4all tail --as bruno
     """
-    show = _emitted if as_json else _printed
+    on_frame = _emit_frame if as_json else _print_frame
     try:
-        asyncio.run(_tail(Client(url, username, password), chat, new=new, count=count, show=show))
+        asyncio.run(_tail(Client(url, username, password), chat, new=new, count=count, on_frame=on_frame))
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
 
-async def _tail(client: Client, chat: str, *, new: bool, count: int, show: Show) -> None:
+async def _tail(client: Client, chat: str, *, new: bool, count: int, on_frame: OnFrame) -> None:
     shown = 0
     async with client:
         await client.token()  # a wrong password ends it here; later failures are retried
         only = await chats.found(client, chat) if chat else None
         cursors = await _heads(client) if new else {}
-        got: dict[str, int] = {}  # the seq of the last message of each conversation
+        last_seqs: dict[str, int] = {}  # of the messages received, by conversation
         async with contextlib.aclosing(client.frames(cursors)) as frames:
             async for socket, frame in frames:
                 if frame["type"] == "resume":
-                    await _acknowledge(socket, _unknown(frame["cursors"], client.username, got))
+                    await _acknowledge(socket, _unacknowledged(frame["cursors"], client.username, last_seqs))
                 if only and frame.get("conversation_id") != only:
                     continue
                 if frame["type"] == "message":
-                    got[frame["conversation_id"]] = frame["seq"]
+                    last_seqs[frame["conversation_id"]] = frame["seq"]
                     await _acknowledge(socket, {frame["conversation_id"]: frame["seq"]})
-                shown += show(frame)
+                shown += on_frame(frame)
                 if shown == count > 0:
                     return
 
 
 async def _acknowledge(socket: Socket, seqs: Mapping[str, int]) -> None:
-    """The connection may end just then, which is no reason to end: the next one's resume tells what was not heard."""
+    """Acknowledge messages. The connection may end just then: the next resume tells which were not heard."""
     with contextlib.suppress(ConnectionClosed):
         for chat, seq in seqs.items():
             await socket.say({"type": "ack", "conversation_id": chat, "seq": seq})
 
 
-def _unknown(cursors: Mapping[str, Mapping[str, Frame]], username: str, got: Mapping[str, int]) -> dict[str, int]:
-    """What was got, and is not known to have been."""
-    known = {chat: held[username]["delivered_seq"] for chat, held in cursors.items() if username in held}
-    return {chat: seq for chat, seq in got.items() if seq > known.get(chat, 0)}
+def _unacknowledged(
+    cursors: Mapping[str, Mapping[str, Frame]], username: str, last_seqs: Mapping[str, int]
+) -> dict[str, int]:
+    """Return the last seqs of which the server does not know yet that they were received."""
+    delivered = {chat: users[username]["delivered_seq"] for chat, users in cursors.items() if username in users}
+    return {chat: seq for chat, seq in last_seqs.items() if seq > delivered.get(chat, 0)}
 
 
 async def _heads(client: Client) -> dict[str, int]:
@@ -83,15 +85,15 @@ async def _heads(client: Client) -> dict[str, int]:
     return {one["conversation_id"]: one["last_seq"] for page in pages for one in page}
 
 
-def _printed(frame: Frame) -> bool:
+def _print_frame(frame: Frame) -> bool:
     line = describe(frame)
     if line is not None:
         output.lines().print(line)
     return line is not None
 
 
-def _emitted(frame: Frame) -> bool:
-    if frame["type"] in _OURS:
+def _emit_frame(frame: Frame) -> bool:
+    if frame["type"] in _OWN_ANSWERS:
         return False
     output.emit(frame)
     return True

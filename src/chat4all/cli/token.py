@@ -1,4 +1,4 @@
-"""chat4all token: log in."""
+"""chat4all token logs in and prints the token."""
 
 import asyncio
 

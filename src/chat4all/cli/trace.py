@@ -1,4 +1,4 @@
-"""chat4all trace: where is my message?"""
+"""chat4all trace shows the timeline of a message."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -34,11 +34,11 @@ def run(
 
 
 def table(message: str, events: list[dict[str, Any]]) -> Table:
-    """The timeline, a line per event."""
+    """Return the timeline as a table, a line per event."""
     title = Text(f"Message {output.plain(message)}")
-    drawn = Table("when (UTC)", "what", "who", "detail", title=title, title_justify="left")
+    grid = Table("when (UTC)", "what", "who", "detail", title=title, title_justify="left")
     for event in events:
-        drawn.add_row(
+        grid.add_row(
             event["at"][11:23], event["what"], *(Text(output.plain(event[name])) for name in ("who", "detail"))
         )
-    return drawn
+    return grid

@@ -1,4 +1,4 @@
-"""chat4all users: find, make and change people and programs."""
+"""chat4all users finds, creates and changes people and programs."""
 
 import sys
 from pathlib import Path
@@ -22,14 +22,14 @@ PasswordFile = Annotated[
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
 
-_LONGEST: Final = 4096  # characters of a password that are read; the server says what is too long
+_MAX_PASSWORD_CHARACTERS: Final = 4096  # more is not read; the server says what is too long
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
 def about() -> None:
-    """Find, make and change users.
+    """Find, create and change users.
 
     Example: chat4all users find
     """
@@ -69,15 +69,15 @@ def add(
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
-    """Make a user.
+    """Create a user.
 
     Asks for the new password on the terminal, unless a file has it.
 
     Example: chat4all users add carla --role agent --email carla@example.com
     """
     new = {"username": name, "password": _new_password(name, password_file), "role": role}
-    made = listing.ask(Client(url, username, password), "POST", "/v1/users", new | _given(email=email))
-    _say(made, "Made", as_json=as_json)
+    user = listing.ask(Client(url, username, password), "POST", "/v1/users", new | _given(email=email))
+    _say(user, "Created", as_json=as_json)
 
 
 @app.command(name="set")
@@ -98,11 +98,11 @@ def change(
     Example: chat4all users set carla --role admin
     """
     secret = _new_password(name, password_file) if new_password or password_file else None
-    wanted = _given(role=role, password=secret)
-    if not wanted:
+    changes = _given(role=role, password=secret)
+    if not changes:
         raise AnswerError("Say what to change: --role, --new-password (asks for it) or --password-file.")
     path = f"/v1/users/{quote(name, safe='')}"
-    _say(listing.ask(Client(url, username, password), "PATCH", path, wanted), "Changed", as_json=as_json)
+    _say(listing.ask(Client(url, username, password), "PATCH", path, changes), "Changed", as_json=as_json)
 
 
 def _given(**values: str | None) -> dict[str, str]:
@@ -110,21 +110,22 @@ def _given(**values: str | None) -> dict[str, str]:
 
 
 def _new_password(name: str, file: Path | None) -> str:
-    """From the file, without the end of its line, or asked for twice. Never an argument: others could see it there."""
+    """Return the password from the file, without the end of its line, or ask for it twice. It is never an argument, for
+    other users of the machine could see it there."""
     if file is not None:
         return _read(file).removesuffix("\n").removesuffix("\r")
     if not sys.stdin.isatty():
         raise AnswerError("There is no terminal to ask for the password on. Give it with --password-file FILE, or -.")
-    asked: str = typer.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True, err=True)
-    return asked
+    answer: str = typer.prompt(f"Password for {name}", hide_input=True, confirmation_prompt=True, err=True)
+    return answer
 
 
 def _read(file: Path) -> str:
     try:
         if str(file) == "-":
-            return sys.stdin.read(_LONGEST)
+            return sys.stdin.read(_MAX_PASSWORD_CHARACTERS)
         with file.open(encoding="utf-8") as text:
-            return text.read(_LONGEST)
+            return text.read(_MAX_PASSWORD_CHARACTERS)
     except OSError as error:
         raise AnswerError(f"Cannot read the password from {file}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -135,8 +136,8 @@ def _row(user: dict[str, Any]) -> dict[str, str]:
     return {"name": user["username"], "role": user["role"], "e-mail": user["email"] or ""}
 
 
-def _say(user: dict[str, Any], done: str, *, as_json: bool) -> None:
+def _say(user: dict[str, Any], verb: str, *, as_json: bool) -> None:
     if as_json:
         output.emit(user)
     else:
-        typer.echo(f"{done} {output.plain(user['username'])} ({user['role']}).")
+        typer.echo(f"{verb} {output.plain(user['username'])} ({user['role']}).")

@@ -1,1 +1,1 @@
-"""What people do in a conversation: accept it into the log, read it back, keep count of who has seen what."""
+"""Accepts what people do in a conversation into the log, reads it back, and keeps count of who has seen what."""

@@ -1,4 +1,4 @@
-"""Acceptance: whoever gets an answer from here has his record in the log. Nothing is stored for a refusal."""
+"""Acceptance: whoever gets an answer from here has their record in the log. Nothing is stored for a refusal."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -14,11 +14,11 @@ from chat4all.model.rows import Row
 from chat4all.store.port import Store
 from chat4all.telemetry.metrics import Metrics
 
-SOON = 1.0  # seconds until a message that was accepted just now can be expected in the store
+STORED_WITHIN_SECONDS = 1.0  # after that a message that was accepted can be expected in the store
 
 
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be said, its form already checked."""
+    """Holds a message to be accepted, its form already checked. `reply_to`: a message's id."""
 
     conversation_id: str
     content: str
@@ -27,15 +27,17 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The id under which it can be found; `replayed`: it was accepted before, nothing was appended now."""
+    """Holds the id of what was accepted. `replayed`: it had been accepted before, and nothing was appended now."""
 
     message_id: str
     replayed: bool = False
 
 
 def message_not_found() -> Refusal:
-    """A message that is not there, is somebody else's, or is not stored yet."""
-    return Refusal("message-not-found", "There is no such message, or you may not see it.", retry_after=SOON)
+    """Return the refusal for a message that does not exist, is somebody else's, or is not stored yet."""
+    return Refusal(
+        "message-not-found", "There is no such message, or you may not see it.", retry_after=STORED_WITHIN_SECONDS
+    )
 
 
 class Acceptance:
@@ -68,15 +70,15 @@ class Acceptance:
         return await self._accept(keyed, message)
 
     async def edit(self, asked: Asked, message_id: str, content: str) -> Accepted:
-        """Accept new content for one's own message. The answer's id is the edit's own."""
+        """Accept new content for a message of the sender's. The id that is returned is the edit's own."""
         return await self._change(asked, message_id, content)
 
     async def delete(self, asked: Asked, message_id: str) -> Accepted:
-        """Accept that one's own message is taken back."""
+        """Accept that the sender takes a message of theirs back. The id that is returned is the delete's own."""
         return await self._change(asked, message_id, None)
 
     async def retry(self, asked: Asked, row: Row, *, possible: bool) -> Accepted:
-        """Accept that what failed of this message is sent again. `possible`: whether anything has."""
+        """Accept that what failed of this message is sent again. `possible`: whether anything of it has failed."""
         keyed = self._idempotency.of(asked)
         if (before := await self._recall(keyed)) is not None:
             return before
@@ -92,7 +94,7 @@ class Acceptance:
         )
 
     async def receive(self, username: str, cursors: Mapping[str, Cursor]) -> None:
-        """Accept how far a user is in these conversations, of which he was a member moments ago."""
+        """Accept how far a user is in these conversations, of which they were a member moments ago."""
         receipts: Sequence[records.Receipt] = [
             records.Receipt(
                 id=ids.new_id(),
@@ -106,7 +108,7 @@ class Acceptance:
         await self._append(receipts)
 
     async def own_row(self, message_id: str, username: str) -> Row:
-        """The row of a message that this user may see. Raises Refusal message-not-found."""
+        """Return the row of a message that this user may see. Raises Refusal message-not-found."""
         entry = (await self._store.index([message_id])).get(message_id)
         if entry is None:
             raise message_not_found()
@@ -150,11 +152,11 @@ class Acceptance:
 
     async def _check_reply(self, conversation_id: str, reply_to: str) -> None:
         entry = (await self._store.index([reply_to])).get(reply_to)
-        here = entry is not None and entry.conversation_id == conversation_id
-        page = await self._store.history(conversation_id, after_seq=entry.seq - 1, limit=1) if here and entry else []
+        is_here = entry is not None and entry.conversation_id == conversation_id
+        page = await self._store.history(conversation_id, after_seq=entry.seq - 1, limit=1) if is_here and entry else []
         if not page or page[0].kind != "message" or page[0].deleted_at is not None:
             refusal = invalid("reply_to", "There is no such message in this conversation, or not yet.")
-            refusal.retry_after = SOON
+            refusal.retry_after = STORED_WITHIN_SECONDS
             raise refusal
 
     async def _accept(self, keyed: Keyed, record: records.AnyRecord) -> Accepted:

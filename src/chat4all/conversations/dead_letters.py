@@ -17,7 +17,8 @@ _outbound: Final = msgspec.json.Decoder(AnyOutbound)
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """`at`: when it was set aside, ms; `topic`, `partition`, `offset`: where it stood; `reason`: what was wrong."""
+    """Holds an entry that could not be read. `at`: when it was set aside, ms; `topic`, `partition`, `offset`: where it
+    stood; `reason`: what was wrong."""
 
     number: int
     at: int
@@ -30,24 +31,25 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetters:
-    """Every method raises EngineUnavailableError; its topic has one partition, so a number is enough to name one."""
+    """Reads and replays dead letters. Their topic has one partition, so a number names one. Every method raises
+    EngineUnavailableError."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
 
     async def page(self, *, after: int, limit: int) -> list[DeadLetter]:
-        """Those with a higher number, the lowest first."""
+        """Return at most `limit` dead letters with a number above `after`, the lowest first."""
         return [_letter(one) for one in await self._log.read(DEAD_LETTERS, 0, offset=after + 1, limit=limit)]
 
     async def one(self, number: int) -> DeadLetter:
-        """Raises Refusal not-found."""
-        found = await self._log.read(DEAD_LETTERS, 0, offset=number, limit=1)
-        if not found or found[0].offset != number:
+        """Return the dead letter with this number. Raises Refusal not-found."""
+        page = await self._log.read(DEAD_LETTERS, 0, offset=number, limit=1)
+        if not page or page[0].offset != number:
             raise Refusal("not-found", "There is no such dead letter.")
-        return _letter(found[0])
+        return _letter(page[0])
 
     async def replay(self, number: int) -> None:
-        """Put it back to where it came from. Raises Refusal conflict while it still cannot be read."""
+        """Append it to the topic that it came from. Raises Refusal not-found; conflict while it is still unreadable."""
         letter = await self.one(number)
         try:
             value = _readable(letter)
@@ -72,14 +74,14 @@ def _readable(letter: DeadLetter) -> bytes:
 
 
 def _letter(record: LogRecord) -> DeadLetter:
-    told = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    origin = {name: value.decode("utf-8", "replace") for name, value in record.headers}
     return DeadLetter(
         number=record.offset,
         at=record.timestamp,
-        topic=told.get("origin-topic", ""),
-        partition=int(told.get("origin-partition", "0")),
-        offset=int(told.get("origin-offset", "0")),
+        topic=origin.get("origin-topic", ""),
+        partition=int(origin.get("origin-partition", "0")),
+        offset=int(origin.get("origin-offset", "0")),
         key=record.key,
         value=record.value,
-        reason=told.get("reason", ""),
+        reason=origin.get("reason", ""),
     )

@@ -17,13 +17,13 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Seconds that one request waits for the store on account of its key. Together with the time that the log may take it
-# is less than what clients wait for an answer; and a store that works answers in some milliseconds.
-WAITS: Final = 3.0
+# For one request in sum, on account of its key. With the time that the log may take it is less than clients wait for an
+# answer; and a store that works answers in some milliseconds.
+STORE_WAIT_SECONDS: Final = 3.0
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """Who asks for what. `key`: the Idempotency-Key, if any; `digest`: `ids.request_hash` of the request."""
+    """Says who asks for what. `key`: the Idempotency-Key, if any; `digest`: `ids.request_hash` of the request."""
 
     sender: str
     key: str | None
@@ -31,31 +31,33 @@ class Asked(msgspec.Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        """The id of what this makes: the same for the same request with the same key, else a fresh one each time."""
+        """The id of what the request creates: with a key the same for the same request, else a new one each time."""
         return ids.new_id() if self.key is None else ids.keyed_id(self.sender, self.key, self.digest)
 
 
 class Idempotency:
-    """What keys were used for. When the store is down, keyed requests go on: their ids still make them one."""
+    """Knows what keys were used for. While the store is down, keyed requests go on: their ids still make them one."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def of(self, asked: Asked) -> "Keyed":
-        """What is known of this request's key, and will be."""
+        """Return what looks up and remembers this request's key."""
         return Keyed(self._store, asked)
 
 
 class Keyed:
-    """One request and its key. All that it waits for the store, before and after, is WAITS in sum."""
+    """Looks up one request's key before it is done, and remembers it after. Both wait STORE_WAIT_SECONDS for the store
+    in sum."""
 
     def __init__(self, store: Store, asked: Asked) -> None:
         self._store = store
         self._asked = asked
-        self._left = WAITS
+        self._seconds_left = STORE_WAIT_SECONDS
 
     async def recall(self) -> str | None:
-        """The id that this very request was answered with before. Raises Refusal key-reused where another was."""
+        """Return the id that this request was answered with before, if it was. Raises Refusal key-reused where the key
+        was used for another request."""
         key = self._asked.key
         if key is None:
             return None
@@ -71,7 +73,7 @@ class Keyed:
         return answered.message_id
 
     async def remember(self, message_id: str) -> None:
-        """Called when the record is in the log, before the answer."""
+        """Remember the id under the key. It is called when the record is in the log, before the answer."""
         key = self._asked.key
         if key is None:
             return
@@ -81,16 +83,16 @@ class Keyed:
         except EngineUnavailableError as error:
             _log.warning("An Idempotency-Key was not remembered: %s", error)
 
-    async def _in_time(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Raises EngineUnavailableError; without asking, where nothing is left of the time."""
-        if self._left <= 0:
+    async def _in_time(self, query: Callable[[], Awaitable[T]]) -> T:
+        """Return what the query does. Raises EngineUnavailableError; at once, where no time is left."""
+        if self._seconds_left <= 0:
             raise EngineUnavailableError("store", "this request has waited for it long enough")
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._left):
-                return await ask()
+            async with asyncio.timeout(self._seconds_left):
+                return await query()
         except TimeoutError as error:
-            self._left = 0.0
-            raise EngineUnavailableError("store", f"no answer in {WAITS:g} s") from error
+            self._seconds_left = 0.0
+            raise EngineUnavailableError("store", f"no answer in {STORE_WAIT_SECONDS:g} s") from error
         finally:
-            self._left -= time.monotonic() - began
+            self._seconds_left -= time.monotonic() - began

@@ -1,4 +1,4 @@
-"""Making conversations, and who comes and goes. SQL holds it; the log is told through the outbox."""
+"""Makes conversations, and adds and removes members. SQL holds them; notices reach the log through the outbox."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,22 +24,27 @@ PRIVATE, GROUP = "private", "group"
 
 
 class Members:
-    """`told`: called when the outbox has something new. Every method raises Refusal and EngineUnavailableError."""
+    """Changes who is in which conversation. Every method raises Refusal and EngineUnavailableError.
 
-    def __init__(self, *, directory: Directory, store: Store, membership: Membership, told: Callable[[], None]) -> None:
+    `on_change`: called when the outbox has something new.
+    """
+
+    def __init__(
+        self, *, directory: Directory, store: Store, membership: Membership, on_change: Callable[[], None]
+    ) -> None:
         self._directory = directory
         self._membership = membership
         self._idempotency = Idempotency(store)
-        self._told = told
+        self._on_change = on_change
 
     async def create(self, asked: Asked, kind: str, others: Sequence[str], metadata: Mapping[str, str]) -> Conversation:
-        """A conversation of the one who asks and the others. Private: exactly two people."""
+        """Make a conversation of the one who asks and the others; a private one has exactly two people."""
         members = tuple(dict.fromkeys([asked.sender, *others]))
         if kind == PRIVATE and len(members) != 2:
             raise invalid("members", "A private conversation is between you and exactly one other person.")
         keyed = self._idempotency.of(asked)
         conversation_id = await keyed.recall() or asked.id
-        made = Conversation(
+        conversation = Conversation(
             conversation_id=conversation_id,
             type=kind,
             created_by=asked.sender,
@@ -48,25 +53,25 @@ class Members:
             members=members,
         )
         try:
-            await self._directory.add_conversation(made, [_created(made)])
+            await self._directory.add_conversation(conversation, [_created(conversation)])
         except UnknownUsersError as error:
             raise _unknown(error, others) from error
         except AlreadyThereError:  # the same request came before
             existing = await self._existing(conversation_id)
-            if asked.sender not in existing.members:  # he has left since
+            if asked.sender not in existing.members:  # they have left since
                 raise _not_found() from None
             return existing
-        self._told()
+        self._on_change()
         await keyed.remember(conversation_id)
-        return made
+        return conversation
 
     async def add(self, conversation_id: str, actor: str, usernames: Sequence[str]) -> Conversation:
-        """Any member of a group may bring people in; they see all of its history."""
+        """Add people to a group, as any of its members may; they see all of its history. Return it as it is then."""
         conversation = await self._group(conversation_id, actor)
         return await self._change(conversation, actor, add=usernames)
 
     async def remove(self, conversation_id: str, actor: str, role: Role, username: str) -> Conversation:
-        """Everyone may leave; its creator, agents and admins who are in it may remove others."""
+        """Remove a member. Everyone may leave; its creator, agents and admins in the group may remove others."""
         conversation = await self._group(conversation_id, actor)
         if username not in conversation.members:
             raise Refusal("not-found", "There is no such member.")
@@ -104,14 +109,14 @@ class Members:
             raise _unknown(error, add) from error
         self._membership.forget(id_)
         if changed:
-            self._told()
+            self._on_change()
         return await self._existing(id_)
 
     async def _existing(self, conversation_id: str) -> Conversation:
-        found = await self._directory.conversation(conversation_id)
-        if found is None:
+        conversation = await self._directory.conversation(conversation_id)
+        if conversation is None:
             raise _not_found()
-        return found
+        return conversation
 
 
 def _not_found() -> Refusal:
@@ -130,11 +135,11 @@ def _created(conversation: Conversation) -> Notice:
     return Notice(topic=EVENTS, key=conversation.conversation_id, value=msgspec.json.encode(event))
 
 
-def _unknown(error: UnknownUsersError, asked: Sequence[str]) -> Refusal:
+def _unknown(error: UnknownUsersError, usernames: Sequence[str]) -> Refusal:
     fields = tuple(
-        FieldError(f"members[{asked.index(name)}]", f"There is no user {name}.")
+        FieldError(f"members[{usernames.index(name)}]", f"There is no user {name}.")
         for name in error.usernames
-        if name in asked
+        if name in usernames
     )
     return Refusal("invalid", "Some members do not exist.", errors=fields)
 

@@ -7,30 +7,31 @@ from typing import Final
 from chat4all.directory.port import Directory
 from chat4all.model.errors import Refusal
 
-_REMEMBERED: Final = 5.0  # seconds (invariant 9)
-_HELD: Final = 50_000
+_REMEMBERED_SECONDS: Final = 5.0  # invariant 9
+_MAX_REMEMBERED: Final = 50_000
 
 
 class Membership:
-    """`clock`: seconds that never go back."""
+    """Checks who is a member, and remembers who is. `clock`: seconds that never go back."""
 
     def __init__(self, directory: Directory, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory = directory
         self._clock = clock
-        self._yes: dict[tuple[str, str], float] = {}
+        self._remembered_until: dict[tuple[str, str], float] = {}
 
     async def check(self, conversation_id: str, username: str) -> None:
-        """Raises Refusal not-found for whoever is not a member: that it exists is private."""
+        """Check that a user is a member. Raises Refusal not-found otherwise: that the conversation exists is
+        private."""
         now = self._clock()
-        if self._yes.get((conversation_id, username), 0.0) > now:
+        if self._remembered_until.get((conversation_id, username), 0.0) > now:
             return
         if not await self._directory.is_member(conversation_id, username):
             raise Refusal("not-found", "There is no such conversation, or you are not in it.")
-        if len(self._yes) >= _HELD:
-            self._yes.clear()
-        self._yes[conversation_id, username] = now + _REMEMBERED
+        if len(self._remembered_until) >= _MAX_REMEMBERED:
+            self._remembered_until.clear()
+        self._remembered_until[conversation_id, username] = now + _REMEMBERED_SECONDS
 
     def forget(self, conversation_id: str) -> None:
-        """The conversation's members changed through this process: no need to wait out the moment."""
-        for place in [place for place in self._yes if place[0] == conversation_id]:
-            del self._yes[place]
+        """Forget who is in this conversation, because this process has changed its members: ask the directory again."""
+        for place in [place for place in self._remembered_until if place[0] == conversation_id]:
+            del self._remembered_until[place]

@@ -1,4 +1,4 @@
-"""WS /ws: from the request to upgrade, by the token in it, to a session, and what a client is told at its end."""
+"""WS /ws: the token in a request to upgrade opens a session; at its end the client is told why, by a close code."""
 
 import asyncio
 import logging
@@ -17,13 +17,13 @@ from chat4all.model.errors import EngineUnavailableError, Refusal
 
 _log = logging.getLogger(__name__)
 
-_BEARER: Final = "bearer."
-_CHECKS: Final = 20.0  # seconds between two looks whether clients are still there
-_AT_ONCE: Final = 100  # of them, before others have their turn
+_BEARER_PREFIX: Final = "bearer."
+_CHECK_INTERVAL_SECONDS: Final = 20.0
+_CHECKS_PER_TURN: Final = 100
 
 
 class Endpoint:
-    """Takes connections in. Tokens come as `?token=` or as subprotocols `chat4all, bearer.<token>`."""
+    """Accepts connections. Tokens come as `?token=` or as subprotocols `chat4all, bearer.<token>`."""
 
     def __init__(self, gateway: Gateway, tokens: Tokens) -> None:
         self._gateway = gateway
@@ -31,24 +31,24 @@ class Endpoint:
         self._open: set[Connection] = set()
 
     def accept(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> Connection:
-        """What uvicorn calls for a request to upgrade: its WebSocket protocol is this one."""
+        """Return the protocol of a new connection: uvicorn calls this for a request to upgrade."""
         _ = config, app_state
         return Connection(self._serve, server_state.connections, server_state.tasks)
 
     def drain(self) -> None:
-        """Send all clients elsewhere: this process is about to end."""
+        """Ask all clients to reconnect elsewhere, because this process is about to end."""
         self._gateway.drain()
 
     async def run(self) -> None:
-        """Find clients that went without a word; for ever."""
+        """Close, for ever, connections whose clients have gone without saying so."""
         while True:
-            await asyncio.sleep(_CHECKS)
+            await asyncio.sleep(_CHECK_INTERVAL_SECONDS)
             for count, connection in enumerate(list(self._open), 1):
                 try:
                     connection.check()
                 except Exception:  # noqa: BLE001 - one connection's trouble is not the others'
-                    _log.exception("A connection could not be looked at")
-                if count % _AT_ONCE == 0:
+                    _log.exception("A connection could not be checked")
+                if count % _CHECKS_PER_TURN == 0:
                     await asyncio.sleep(0)
 
     async def _serve(self, connection: Connection, request: Request) -> None:
@@ -59,7 +59,7 @@ class Endpoint:
             self._open.discard(connection)
 
     async def _admit(self, connection: Connection, request: Request) -> None:
-        """A bad token is told after the handshake: only then can a browser see why."""
+        """Open a session, or say after the handshake why it is refused: only then can a browser see it."""
         try:
             identity = self._tokens.verify(_token(request))
             resumes = _parameter(request, "resume") == "1"
@@ -91,10 +91,10 @@ async def _run(connection: Connection, session: Session) -> None:
 
 
 def _token(request: Request) -> str:
-    offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
-    for protocol in map(str.strip, offered.split(",")):
-        if protocol.startswith(_BEARER):
-            return protocol.removeprefix(_BEARER)
+    protocols = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
+    for protocol in map(str.strip, protocols.split(",")):
+        if protocol.startswith(_BEARER_PREFIX):
+            return protocol.removeprefix(_BEARER_PREFIX)
     return _parameter(request, "token")
 
 

@@ -11,11 +11,11 @@ from chat4all.gateway import speech
 from chat4all.gateway.services import Connection
 from chat4all.realtime.port import Push
 
-_UNHEARD: Final = 64  # frames of the client's that may wait; then no more are read from it
+_MAX_UNHEARD_FRAMES: Final = 64  # then no more are read from the client
 
 
 class HeadMoved(msgspec.Struct, frozen=True):
-    """A comparison with the store found this head."""
+    """Says that the store has this head, so that the session reads what its client was not shown."""
 
     conversation_id: str
     last_seq: int
@@ -27,40 +27,43 @@ Item = News | Said
 
 
 class Inbox:
-    """`idle`: its session waits, and nothing waits for it. `most`: news that may wait."""
+    """Keeps what waits for a session, with a bound. `idle`: the session waits, and nothing waits for it.
 
-    def __init__(self, connection: Connection, most: int) -> None:
+    `max_news`: how many pushes and heads may wait.
+    """
+
+    def __init__(self, connection: Connection, max_news: int) -> None:
         self.idle = False
         self._connection = connection
-        self._most = most
+        self._max_news = max_news
         self._items: collections.deque[Item] = collections.deque()
-        self._news = 0
-        self._unheard = 0
-        self._stirred = asyncio.Event()
+        self._waiting_news = 0
+        self._unheard_frames = 0
+        self._arrival = asyncio.Event()
 
     def tell(self, news: News) -> bool:
-        """Something for the client. False where too much waits already."""
-        if self._news >= self._most:
+        """Add something for the client; False, and it is not added, where too much waits already."""
+        if self._waiting_news >= self._max_news:
             return False
-        self._news += 1
+        self._waiting_news += 1
         self._put(news)
         return True
 
-    def hear(self, said: Said) -> None:
-        """Something of the client's. While much of that waits, no more is read: the client waits too."""
-        self._unheard += 1
-        if self._unheard == _UNHEARD:
+    def hear(self, client_frame: Said) -> None:
+        """Add what the client said. While much of that waits, no more is read from it, so the client waits too."""
+        self._unheard_frames += 1
+        if self._unheard_frames == _MAX_UNHEARD_FRAMES:
             self._connection.pause()
-        self._put(said)
+        self._put(client_frame)
 
     async def next(self, timeout: float) -> Item | None:
-        """The next thing to do; None after so many seconds without one."""
+        """Return the next item, or None after `timeout` seconds without one."""
         if not self._items:
-            self._stirred.clear()
+            self._arrival.clear()
             self.idle = True
             try:
                 async with asyncio.timeout(timeout):
-                    await self._stirred.wait()
+                    await self._arrival.wait()
             except TimeoutError:
                 return None
             finally:
@@ -68,20 +71,20 @@ class Inbox:
         return self._take()
 
     def left(self) -> Iterable[Item]:
-        """What nobody has looked at."""
+        """Return the items that nobody has taken."""
         return tuple(self._items)
 
     def _put(self, item: Item) -> None:
         self._items.append(item)
         self.idle = False
-        self._stirred.set()
+        self._arrival.set()
 
     def _take(self) -> Item:
         item = self._items.popleft()
         if isinstance(item, tuple | HeadMoved):
-            self._news -= 1
+            self._waiting_news -= 1
             return item
-        self._unheard -= 1
-        if self._unheard == 0:
+        self._unheard_frames -= 1
+        if self._unheard_frames == 0:
             self._connection.listen()
         return item

@@ -6,15 +6,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from chat4all.model.delivery import Cursor
 from chat4all.model.errors import EngineUnavailableError
 
-Send = Callable[[Mapping[str, Cursor]], Awaitable[None]]
+OnFlush = Callable[[Mapping[str, Cursor]], Awaitable[None]]
 
 
 class Receipts:
-    """`send` takes the cursors that moved; where it fails they are kept for the next time."""
+    """Gathers cursors. `on_flush` gets those that moved, at most once per `interval` (s); where it fails, they are kept
+    for the next time."""
 
-    def __init__(self, send: Send, every: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._send = send
-        self._every = every
+    def __init__(self, on_flush: OnFlush, interval: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._on_flush = on_flush
+        self._interval = interval
         self._clock = clock
         self._known: dict[str, Cursor] = {}
         self._pending: dict[str, Cursor] = {}
@@ -22,25 +23,25 @@ class Receipts:
 
     @property
     def due(self) -> float:
-        """When to call `flush`, on the clock; infinity if nothing waits."""
-        return self._sent_at + self._every if self._pending else float("inf")
+        """The time on the clock at which to call `flush`; it is infinity if nothing waits."""
+        return self._sent_at + self._interval if self._pending else float("inf")
 
     def note(self, conversation_id: str, *, delivered_seq: int = 0, read_seq: int = 0) -> None:
-        """The client has acknowledged or read up to here."""
+        """Note that the client has received or read the conversation up to these seqs."""
         old = self._known.get(conversation_id, Cursor())
         new = old.advanced(delivered_seq, read_seq)
         if new != old:
             self._known[conversation_id] = self._pending[conversation_id] = new
 
     async def flush(self) -> None:
-        """Send what waits."""
+        """Hand the waiting cursors to `on_flush`. An engine that is unavailable is not an error: they wait on."""
         if not self._pending:
             return
         self._sent_at = self._clock()
         pending, self._pending = self._pending, {}
         sent = False
         try:
-            await self._send(pending)
+            await self._on_flush(pending)
             sent = True
         except EngineUnavailableError:
             pass  # they wait for the next time

@@ -1,4 +1,4 @@
-"""What every session of a gateway works with."""
+"""The services that every session of a gateway works with."""
 
 import asyncio
 import dataclasses
@@ -13,11 +13,11 @@ from chat4all.limits.port import Limits
 from chat4all.store.port import Store
 from chat4all.telemetry.metrics import Metrics
 
-_READS: Final = 32  # sessions of a gateway that read at once
+_MAX_CONCURRENT_READS: Final = 32
 
 
 class Connection(Protocol):
-    """What a session needs of the connection under it (gateway/connection.py)."""
+    """The part of gateway/connection.py that a session uses. `writable`: whether `write` is welcome just now."""
 
     writable: bool
 
@@ -26,7 +26,7 @@ class Connection(Protocol):
         ...
 
     def write(self, data: bytes) -> None:
-        """Hand over a frame made by `wire`."""
+        """Send a frame that `wire` made."""
         ...
 
     async def drain(self) -> None:
@@ -38,13 +38,14 @@ class Connection(Protocol):
         ...
 
     def listen(self) -> None:
-        """Go on reading."""
+        """Go on reading from the client."""
         ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SessionServices:
-    """`reads` is held while a session reads what it begins with: thousands that come back at once take turns."""
+    """Holds what sessions share. `reads` is taken while a session reads from the directory or the store what it begins
+    or catches up with: thousands that come back at once take turns."""
 
     store: Store
     directory: Directory
@@ -54,4 +55,4 @@ class SessionServices:
     acceptance: Acceptance
     metrics: Metrics
     settings: GatewaySettings
-    reads: asyncio.Semaphore = dataclasses.field(default_factory=lambda: asyncio.Semaphore(_READS))
+    reads: asyncio.Semaphore = dataclasses.field(default_factory=lambda: asyncio.Semaphore(_MAX_CONCURRENT_READS))

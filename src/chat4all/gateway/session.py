@@ -1,4 +1,4 @@
-"""One WebSocket. One task takes everything that happens to it in turn, so order needs no lock.
+"""The session of one WebSocket. One task takes everything that happens to it in turn, so order needs no lock.
 
 What arrives, pushes and the client's own frames alike, goes through one bounded queue. A push with the next seq is
 sent on; one that was shown already is dropped; a jump means that something was missed, and the store is read. While
@@ -29,14 +29,14 @@ UNAUTHENTICATED: Final = 4401
 TRY_AGAIN: Final = 1013
 GOING_AWAY: Final = 1012
 
-_RESUME_WAIT: Final = 30.0  # seconds for a resume that was announced
-_BEGINS: Final = 30.0  # seconds for the reads that a session begins with, its turn among others included
-_RESUMES: Final = Rate(0.5, 10)
-_TYPING: Final = Rate(0.5, 1)
+_RESUME_WAIT_SECONDS: Final = 30.0  # for a resume that was announced
+_BEGIN_TIMEOUT_SECONDS: Final = 30.0  # for the reads that a session begins with, waiting for its turn included
+_RESUME_RATE: Final = Rate(0.5, 10)
+_TYPING_RATE: Final = Rate(0.5, 1)
 
 
 class CloseError(Exception):
-    """The session ends, with this close code and reason."""
+    """Ends the session with this close code and reason."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(f"{code} {reason}")
@@ -45,26 +45,26 @@ class CloseError(Exception):
 
 
 class Session:
-    """From the handshake to the close. It is answered once it is known what has been said before: what comes from then
-    on, the client is shown."""
+    """Serves one client from the handshake to the close. The handshake is answered once the heads are read, for the
+    client is shown every record after them; at once where a resume is announced, which says itself where to start."""
 
     def __init__(
         self, identity: Identity, connection: Connection, services: SessionServices, *, resumes: bool = False
     ) -> None:
-        """`resumes`: the client has said that it will; then nothing is shown before, however long that takes."""
+        """`resumes`: the client has announced a resume; nothing is shown before it comes."""
         self.id = ids.new_id()
         self.identity = identity
         self._resumes = resumes
-        self._grace = _RESUME_WAIT if resumes else services.settings.resume_grace_seconds
+        self._grace = _RESUME_WAIT_SECONDS if resumes else services.settings.resume_grace_seconds
         self._connection = connection
         self._services = services
         self._inbox = Inbox(connection, services.settings.queue)
         self._shown = Shown(identity.username, connection, services)
         self._opened = asyncio.Event()
-        self._opening: Said | None = None
-        self._at_hand: Item | None = None
+        self._first_frame: Said | None = None
+        self._current: Item | None = None
         self._task: asyncio.Task[None] | None = None
-        self._close: Exception | None = None
+        self._cause: Exception | None = None
         self._expires_at = time.monotonic() + identity.expires - time.time()
         self._warn_at = self._expires_at - services.settings.warn_seconds
         self._receipts = Receipts(self._send_receipts, services.settings.receipt_seconds)
@@ -74,11 +74,11 @@ class Session:
         return self.identity.username
 
     def shown(self, conversation_id: str) -> int:
-        """The highest seq that this client was sent, or had before."""
+        """Return the highest seq that this client was sent, or had before."""
         return self._shown.up_to(conversation_id)
 
     def push(self, push: Push, data: bytes) -> bool:
-        """A push for this client, its frame made by `wire`. True where it went straight to the connection."""
+        """Show the client a push, whose frame `wire` made; True where it went straight to the connection."""
         straight = self._inbox.idle and self._connection.writable
         if straight and push.seq is not None:
             follows = self._shown.next(push.conversation_id, push.seq)
@@ -92,84 +92,84 @@ class Session:
         return straight
 
     def offer(self, news: News) -> None:
-        """Something for this client, in its turn. A session that is too far behind is closed and may resume."""
-        if self._close is None and not self._inbox.tell(news):
+        """Queue something for this client. A session that is too far behind is closed, and its client may resume."""
+        if self._cause is None and not self._inbox.tell(news):
             self._services.metrics.cut_off.inc()
             self.end(TRY_AGAIN, "you read too slowly: reconnect and resume")
 
     def hear(self, frame: str) -> None:
-        """A frame of the client's."""
-        if self._close is not None:
+        """Take in a frame that the client sent."""
+        if self._cause is not None:
             return
         try:
-            said: Said = speech.decode(frame)
+            client_frame: Said = speech.decode(frame)
         except msgspec.DecodeError as error:
-            said = f"This frame was not understood: {error}"
+            client_frame = f"This frame was not understood: {error}"
         if self._opened.is_set():
-            self._inbox.hear(said)
+            self._inbox.hear(client_frame)
         else:
-            self._opening = said
+            self._first_frame = client_frame
             self._opened.set()
 
     def end(self, code: int, reason: str) -> None:
-        """Close the session from outside."""
+        """Close the session with this close code and reason, whatever it waits for."""
         self._end(CloseError(code, reason))
 
     def leave(self) -> None:
-        """This server goes away. All clients hear it at once, and are not to come back at once."""
+        """Close the session because this server goes away. All clients hear it, and must not return at once."""
         self.end(GOING_AWAY, "this server goes away: reconnect at a random moment within 5 s, and resume")
 
     def gone(self) -> None:
-        """The client has gone."""
+        """End the session because the client has gone."""
         self._end(ConnectionError("the client has gone"))
 
     async def run(self) -> None:
         """Serve the client until it is closed. Always raises: CloseError, ConnectionError, EngineUnavailableError."""
-        if self._close is not None:
-            raise self._close
+        if self._cause is not None:
+            raise self._cause
         self._task = task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine runs in one
         try:
-            why = await self._pump()
+            cause = await self._pump()
         except asyncio.CancelledError:
-            if (told := self._why()) is None:
+            if (end_cause := self._end_cause()) is None:
                 raise
-            why = told
+            cause = end_cause
         finally:
             self._task = None
-            if self._why() is not None:
-                task.uncancel()  # it was `_end` that asked for it
-            self.gone()  # what comes from now on is nobody's
-        raise why
+            if self._end_cause() is not None:
+                task.uncancel()  # it was `_end` that cancelled it
+            self.gone()  # from now on nothing is taken in
+        raise cause
 
     async def finish(self) -> None:
-        """After the end: what the client acknowledged last, heard and not looked at yet, is not lost."""
-        for said in (self._opening, self._at_hand, *self._inbox.left()):
-            if isinstance(said, speech.Ack | speech.Read) and said.seq <= self.shown(said.conversation_id):
-                read = said.seq if isinstance(said, speech.Read) else 0
-                self._receipts.note(said.conversation_id, delivered_seq=said.seq, read_seq=read)
+        """Send the last receipts, after the end: those in frames that were heard and not handled yet, too."""
+        for item in (self._first_frame, self._current, *self._inbox.left()):
+            if isinstance(item, speech.Ack | speech.Read) and item.seq <= self.shown(item.conversation_id):
+                read_seq = item.seq if isinstance(item, speech.Read) else 0
+                self._receipts.note(item.conversation_id, delivered_seq=item.seq, read_seq=read_seq)
         await self._receipts.flush()
 
-    def _why(self) -> Exception | None:
-        """Why it is to end; another method may have said so while this one waited, which mypy would not think of."""
-        return self._close
+    def _end_cause(self) -> Exception | None:
+        """Return why the session is to end, if it is. A call, because mypy would not expect the attribute to change."""
+        return self._cause
 
-    def _end(self, why: Exception) -> None:
-        if self._close is not None:
+    def _end(self, cause: Exception) -> None:
+        if self._cause is not None:
             return
-        self._close = why
+        self._cause = cause
         if self._task is not None:
             self._task.cancel()
 
     async def _pump(self) -> Exception:
-        """Serve the client; why it ends, where that is not raised."""
+        """Serve the client; return why the session ends, where that is not raised."""
         if not self._resumes:  # else the resume says where to start
             await self._begin()
         self._connection.accept()
         await self._open()
-        while (why := self._why()) is None:  # a library may have taken the cancellation by `_end` for its own
-            self._at_hand = None
-            self._at_hand = item = await self._next()
+        while (cause := self._end_cause()) is None:  # a library may have taken the cancellation by `_end` for its own
+            self._current = None
+            self._current = item = await self._next()
             if item is None:
                 await self._on_time()
             elif isinstance(item, tuple):
@@ -177,8 +177,8 @@ class Session:
             elif isinstance(item, HeadMoved):
                 await self._on_head(item)
             else:
-                await self._on_said(item)
-        return why
+                await self._on_client_frame(item)
+        return cause
 
     async def _open(self) -> None:
         """Hold pushes back for a moment: the client's first frame may resume from before them."""
@@ -189,21 +189,21 @@ class Session:
             if self._resumes:
                 raise CloseError(TRY_AGAIN, "the resume that was announced did not come") from None
             self._opened.set()
-        if self._resumes and not isinstance(self._opening, speech.Resume):
+        if self._resumes and not isinstance(self._first_frame, speech.Resume):
             await self._begin()
-        if self._opening is not None:
-            await self._on_said(self._opening)
+        if self._first_frame is not None:
+            await self._on_client_frame(self._first_frame)
         self._shown.live = True
 
     async def _begin(self) -> None:
         try:
-            async with asyncio.timeout(_BEGINS):
+            async with asyncio.timeout(_BEGIN_TIMEOUT_SECONDS):
                 await self._shown.begin()
         except TimeoutError:
-            raise CloseError(TRY_AGAIN, "too many begin at once: reconnect in a moment") from None
+            raise CloseError(TRY_AGAIN, "too many connect at once: reconnect in a moment") from None
 
     async def _next(self) -> Item | None:
-        """The next thing to do, in order; None when it is time for something."""
+        """Return the next item, in order, or None when a receipt, a warning or the end of the token is due."""
         timeout = min(self._receipts.due, self._warn_at, self._expires_at) - time.monotonic()
         return await self._inbox.next(timeout) if timeout > 0 else None
 
@@ -230,30 +230,30 @@ class Session:
             self._services.metrics.refetches.labels("sweep").inc()
             await self._shown.catch_up(moved.conversation_id)
 
-    async def _on_said(self, said: Said) -> None:
-        if isinstance(said, str):
-            await self._shown.say(frames.error(said, code="malformed"))
+    async def _on_client_frame(self, client_frame: Said) -> None:
+        if isinstance(client_frame, str):
+            await self._shown.say(frames.error(client_frame, code="malformed"))
             return
         try:
-            await self._on_speech(said)
+            await self._on_speech(client_frame)
         except Refusal as refusal:
             await self._shown.say(frames.error(refusal.detail, code=refusal.code))
         except EngineUnavailableError as error:
-            if isinstance(said, speech.Resume):
+            if isinstance(client_frame, speech.Resume):
                 raise
             await self._shown.say(frames.error(str(error), code="unavailable"))
 
-    async def _on_speech(self, said: speech.Speech) -> None:
-        match said:
+    async def _on_speech(self, client_frame: speech.Speech) -> None:
+        match client_frame:
             case speech.Resume():
-                await self._check(f"resume:{self.id}", _RESUMES)
-                await self._shown.resume(said.cursors)
+                await self._check(f"resume:{self.id}", _RESUME_RATE)
+                await self._shown.resume(client_frame.cursors)
             case speech.Ack():
-                await self._on_cursor(said.conversation_id, said.seq, delivered_seq=said.seq)
+                await self._on_cursor(client_frame.conversation_id, client_frame.seq, delivered_seq=client_frame.seq)
             case speech.Read():
-                await self._on_cursor(said.conversation_id, said.seq, read_seq=said.seq)
+                await self._on_cursor(client_frame.conversation_id, client_frame.seq, read_seq=client_frame.seq)
             case speech.Typing():
-                await self._on_typing(said.conversation_id)
+                await self._on_typing(client_frame.conversation_id)
             case speech.Ping():
                 await self._shown.say({"type": "pong"})
 
@@ -267,7 +267,7 @@ class Session:
 
     async def _on_typing(self, conversation_id: str) -> None:
         await self._services.membership.check(conversation_id, self.username)
-        if await self._services.limits.take(f"typing:{self.id}:{conversation_id}", _TYPING):
+        if await self._services.limits.take(f"typing:{self.id}:{conversation_id}", _TYPING_RATE):
             return
         members = (await self._services.directory.members([conversation_id]))[conversation_id]
         others = [member for member in members if member != self.username]
@@ -276,7 +276,7 @@ class Session:
 
     async def _check(self, name: str, rate: Rate) -> None:
         if wait := await self._services.limits.take(name, rate):
-            raise Refusal("too-many", "Too many of these.", retry_after=wait)
+            raise Refusal("too-many", "You send these frames too often.", retry_after=wait)
 
     async def _send_receipts(self, cursors: Mapping[str, Cursor]) -> None:
         await self._services.acceptance.receive(self.username, cursors)

@@ -1,4 +1,4 @@
-"""Settings of the gateway."""
+"""Defines the settings of the gateway."""
 
 import pydantic
 

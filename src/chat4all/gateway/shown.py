@@ -10,14 +10,15 @@ from chat4all.gateway.services import Connection, SessionServices
 from chat4all.model import frames
 from chat4all.model.errors import EngineUnavailableError, Refusal
 
-_PAGE: Final = 200
-_PIECE: Final = 32 * 1024  # bytes that are written at once
+_PAGE_ROWS: Final = 200
+_WRITE_BYTES: Final = 32 * 1024  # about so many go into one write
 
 
 class Shown:
-    """Frames leave here, those of the order with the seq that they are. Raises ConnectionError, EngineUnavailableError.
+    """Sends frames to one client and keeps, per conversation, up to which seq it was shown.
 
-    `live`: pushes are shown as they come, from where the conversations stood then.
+    `live`: pushes are shown as they come, after the seqs at which the conversations stood when the session began.
+    Methods that send raise ConnectionError, those that read EngineUnavailableError too.
     """
 
     def __init__(self, username: str, connection: Connection, services: SessionServices) -> None:
@@ -29,11 +30,12 @@ class Shown:
         self._baseline: dict[str, int] = {}
 
     def up_to(self, conversation_id: str) -> int:
-        """The highest seq that this client was sent, or had before."""
+        """Return the highest seq that this client was sent, or had before."""
         return self._seqs.get(conversation_id, 0)
 
     def next(self, conversation_id: str, seq: int) -> bool | None:
-        """True: it is the next one, and counts as shown now. None: something is missing before it. False: shown."""
+        """Return True if `seq` is the next one, which counts as shown from now on, False if it was shown before, and
+        None if something is missing before it."""
         shown = self._seqs.get(conversation_id, 0)
         if seq == shown + 1:
             self._seqs[conversation_id] = seq
@@ -41,18 +43,18 @@ class Shown:
         return False if seq <= shown else None
 
     async def say(self, frame: frames.Frame) -> None:
-        """Send a frame that belongs to no order."""
-        await self.send(self._wired(frame))
+        """Send a frame that has no place in a conversation's order."""
+        await self.send(self._wire(frame))
 
     async def send(self, data: bytes, count: int = 1) -> None:
-        """Send so many frames, made by `wire`; waits while the client reads too slowly."""
+        """Send `count` frames, which `wire` made; wait while the client reads too slowly."""
         if not self._connection.writable:
             await self._connection.drain()
         self._services.metrics.pushes.inc(count)
         self._connection.write(data)
 
     async def begin(self) -> None:
-        """Where everything stands now is where live pushes start."""
+        """Read the heads of all conversations: live pushes start after them."""
         async with self._services.reads:
             self._seqs = await self._heads()
         self._baseline = dict(self._seqs)
@@ -81,18 +83,18 @@ class Shown:
         await self.say({"type": "resume", "recovered": recovered, "conversations": result, "cursors": receipts})
 
     async def _heads(self) -> dict[str, int]:
-        """Every conversation of this user, with its last seq."""
-        mine = (await self._services.directory.conversations_of([self._username]))[self._username]
-        heads = await self._services.store.heads(mine)
-        return {id_: heads[id_].last_seq if id_ in heads else 0 for id_ in mine}
+        """Return the last seq of every conversation of this user."""
+        ids = (await self._services.directory.conversations_of([self._username]))[self._username]
+        heads = await self._services.store.heads(ids)
+        return {id_: heads[id_].last_seq if id_ in heads else 0 for id_ in ids}
 
     async def _replay(self, conversation_id: str, head: int, cursor: int) -> dict[str, Any]:
         end = min(head, self._baseline.get(conversation_id, 0)) if self.live else head
         start = min(cursor, end)
-        now_at = self.up_to(conversation_id)
+        shown = self.up_to(conversation_id)
         self._seqs[conversation_id] = start
         recovered = await self._show(conversation_id, end)
-        self._seqs[conversation_id] = max(now_at if self.live else 0, self.up_to(conversation_id))
+        self._seqs[conversation_id] = max(shown if self.live else 0, self.up_to(conversation_id))
         self._services.metrics.resumes.labels(str(recovered).lower()).inc()
         return {"recovered": recovered, "from": start, "to": end}
 
@@ -105,32 +107,32 @@ class Shown:
             return False
         while self.up_to(conversation_id) < last:
             for piece in _pieces(await self._page(conversation_id, last)):
-                data = [self._wired(seen.frame()) for seen in piece]
+                data = [self._wire(seen.frame()) for seen in piece]
                 self._seqs[conversation_id] = piece[-1].row.seq
                 await self.send(b"".join(data), len(data))
         return True
 
     async def _page(self, conversation_id: str, last: int) -> list[Seen]:
         after = self.up_to(conversation_id)
-        limit = min(_PAGE, last - after)
+        limit = min(_PAGE_ROWS, last - after)
         async with self._services.reads:
             rows = await self._services.store.history(conversation_id, after_seq=after, limit=limit)
             if not rows:
-                raise EngineUnavailableError("store", "it lost rows below a head")
+                raise EngineUnavailableError("store", "rows below a head are missing")
             return await history.seen(self._services.store, rows)
 
-    def _wired(self, frame: frames.Frame) -> bytes:
+    def _wire(self, frame: frames.Frame) -> bytes:
         return wire(frames.addressed(frames.encode(frame), self._username))
 
 
 def _pieces(page: Sequence[Seen]) -> Iterator[Sequence[Seen]]:
-    """A page in pieces of which each is one write: a system call costs more than a frame."""
+    """Divide a page into pieces that are one write each: a system call costs more than a frame."""
     piece: list[Seen] = []
     size = 0
     for seen in page:
         piece.append(seen)
         size += len(seen.row.content) + (len(seen.target.content) if seen.target else 0) + 300
-        if size >= _PIECE:
+        if size >= _WRITE_BYTES:
             yield piece
             piece, size = [], 0
     if piece:

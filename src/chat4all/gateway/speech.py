@@ -9,33 +9,33 @@ _Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Resume(msgspec.Struct, tag="resume", tag_field="type", frozen=True):
-    """I was away: the highest seq that I have, by conversation. What is not named, I have nothing of."""
+    """The client was away. `cursors`: the highest seq that it has, by conversation; it has nothing of the others."""
 
     cursors: Annotated[dict[_Id, _Seq], msgspec.Meta(max_length=10_000)] = {}
 
 
 class Ack(msgspec.Struct, tag="ack", tag_field="type", frozen=True):
-    """My device has everything up to this seq."""
+    """The client's device has everything up to this seq."""
 
     conversation_id: _Id
     seq: _Seq
 
 
 class Read(msgspec.Struct, tag="read", tag_field="type", frozen=True):
-    """I have read everything up to this seq."""
+    """The client's user has read everything up to this seq."""
 
     conversation_id: _Id
     seq: _Seq
 
 
 class Typing(msgspec.Struct, tag="typing", tag_field="type", frozen=True):
-    """I am writing."""
+    """The client's user is typing in this conversation."""
 
     conversation_id: _Id
 
 
 class Ping(msgspec.Struct, tag="ping", tag_field="type", frozen=True):
-    """Are you there? Answered with pong."""
+    """The client asks whether the server is there; pong is the answer."""
 
 
 Speech = Resume | Ack | Read | Typing | Ping
@@ -44,9 +44,9 @@ _decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Speech)
 
 
 def decode(frame: str) -> Speech:
-    """What was said. Raises msgspec.DecodeError with a sentence that names the field."""
+    """Return what the client said. Raises msgspec.DecodeError with a sentence that names the field."""
     try:
-        said: Speech = _decoder.decode(frame)
+        speech: Speech = _decoder.decode(frame)
     except (UnicodeError, RecursionError) as error:
         raise msgspec.DecodeError(f"not well formed ({type(error).__name__})") from error
-    return said
+    return speech

@@ -75,7 +75,7 @@ class Services:
             acceptance=self.acceptance,
             history=History(engines.store, engines.ledger, engines.directory),
             members=Members(
-                directory=engines.directory, store=engines.store, membership=self.membership, told=self.relay.kick
+                directory=engines.directory, store=engines.store, membership=self.membership, on_change=self.relay.kick
             ),
             membership=self.membership,
             presence=self.presence,

@@ -1,1 +1,1 @@
-"""Metrics and logs."""
+"""Makes the system visible: metrics, logs and traces."""

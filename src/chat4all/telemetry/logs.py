@@ -1,4 +1,4 @@
-"""Logs: one line per event on standard error, and no secret in any of them."""
+"""Logs go to standard error, one line per event, with no secret in any of them."""
 
 import logging
 import re
@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-_REPEAT_THEMSELVES: Final = {"aiokafka", "cassandra"}
-_QUIET: Final = 60.0  # seconds
-_KNOWN: Final = 1000  # lines that are remembered
+_REPETITIVE_LIBRARIES: Final = {"aiokafka", "cassandra"}
+_QUIET_SECONDS: Final = 60.0
+_MAX_REMEMBERED_LINES: Final = 1000
 
-_SECRETS: Final = re.compile(
+_SECRET_PATTERN: Final = re.compile(
     r"eyJ[\w-]{5,}\.[\w-]+\.[\w-]*"  # a JWT, wherever it turns up
     r"|(?<=token=)[^&\s\"']+"  # the seed's clients put it into the WebSocket's URL
     r"|(?<=[Bb]earer )\S+"
@@ -22,8 +22,8 @@ _SECRETS: Final = re.compile(
 
 
 def redacted(text: str) -> str:
-    """The text with everything that looks like a token, password or password hash replaced."""
-    return _SECRETS.sub("[redacted]", text)
+    """Return the text with everything replaced that looks like a token, password or password hash."""
+    return _SECRET_PATTERN.sub("[redacted]", text)
 
 
 class RedactingFormatter(logging.Formatter):
@@ -34,29 +34,31 @@ class RedactingFormatter(logging.Formatter):
 
 
 class Repeats(logging.Filter):
-    """Has the same be said once of an engine that is away. Whoever needs it tries again, clients of libraries many
-    times a second, and would say so each time: 8,255 lines in one log. After a quiet minute it is said anew."""
+    """Lets one line through of those that say the same about an engine that is away. Whoever needs the engine tries
+    again, clients in libraries many times a second, and would log it each time: 8,255 lines in one log. After a quiet
+    minute the line is logged again."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._said: dict[tuple[str, str, str], float] = {}
+        self._last_logged: dict[tuple[str, str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        given = record.args if isinstance(record.args, tuple) else ()
-        library = record.levelno >= logging.INFO and record.name.partition(".")[0] in _REPEAT_THEMSELVES
-        if not library and not any(isinstance(one, Exception) and hasattr(one, "engine") for one in given):
-            return True  # nothing of an engine that is away: our own errors of one name it
-        about = str(given[0]) if given else ""
-        line, now = (record.name, str(record.msg), about), self._clock()
-        if len(self._said) >= _KNOWN and line not in self._said:
-            self._said.clear()
-        before, self._said[line] = self._said.get(line), now
-        return before is None or now - before > _QUIET
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        library = record.levelno >= logging.INFO and record.name.partition(".")[0] in _REPETITIVE_LIBRARIES
+        if not library and not any(isinstance(one, Exception) and hasattr(one, "engine") for one in arguments):
+            return True  # not about an engine that is away: our own errors have the attribute
+        subject = str(arguments[0]) if arguments else ""
+        line, now = (record.name, str(record.msg), subject), self._clock()
+        if len(self._last_logged) >= _MAX_REMEMBERED_LINES and line not in self._last_logged:
+            self._last_logged.clear()
+        before, self._last_logged[line] = self._last_logged.get(line), now
+        return before is None or now - before > _QUIET_SECONDS
 
 
 def configure(level: str) -> None:
-    """Send all logs to standard error from this level on. uvicorn's own access lines would show query strings: off."""
+    """Send all logs to standard error from this level on. uvicorn's access lines are off: they would show query
+    strings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(Repeats())
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))

@@ -1,12 +1,13 @@
-"""Every metric of the system, in a registry of its own process's; `/metrics` shows it. A new metric is a line here."""
+"""Defines every metric of the system; each process has a registry, which `/metrics` shows. A new one is a line here."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_LATENCY_BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class Metrics:
-    """Counters end in _total, times are in seconds. Labels are few and bounded: never a user, never an id."""
+    """Holds the metrics of a process. Counters end in _total, times are in seconds. Labels are few and bounded: never a
+    user, never an id."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -18,7 +19,7 @@ class Metrics:
             return Gauge(f"chat4all_{name}", text, labels, registry=self.registry)
 
         def histogram(name: str, text: str, *labels: str) -> Histogram:
-            return Histogram(f"chat4all_{name}", text, labels, registry=self.registry, buckets=_LATENCY)
+            return Histogram(f"chat4all_{name}", text, labels, registry=self.registry, buckets=_LATENCY_BUCKETS_SECONDS)
 
         self.accepted = counter("accepted", "Records that requests and receipts put into the log", "kind")
         self.idempotent_replays = counter("idempotent_replays", "Keyed requests answered again without a new record")
@@ -53,5 +54,5 @@ class Metrics:
         self.adapter = gauge("adapter_info", "Which adapter stands behind each port", "port", "adapter")
 
     def exposition(self) -> bytes:
-        """The text that Prometheus scrapes."""
+        """Return the text that Prometheus scrapes."""
         return generate_latest(self.registry)

@@ -1,7 +1,7 @@
-"""One trace per message, over all processes: W3C trace context (https://www.w3.org/TR/trace-context/) in the headers of
+"""A message has one trace in all processes: W3C trace context (https://www.w3.org/TR/trace-context/) in the headers of
 the log's records.
 
-Off unless an endpoint is set. What a record carries is handed on all the same, so that a process that records nothing
+Off unless an endpoint is set. What a record carries is handed on in any case, so that a process that records nothing
 breaks no trace.
 """
 
@@ -17,7 +17,7 @@ from opentelemetry.trace import NoOpTracerProvider, SpanKind, TracerProvider
 Headers = tuple[tuple[str, bytes], ...]
 Attributes = Mapping[str, str | int | bool]
 
-_CARRIED: Final = ("traceparent", "tracestate")
+_TRACE_HEADERS: Final = ("traceparent", "tracestate")
 
 
 class TracingSettings(pydantic.BaseModel):
@@ -38,7 +38,8 @@ class TracingSettings(pydantic.BaseModel):
 
 
 class Traces:
-    """What a process records. `provider`: of tracers; `close` sends what is left."""
+    """Records the spans of a process. `provider`: makes tracers; without it nothing is recorded. `close`: sends what is
+    left."""
 
     def __init__(self, provider: TracerProvider | None = None, close: Callable[[], None] = lambda: None) -> None:
         self.provider = provider
@@ -47,7 +48,7 @@ class Traces:
 
     @contextlib.contextmanager
     def span(self, name: str, headers: Headers = (), **attributes: str | int | bool) -> Iterator[None]:
-        """What is done meanwhile, as a part of the trace that the headers carry, or of one that begins here."""
+        """Record the body of the context as a span, in the trace that the headers carry or in one that begins here."""
         if self.provider is None and not headers:
             yield
             return
@@ -57,7 +58,7 @@ class Traces:
             yield
 
     def note(self, name: str, headers: Headers, began: int, ended: int, attributes: Callable[[], Attributes]) -> None:
-        """The same for what is over: when it began and ended, ns since 1970."""
+        """Record a span that is over, if the headers carry a trace. `began`, `ended`: ns since 1970."""
         if self.provider is None or not headers:
             return
         context = _context(headers)
@@ -69,17 +70,17 @@ class Traces:
 
 
 def carried() -> Headers:
-    """The trace that this task is a part of, as headers of a record; nothing outside of one."""
+    """Return the trace that this task is a part of as headers of a record; no headers where it is in none."""
     if not trace.get_current_span().get_span_context().is_valid:
         return ()
-    said: dict[str, str] = {}
-    propagate.inject(said)
-    return tuple((name, said[name].encode()) for name in _CARRIED if name in said)
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return tuple((name, carrier[name].encode()) for name in _TRACE_HEADERS if name in carrier)
 
 
 def carried_by(headers: Headers) -> Headers:
-    """What of a record's headers is its trace."""
-    return tuple(one for one in headers if one[0] in _CARRIED) if headers else ()
+    """Return those of a record's headers that are its trace."""
+    return tuple(one for one in headers if one[0] in _TRACE_HEADERS) if headers else ()
 
 
 def _context(headers: Headers) -> Context:

@@ -146,7 +146,7 @@ class World:
             metrics=self.metrics,
         )
         self.members = Members(
-            directory=self.directory, store=self.store, membership=self._membership, told=lambda: None
+            directory=self.directory, store=self.store, membership=self._membership, on_change=lambda: None
         )
         self.relay = Relay(directory=directory, log=log, holder="relay")
 
