@@ -18,7 +18,7 @@ import msgspec
 
 from bench import load
 from chat4all.connectors.settings import ChannelsSettings
-from chat4all.connectors.supervisor import Connecting
+from chat4all.connectors.supervisor import Supervisor
 from chat4all.directory.port import Role, User
 from chat4all.directory.sql.channels import SqlChannels
 from chat4all.directory.sql.directory import SqlDirectory
@@ -67,7 +67,7 @@ async def connector(folder: Path, files: Path, chats: list[int]) -> float:
     """Seconds from the start of the connector to the last result."""
     engines = Engines(folder)
     await engines.open()
-    connecting = Connecting(engines, ChannelsSettings(folder=files), holder="bench", on_outbox_change=lambda: None)
+    connecting = Supervisor(engines, ChannelsSettings(folder=files), holder="bench", on_outbox_change=lambda: None)
     await connecting.register()
     entries = [_entry(chat, number) for number, chat in enumerate(chats)]
     await engines.log.append(entries)
@@ -102,7 +102,7 @@ async def bare(url: str, token: str, chats: list[int]) -> float:
 
 
 def _entry(chat: int, number: int) -> Entry:
-    record = outbound.Send(
+    record = outbound.OutboundSend(
         record_id=new_id(),
         message_id=new_id(),
         conversation_id=new_id(),

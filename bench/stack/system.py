@@ -12,7 +12,7 @@ import httpx
 
 from bench import process, system
 from bench.measurement import Occasion
-from chat4all_devtools.stack.roles import Role, Roles
+from chat4all_devtools.stack.roles import RoleProcess, Roles
 from chat4all_devtools.stack.stack import Stack
 
 
@@ -49,7 +49,7 @@ async def roles(stack: Stack, occasion: Occasion, names: Sequence[str]) -> Async
 
 async def begin(running: Roles, core: int | None, *names: str) -> Mapping[str, process.Process]:
     """Start these processes there, and wait until they are ready."""
-    begun: list[Role] = [role for role in running.roles if role.name in names]
+    begun: list[RoleProcess] = [role for role in running.roles if role.name in names]
     with process.on(core):
         for role in begun:
             running.begin(role)

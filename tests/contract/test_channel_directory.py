@@ -10,9 +10,9 @@ import pytest
 from tests.contract.conftest import PATIENCE
 
 from chat4all.directory.channels import (
-    Arrival,
     ChannelDirectory,
-    Connector,
+    ConnectorRow,
+    InboundOrigin,
     Link,
     LinkState,
     NoSuchMembersError,
@@ -90,7 +90,7 @@ def link(username: str = "bruno", external_id: str = "7", **more: Any) -> Link:
     return Link(**{"link_id": new_id(), "username": username, "external_id": external_id, **usual, **more})
 
 
-def arrival(**more: Any) -> Arrival:
+def arrival(**more: Any) -> InboundOrigin:
     usual: dict[str, Any] = {
         "connector": TG,
         "channel": "telegram",
@@ -99,7 +99,7 @@ def arrival(**more: Any) -> Arrival:
         "external_id": "7",
     }
     usual |= {"name": "Bruno Silva", "at": NOON, "since": NOON - WEEK, "inbox": ("ana",)}
-    return Arrival(**{**usual, **more})
+    return InboundOrigin(**{**usual, **more})
 
 
 async def conversation(twin: Twin, *members: str) -> str:
@@ -113,9 +113,9 @@ async def conversation(twin: Twin, *members: str) -> str:
 # -- connectors
 
 
-def connector(name: str = TG, **more: Any) -> Connector:
+def connector(name: str = TG, **more: Any) -> ConnectorRow:
     spec = {"config": {"mode": "Polling"}, "inbox": {"members": ["ana"]}}
-    return Connector(
+    return ConnectorRow(
         **{"uid": new_id(), "name": name, "channel": "telegram", "managed_by": "file", "spec": spec, **more}
     )
 

@@ -14,7 +14,7 @@ import pytest
 from chat4all.drivers.redis import client
 from chat4all.drivers.redis_settings import RedisSettings
 from chat4all.realtime.embedded import EmbeddedRealtime
-from chat4all.realtime.port import REFRESH, TTL_SECONDS, Push, Realtime, Status
+from chat4all.realtime.port import REFRESH_SECONDS, TTL_SECONDS, Push, Realtime, Status
 from chat4all.realtime.redis.realtime import RedisRealtime
 
 DEADLINE = 60.0  # until something that must happen has happened
@@ -155,9 +155,9 @@ async def test_what_is_not_there_can_be_unregistered(twin: Twin, gateway: str, s
 
 async def test_a_session_that_is_not_refreshed_is_forgotten_after_the_ttl(twin: Twin) -> None:
     await twin.realtime.register("g1", {"late": "ana", "kept": "bruno"})
-    await twin.advance(TTL_SECONDS - REFRESH)
+    await twin.advance(TTL_SECONDS - REFRESH_SECONDS)
     await twin.realtime.register("g1", {"kept": "bruno"})
-    await twin.advance(REFRESH - 1)
+    await twin.advance(REFRESH_SECONDS - 1)
     assert await twin.realtime.gateways(["ana", "bruno"]) == {"g1": {"ana", "bruno"}}
     assert await twin.realtime.registered("g1") == {"late", "kept"}
     await twin.advance(2)
@@ -173,7 +173,7 @@ async def test_a_session_that_is_not_refreshed_is_forgotten_after_the_ttl(twin: 
 async def test_refreshed_in_time_a_session_stays(twin: Twin) -> None:
     for _ in range(10):
         await twin.realtime.register("g1", {"s1": "ana"})
-        await twin.advance(REFRESH)
+        await twin.advance(REFRESH_SECONDS)
         assert await twin.realtime.gateways(["ana"]) == {"g1": {"ana"}}
 
 
@@ -333,9 +333,9 @@ async def test_a_session_counts_as_online(twin: Twin, said: Status | None) -> No
 async def test_a_device_or_session_that_is_silent_for_the_ttl_is_gone(twin: Twin) -> None:
     await twin.realtime.beat("ana", "phone", Status.ONLINE)
     await twin.realtime.register("g1", {"s1": "bruno"})
-    await twin.advance(REFRESH)
+    await twin.advance(REFRESH_SECONDS)
     await twin.realtime.beat("ana", "laptop", Status.AWAY)
-    await twin.advance(TTL_SECONDS - REFRESH - 1)
+    await twin.advance(TTL_SECONDS - REFRESH_SECONDS - 1)
     assert await twin.realtime.presence(["ana", "bruno"]) == {"ana": Status.ONLINE, "bruno": Status.ONLINE}
     await twin.advance(2)
     assert await twin.realtime.presence(["ana", "bruno"]) == {"ana": Status.AWAY, "bruno": Status.OFFLINE}

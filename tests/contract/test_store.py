@@ -21,7 +21,17 @@ from chat4all.model.delivery import Cursor
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import new_id
 from chat4all.model.positions import Position, position
-from chat4all.model.rows import Answered, Change, CursorWrite, Head, IndexEntry, Preview, Reached, Row, TimelineEntry
+from chat4all.model.rows import (
+    Change,
+    CursorWrite,
+    Head,
+    IndexEntry,
+    KeyedAnswer,
+    Preview,
+    ReceiptTimes,
+    Row,
+    TimelineEntry,
+)
 from chat4all.store.cassandra.store import CassandraStore
 from chat4all.store.embedded.store import EmbeddedStore
 from chat4all.store.port import Store
@@ -391,32 +401,32 @@ async def test_the_larger_seq_of_each_column_wins(store: Store, here: str, order
 @pytest.mark.parametrize(
     ("acks", "expected"),
     [
-        pytest.param([], Reached(), id="nobody"),
-        pytest.param([(10, 4, 4)], Reached(), id="not-yet"),
-        pytest.param([(10, 5, 0)], Reached(10), id="delivered-exactly-there"),
-        pytest.param([(10, 9, 9)], Reached(10, 10), id="both-at-once"),
-        pytest.param([(10, 4, 0), (20, 7, 0), (30, 9, 6)], Reached(20, 30), id="step-by-step"),
-        pytest.param([(10, 5, 0), (20, 5, 0)], Reached(10), id="the-same-again"),
-        pytest.param([(10, 5, 0), (20, 5, 5)], Reached(10, 20), id="a-read-repeats-delivered"),
-        pytest.param([(10, 8, 0), (20, 6, 6)], Reached(10, 20), id="a-second-device-behind"),
+        pytest.param([], ReceiptTimes(), id="nobody"),
+        pytest.param([(10, 4, 4)], ReceiptTimes(), id="not-yet"),
+        pytest.param([(10, 5, 0)], ReceiptTimes(10), id="delivered-exactly-there"),
+        pytest.param([(10, 9, 9)], ReceiptTimes(10, 10), id="both-at-once"),
+        pytest.param([(10, 4, 0), (20, 7, 0), (30, 9, 6)], ReceiptTimes(20, 30), id="step-by-step"),
+        pytest.param([(10, 5, 0), (20, 5, 0)], ReceiptTimes(10), id="the-same-again"),
+        pytest.param([(10, 5, 0), (20, 5, 5)], ReceiptTimes(10, 20), id="a-read-repeats-delivered"),
+        pytest.param([(10, 8, 0), (20, 6, 6)], ReceiptTimes(10, 20), id="a-second-device-behind"),
     ],
 )
 @pytest.mark.parametrize("step", [1, -1], ids=["in-order", "backwards"])
 async def test_reached_tells_when_a_cursor_first_passed(
-    store: Store, here: str, acks: list[tuple[int, int, int]], expected: Reached, step: int
+    store: Store, here: str, acks: list[tuple[int, int, int]], expected: ReceiptTimes, step: int
 ) -> None:
     for offset, delivered, read in acks[::step]:
         await store.put_cursors([an_ack(here, "ana", offset, delivered=delivered, read=read)])
-    reached = (await store.reached(here, 5)).get("ana", Reached())
+    reached = (await store.reached(here, 5)).get("ana", ReceiptTimes())
     offsets = [moment and moment - NOON for moment in (reached.delivered_at, reached.read_at)]
-    assert Reached(*offsets) == expected
+    assert ReceiptTimes(*offsets) == expected
 
 
 async def test_reached_tells_of_each_member_and_only_of_this_conversation(store: Store, here: str) -> None:
     await store.put_cursors([an_ack(here, "ana", 10, delivered=5), an_ack(here, "bruno", 20, read=7)])
     await store.put_cursors([an_ack(new_id(), "eva", 5, read=9), an_ack(here, "josé", 5, read=4)])
-    passed = {user: when for user, when in (await store.reached(here, 5)).items() if when != Reached()}
-    assert passed == {"ana": Reached(NOON + 10, None), "bruno": Reached(NOON + 20, NOON + 20)}
+    passed = {user: when for user, when in (await store.reached(here, 5)).items() if when != ReceiptTimes()}
+    assert passed == {"ana": ReceiptTimes(NOON + 10, None), "bruno": ReceiptTimes(NOON + 20, NOON + 20)}
 
 
 # -- unread
@@ -465,7 +475,7 @@ async def test_the_timeline_is_oldest_first_and_each_entry_stands_once(store: St
 
 async def test_an_answer_is_remembered_for_its_sender_and_key_alone(store: Store) -> None:
     sender, key = new_id(), f"chave ção {new_id()}"
-    answered, other = Answered("0f" * 32, new_id()), Answered("a0" * 32, new_id())
+    answered, other = KeyedAnswer("0f" * 32, new_id()), KeyedAnswer("a0" * 32, new_id())
     assert await store.answered(sender, key) is None
     await store.put_answered(sender, key, answered)
     await store.put_answered(sender, key, answered)
@@ -476,8 +486,8 @@ async def test_an_answer_is_remembered_for_its_sender_and_key_alone(store: Store
 
 
 async def test_an_answer_is_forgotten_after_a_day(twin: Twin) -> None:
-    sender, again = new_id(), Answered("01" * 32, new_id())
-    await twin.store.put_answered(sender, "key", Answered("0f" * 32, new_id()))
+    sender, again = new_id(), KeyedAnswer("01" * 32, new_id())
+    await twin.store.put_answered(sender, "key", KeyedAnswer("0f" * 32, new_id()))
     twin.advance(24 * 3600 - 2)
     assert await twin.store.answered(sender, "key") is not None
     twin.advance(4)
@@ -519,7 +529,7 @@ async def test_nothing_asked_and_nothing_written_is_fine(store: Store) -> None:
 async def test_what_was_written_is_there_after_a_new_start(twin: Twin, here: str) -> None:
     happened = [("message", "ana", 0, SCRIPTS), ("edit", "ana", 0, "olá"), ("message", "bruno", 0, "sim")]
     await apply(twin.store, writes_of(here, [*happened, ("delete", "bruno", 1, ""), ("receipt", "ana", 4, "12")]))
-    answered = Answered("0f" * 32, new_id())
+    answered = KeyedAnswer("0f" * 32, new_id())
     await twin.store.put_answered(here, "key", answered)
     before = await visible(twin.store, here)
     await twin.close()
@@ -542,7 +552,7 @@ CALLS: dict[str, Callable[[Store], Awaitable[object]]] = {
     "reached": lambda store: store.reached(new_id(), 1),
     "timeline": lambda store: store.timeline(new_id()),
     "answered": lambda store: store.answered("ana", new_id()),
-    "put_answered": lambda store: store.put_answered("ana", new_id(), Answered("0f", new_id())),
+    "put_answered": lambda store: store.put_answered("ana", new_id(), KeyedAnswer("0f", new_id())),
 }
 
 

@@ -10,14 +10,14 @@ from typing import Any, Final
 import httpx
 from fastapi import FastAPI
 
-from chat4all.connectors.supervisor import Connecting
+from chat4all.connectors.supervisor import Supervisor
 from chat4all.directory.port import Role
 from chat4all.directory.sql.engine import Sql
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.processes.process import Process
-from chat4all.processes.roles.api import Api
-from chat4all.processes.roles.connector import Connector
-from chat4all.processes.roles.gateway import Gateway
+from chat4all.processes.roles.api import ApiRole
+from chat4all.processes.roles.connector import ConnectorRole
+from chat4all.processes.roles.gateway import GatewayRole
 from chat4all.realtime.embedded import EmbeddedRealtime
 
 DEADLINE: Final = 60.0  # seconds until something that must happen has happened
@@ -160,7 +160,7 @@ class System:
     @property
     def sql(self) -> Sql:
         """The directory's database."""
-        found = self.engines.parts["directory"].engine
+        found = self.engines.managed["directory"].engine
         assert isinstance(found, Sql)
         return found
 
@@ -177,24 +177,24 @@ class System:
         return self.engines.realtime
 
     @property
-    def gateway(self) -> Gateway:
+    def gateway(self) -> GatewayRole:
         """Its role."""
         found = self.process.roles["gateway"]
-        assert isinstance(found, Gateway)
+        assert isinstance(found, GatewayRole)
         return found
 
     @property
-    def connectors(self) -> Connecting:
+    def connectors(self) -> Supervisor:
         """The supervisor of its connectors."""
         found = self.process.roles["connector"]
-        assert isinstance(found, Connector)
+        assert isinstance(found, ConnectorRole)
         return found.supervisor
 
     @property
     def internal(self) -> FastAPI:
         """The internal API."""
         found = self.process.roles["api"]
-        assert isinstance(found, Api)
+        assert isinstance(found, ApiRole)
         return found.internal
 
     async def close(self) -> None:

@@ -10,7 +10,7 @@ from tests.integration.people import DEADLINE, System
 from tests.integration.simulator.world import Bot, Simulator
 
 from chat4all.connectors.settings import ChannelsSettings
-from chat4all.connectors.supervisor import uid_of, wanted
+from chat4all.connectors.supervisor import uid_of
 from chat4all.model.errors import StartError
 from chat4all_devtools.ports import free_port
 
@@ -113,7 +113,7 @@ async def test_registering_again_after_an_engine_was_away_changes_nothing(start,
 async def test_a_token_in_the_environment_makes_one(monkeypatch, tmp_path):
     """It is not run here: it would talk to the real Bot API."""
     monkeypatch.setenv("TELEGRAM_TOKEN", "1:token")
-    (one,) = wanted(ChannelsSettings(folder=tmp_path))
+    (one,) = declared(ChannelsSettings(folder=tmp_path))
     assert (one.resource.id, one.resource.spec.inbox.members) == ("local.telegram", ["ana"])
     assert str(one.config.model_dump()["base_url"]) == "https://api.telegram.org/"
     assert "1:token" not in repr(one)

@@ -18,7 +18,7 @@ from chat4all.model.errors import EngineUnavailableError
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 RARELY: Final = types.SimpleNamespace(uniform=lambda *_: 3600.0)
 QUICK: Final[dict[str, object]] = {
-    "REFRESH": 0.02,
+    "REFRESH_SECONDS": 0.02,
     "_SWEEP_PAUSE": 0.02,
     "_UNKNOWN_PAUSE": 0.02,
     "random": types.SimpleNamespace(SystemRandom=lambda: RARELY),

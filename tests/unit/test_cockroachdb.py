@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy_cockroachdb.psycopg2 import CockroachDBDialect_psycopg2
 
-from chat4all.directory.channels import Arrival, Connector, Link
+from chat4all.directory.channels import ConnectorRow, InboundOrigin, Link
 from chat4all.directory.port import Conversation, LogEpoch, Notice, User
 from chat4all.directory.sql import engine, tables
 from chat4all.directory.sql.channels import SqlChannels
@@ -67,7 +67,7 @@ async def everything(sql: Sql) -> None:
     await directory.outbox_done([row.number for row in await directory.outbox(limit=5)])
     await directory.add_log_epoch(LogEpoch(topic="t", epoch=1, partitions=1))
     await directory.log_epoch("t")
-    connector = Connector(uid="u", name="local.t", channel="telegram", managed_by="file", spec={})
+    connector = ConnectorRow(uid="u", name="local.t", channel="telegram", managed_by="file", spec={})
     for _ in range(2):
         await channels.put_connector(connector)
     await channels.connectors()
@@ -80,7 +80,7 @@ async def everything(sql: Sql) -> None:
     await channels.link(link.link_id)
     await channels.prove_link("local.t", "1", "code", since=0)
     await channels.set_reachable("local.t", "1", reachable=False, reason="Blocked")
-    arrival = Arrival(
+    arrival = InboundOrigin(
         connector="local.t", channel="telegram", event_id="e", external_id="9", chat="9", name="Clara", at=1, since=0,
         inbox=("ana",), quoted=chat.conversation_id,
     )  # fmt: skip

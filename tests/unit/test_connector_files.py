@@ -34,7 +34,7 @@ spec:
 """
 
 
-def read(folder: Path, text: str = GOOD) -> list[files.Wanted]:
+def read(folder: Path, text: str = GOOD) -> list[files.DeclaredConnector]:
     (folder / "support.yaml").write_text(text)
     return files.read(folder, registry.installed())
 
@@ -140,8 +140,8 @@ def test_a_secret_that_was_left_blank_is_none(tmp_path: Path) -> None:
 
 def test_a_process_may_run_one_of_many(tmp_path: Path) -> None:
     read(tmp_path, GOOD + "---\n" + GOOD.split("---\n")[1].replace("name: support", "name: sales"))
-    everything = [one.resource.id for one in connecting.wanted(ChannelsSettings(folder=tmp_path))]
+    everything = [one.resource.id for one in connecting.declared(ChannelsSettings(folder=tmp_path))]
     assert sorted(everything) == ["local.sales", "local.support"]
-    (one,) = connecting.wanted(ChannelsSettings(folder=tmp_path, connector="local.sales"))
+    (one,) = connecting.declared(ChannelsSettings(folder=tmp_path, connector="local.sales"))
     assert one.resource.id == "local.sales"
-    assert connecting.wanted(ChannelsSettings(folder=tmp_path, connector="local.nobody")) == []
+    assert connecting.declared(ChannelsSettings(folder=tmp_path, connector="local.nobody")) == []

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from chat4all.directory.channels import Connector, Link, LinkState
+from chat4all.directory.channels import ConnectorRow, Link, LinkState
 from chat4all.directory.port import Conversation, Notice, Role, User
 from chat4all.directory.sql.channels import SqlChannels
 from chat4all.directory.sql.directory import SqlDirectory
@@ -62,7 +62,7 @@ class Hub:
         for name, role in (("ana", Role.AGENT), ("bruno", Role.USER), ("clara", Role.USER), ("eva", Role.USER)):
             await self.directory.add_user(User(username=name, role=role, display_name=name.capitalize()))
         await self.channels.put_connector(
-            Connector(uid="7", name=TG, channel="telegram", managed_by="file", spec={"channel": "telegram"})
+            ConnectorRow(uid="7", name=TG, channel="telegram", managed_by="file", spec={"channel": "telegram"})
         )
         for name in ("bruno", "clara", "eva"):
             state = LinkState.UNREACHABLE if name == "eva" else LinkState.LINKED
@@ -150,7 +150,7 @@ async def test_a_message_goes_to_those_who_are_elsewhere(hub: Hub) -> None:
     message = await hub.message("Olá 👋")
     await hub.route()
     (one,) = await hub.out()
-    assert isinstance(one, outbound.Send)
+    assert isinstance(one, outbound.OutboundSend)
     assert (one.text, one.destination, one.message_id, one.conversation_id) == (
         "Olá 👋",
         "chat of bruno",
@@ -164,7 +164,7 @@ async def test_with_the_sender_s_name_where_several_are(hub: Hub) -> None:
     await hub.talk("ana", "bruno", "clara")
     await hub.message("hi", sender_id="bruno")
     await hub.route()
-    assert [(one.recipient, one.text) for one in await hub.out() if isinstance(one, outbound.Send)] == [
+    assert [(one.recipient, one.text) for one in await hub.out() if isinstance(one, outbound.OutboundSend)] == [
         ("clara", "Bruno: hi")
     ]
 
@@ -197,7 +197,7 @@ async def test_a_reply_says_what_it_answers(hub: Hub) -> None:
     await hub.message("!", reply_to=question)
     await hub.route()
     (one,) = await hub.out()
-    assert isinstance(one, outbound.Send)
+    assert isinstance(one, outbound.OutboundSend)
     assert one.answers == question
 
 
@@ -209,9 +209,9 @@ async def test_edits_and_deletes_follow_the_message(hub: Hub) -> None:
     delete = await hub.say(records.Delete(id=ids.new_id(), **place))
     await hub.route()
     send, edited, deleted = await hub.out()
-    assert isinstance(send, outbound.Send)
-    assert isinstance(edited, outbound.Edit)
-    assert isinstance(deleted, outbound.Delete)
+    assert isinstance(send, outbound.OutboundSend)
+    assert isinstance(edited, outbound.OutboundEdit)
+    assert isinstance(deleted, outbound.OutboundDelete)
     assert (edited.text, edited.record_id, edited.message_id) == ("Hello", edit, message)
     assert (deleted.record_id, deleted.message_id) == (delete, message)
     assert await hub.states(edit) == [("bruno", 0, State.ACCEPTED, "")]
@@ -274,7 +274,7 @@ async def test_edits_and_deletes_follow_a_retry(hub: Hub) -> None:
     await hub.say(records.Edit(id=ids.new_id(), content="Hello", **place))
     await hub.say(records.Delete(id=ids.new_id(), **place))
     await hub.route()
-    changes = [one for one in await hub.out() if isinstance(one, outbound.Edit | outbound.Delete)]
+    changes = [one for one in await hub.out() if isinstance(one, outbound.OutboundEdit | outbound.OutboundDelete)]
     assert [one.sent_generation for one in changes] == [1, 1]
 
 
@@ -318,7 +318,7 @@ async def test_a_retry_of_what_was_deleted_sends_nothing(hub: Hub) -> None:
     await hub.say(records.Delete(id=ids.new_id(), conversation_id=CHAT, sender_id="ana", target_id=message))
     await hub.say(records.Retry(id=ids.new_id(), conversation_id=CHAT, message_id=message, user_id="ana"))
     await hub.route()
-    assert [type(one) for one in await hub.out()] == [outbound.Send, outbound.Delete]
+    assert [type(one) for one in await hub.out()] == [outbound.OutboundSend, outbound.OutboundDelete]
 
 
 async def test_a_replay_plans_nothing_anew(hub: Hub) -> None:

@@ -8,9 +8,9 @@ from tests.unit.spine.world import World
 
 from chat4all.conversations import idempotency
 from chat4all.conversations.acceptance import Acceptance
-from chat4all.conversations.idempotency import Asked, Idempotency
+from chat4all.conversations.idempotency import Idempotency, KeyedRequest
 from chat4all.model.errors import EngineUnavailableError
-from chat4all.model.rows import Answered
+from chat4all.model.rows import KeyedAnswer
 from chat4all.store.embedded.store import EmbeddedStore
 
 
@@ -22,11 +22,11 @@ class Ailing:
         self.asked: list[str] = []
         self._happens = {"answered": answered, "put_answered": put_answered}
 
-    async def answered(self, sender: str, key: str) -> Answered | None:
+    async def answered(self, sender: str, key: str) -> KeyedAnswer | None:
         await self._happen("answered")
         return await self.store.answered(sender, key)
 
-    async def put_answered(self, sender: str, key: str, answered: Answered) -> None:
+    async def put_answered(self, sender: str, key: str, answered: KeyedAnswer) -> None:
         await self._happen("put_answered")
         await self.store.put_answered(sender, key, answered)
 
@@ -48,7 +48,7 @@ HANGS = {"hangs": ["answered"], "refuses": ["answered", "put_answered"]}
 @pytest.mark.parametrize("how", HANGS)
 async def test_a_store_that_hung_is_not_asked_again_and_one_that_refused_is(world: World, how: str) -> None:
     store: Any = Ailing(world.store, answered=how)  # of a Store it has what keys need
-    keyed = Idempotency(store).of(Asked("ana", "key", "digest"))
+    keyed = Idempotency(store).of(KeyedRequest("ana", "key", "digest"))
     if how == "hangs":
         keyed._seconds_left = SOON
     assert await keyed.recall() is None
@@ -58,7 +58,7 @@ async def test_a_store_that_hung_is_not_asked_again_and_one_that_refused_is(worl
 
 async def test_a_store_that_hangs_when_told_is_not_waited_for(world: World) -> None:
     store: Any = Ailing(world.store, put_answered="hangs")
-    keyed = Idempotency(store).of(Asked("ana", "key", "digest"))
+    keyed = Idempotency(store).of(KeyedRequest("ana", "key", "digest"))
     assert await keyed.recall() is None
     keyed._seconds_left = SOON
     await keyed.remember("id")

@@ -9,7 +9,7 @@ from chat4all.model.delivery import Cursor, State
 from chat4all.model.ids import contact_name
 from chat4all.model.outbound import Delivery, DeliveryKey
 from chat4all.model.positions import Position
-from chat4all.model.rows import Reached, Row
+from chat4all.model.rows import ReceiptTimes, Row
 
 CONTACT = contact_name("local.telegram", "7")
 NOTHING, GOT, READ = Cursor(), Cursor(5, 0), Cursor(5, 5)
@@ -96,16 +96,16 @@ CASES: list[Case] = [
 @pytest.mark.parametrize("case", CASES, ids=[one[0] for one in CASES])
 def test_a_persons_state_is_that_of_his_best_way(case: Case) -> None:
     _, who, cursor, deliveries, state, ways = case
-    found = recipient(row(), who, cursor, Reached(), deliveries)
+    found = recipient(row(), who, cursor, ReceiptTimes(), deliveries)
     assert found.state == state
     assert [f"{one.state} {one.reason}".strip() for one in found.ways] == ways
 
 
 def test_what_was_for_the_app_only_fails_where_there_is_none() -> None:
-    assert recipient(row("app"), CONTACT, NOTHING, Reached(), []).state is State.FAILED
-    assert recipient(row("app"), "bruno", NOTHING, Reached(), []).state is State.SENT
+    assert recipient(row("app"), CONTACT, NOTHING, ReceiptTimes(), []).state is State.FAILED
+    assert recipient(row("app"), "bruno", NOTHING, ReceiptTimes(), []).state is State.SENT
 
 
 def test_a_way_tells_when_its_state_came_about() -> None:
-    (way,) = recipient(row(), CONTACT, NOTHING, Reached(), [delivery(sent_at=10, delivered_at=12)]).ways
+    (way,) = recipient(row(), CONTACT, NOTHING, ReceiptTimes(), [delivery(sent_at=10, delivered_at=12)]).ways
     assert (way.state, way.at, way.connector, way.link) == (State.DELIVERED, 12, "local.x", "a")

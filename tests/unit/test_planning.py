@@ -14,7 +14,7 @@ from chat4all.model.rows import Row
 from chat4all.routing.planning import (
     Labels,
     Party,
-    Reached,
+    Reachability,
     plan_change,
     plan_message,
     plan_retry,
@@ -173,7 +173,7 @@ def test_every_reason_says_what_happened_and_what_can_be_done():
         assert reason.advice.endswith(".")
 
 
-NOW = Reached({"c": ["bruno"], "d": ["bruno", "clara"]}, frozenset({"l"}), frozenset({"local.telegram"}))
+NOW = Reachability({"c": ["bruno"], "d": ["bruno", "clara"]}, frozenset({"l"}), frozenset({"local.telegram"}))
 STANDING: dict[str, Any] = {"recipient": "bruno", "link": "l", "connector": "local.telegram", "destination": "7"}
 STILL = [
     ("who is there and linked", {}, ""),

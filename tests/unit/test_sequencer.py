@@ -6,14 +6,14 @@ from chat4all.log.port import Assignment, Batch, LogRecord
 from chat4all.model import records
 from chat4all.model.positions import position
 from chat4all.model.rows import Head, IndexEntry, Preview
-from chat4all.routing.intake import Arrival, take_in
+from chat4all.routing.intake import PositionedRecord, take_in
 from chat4all.routing.sequencer import ids_to_look_up, sequence
 
 POS = [position(1, offset) for offset in range(20)]
 
 
 def arrival(offset, record):
-    return Arrival(POS[offset], 1000 + offset, offset, record)
+    return PositionedRecord(POS[offset], 1000 + offset, offset, record)
 
 
 def message(id_, content="x", *, keyed=False):

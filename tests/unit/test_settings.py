@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
 from chat4all.cli.config import table
-from chat4all.processes.config import MASKED, Described, Settings, described
+from chat4all.processes.config import MASKED, SettingDescription, Settings, described
 
 SETTINGS: Final = {one.variable: one for one in described(Settings.model_construct())}
 SECRETS: Final = ("kept-in-the-class", "set-outside", "plain-in-the-class", "bytes-outside")
@@ -59,7 +59,7 @@ class MadeUp(BaseSettings):
 
 
 @pytest.fixture
-def secretive(monkeypatch: pytest.MonkeyPatch) -> dict[str, Described]:
+def secretive(monkeypatch: pytest.MonkeyPatch) -> dict[str, SettingDescription]:
     """Settings with secrets of every kind, some of them from the environment."""
     monkeypatch.setenv("MADE_UP_VAULT__GIVEN", "set-outside")
     monkeypatch.setenv("MADE_UP_VAULT__RAW", "bytes-outside")
@@ -67,7 +67,7 @@ def secretive(monkeypatch: pytest.MonkeyPatch) -> dict[str, Described]:
     return {one.variable.partition("__")[2].lower(): one for one in described(MadeUp())}
 
 
-def test_a_secret_is_masked(secretive: dict[str, Described]) -> None:
+def test_a_secret_is_masked(secretive: dict[str, SettingDescription]) -> None:
     values: dict[str, Any] = {name: (one.default, one.value, one.changed) for name, one in secretive.items()}
     assert values == {
         "kept": (MASKED, MASKED, False),
@@ -78,7 +78,7 @@ def test_a_secret_is_masked(secretive: dict[str, Described]) -> None:
     }
 
 
-def test_no_secret_is_in_what_is_shown(secretive: dict[str, Described]) -> None:
+def test_no_secret_is_in_what_is_shown(secretive: dict[str, SettingDescription]) -> None:
     console = Console(width=200)
     with console.capture() as captured:
         console.print(table(list(secretive.values())))

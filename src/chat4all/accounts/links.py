@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from chat4all.accounts.tokens import Identity
-from chat4all.directory.channels import ChannelDirectory, Connector, Link, LinkState
+from chat4all.directory.channels import ChannelDirectory, ConnectorRow, Link, LinkState
 from chat4all.directory.port import AlreadyThereError, Directory, Role
 from chat4all.model.channels import Channels
 from chat4all.model.errors import FieldError, Refusal, invalid
@@ -68,17 +68,17 @@ class Links:
             raise Refusal("not-found", "There is no such link.")
         await self._channels.remove_link(link_id, link.username)
 
-    async def connectors(self, actor: Identity) -> list[Connector]:
+    async def connectors(self, actor: Identity) -> list[ConnectorRow]:
         """Return every connector; only agents and admins may see them."""
         if actor.role not in (Role.AGENT, Role.ADMIN):
             raise Refusal("forbidden", "Only agents and admins see connectors.")
         return await self._channels.connectors()
 
-    async def by_id(self, names: Sequence[str]) -> dict[str, Connector]:
+    async def by_id(self, names: Sequence[str]) -> dict[str, ConnectorRow]:
         """Return the connectors with these ids, as far as they are registered."""
         return {one.name: one for one in await self._channels.connectors() if one.name in names} if names else {}
 
-    async def _connector(self, channel: str, name: str) -> Connector:
+    async def _connector(self, channel: str, name: str) -> ConnectorRow:
         if channel not in self._offered:
             raise invalid("channel_type", f"There is no such channel. Installed: {', '.join(sorted(self._offered))}.")
         connectors = [one for one in await self._channels.connectors() if one.channel == channel]
@@ -109,7 +109,7 @@ class Links:
             raise invalid("username", "There is no such user.")
 
 
-def _new_link(actor: Identity, username: str, at: Connector, identifier: str) -> Link:
+def _new_link(actor: Identity, username: str, at: ConnectorRow, identifier: str) -> Link:
     """Return a new link. In a private chat the chat has the identifier of the person, at every provider so far."""
     direct = actor.role is Role.ADMIN
     return Link(

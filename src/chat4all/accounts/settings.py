@@ -6,7 +6,7 @@ from pathlib import Path
 import pydantic
 
 
-class Registration(enum.StrEnum):
+class RegistrationPolicy(enum.StrEnum):
     """Who may make users: anyone (plain users only), or admins."""
 
     OPEN = "open"
@@ -27,8 +27,8 @@ class AccountsSettings(pydantic.BaseModel):
         "Unset, embedded mode makes one key and keeps it with its data.",
     )
     signing_key: str = pydantic.Field("", description="Key id that signs; empty: the last one by name.")
-    registration: Registration = pydantic.Field(
-        Registration.OPEN, description="Who may make users: `open`, anyone; `admins`, they alone."
+    registration: RegistrationPolicy = pydantic.Field(
+        RegistrationPolicy.OPEN, description="Who may make users: `open`, anyone; `admins`, they alone."
     )
     demo: bool = pydantic.Field(
         False,

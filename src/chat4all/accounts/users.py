@@ -1,7 +1,7 @@
 """Logs users in, and creates, changes and finds them."""
 
 from chat4all.accounts.passwords import Passwords
-from chat4all.accounts.settings import AccountsSettings, Registration
+from chat4all.accounts.settings import AccountsSettings, RegistrationPolicy
 from chat4all.accounts.tokens import Identity, Tokens
 from chat4all.directory.port import AlreadyThereError, Directory, Role, User
 from chat4all.limits.port import Limits
@@ -40,7 +40,7 @@ class Users:
     async def register(self, actor: Identity | None, user: User, password: str) -> User:
         """Create a user. Anyone may create plain users where registration is open; admins may create any."""
         admin = actor is not None and actor.role is Role.ADMIN
-        if not admin and self._settings.registration is not Registration.OPEN:
+        if not admin and self._settings.registration is not RegistrationPolicy.OPEN:
             raise Refusal("forbidden", "Only admins make users here.")
         if not admin and user.role is not Role.USER:
             raise Refusal("forbidden", "Only admins make users of this role.")

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chat4all.api.problems import RefusedError
-from chat4all.conversations.idempotency import Asked
+from chat4all.conversations.idempotency import KeyedRequest
 from chat4all.model.errors import Refusal, invalid
 from chat4all.model.ids import request_hash
 
@@ -65,13 +65,13 @@ def check_type(request: Request, media_types: tuple[str, ...]) -> None:
         raise Refusal("unsupported-media-type", f"This takes {' or '.join(media_types)}, not {media_type}.")
 
 
-async def asked(request: Request, sender: str, key: str | None, *, has_body: bool = True) -> Asked:
+async def keyed_request(request: Request, sender: str, key: str | None, *, has_body: bool = True) -> KeyedRequest:
     """Return who asks for what; without a key the body is not read. Raises Refusal malformed."""
     if key is None:
-        return Asked(sender, None, "")
+        return KeyedRequest(sender, None, "")
     body = await request.body() if has_body else b""
     try:
-        return Asked(sender, key, request_hash(request.method, request.url.path, body))
+        return KeyedRequest(sender, key, request_hash(request.method, request.url.path, body))
     except MALFORMED as error:
         raise malformed(body, error) from error
 

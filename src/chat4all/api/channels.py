@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from chat4all.api.bodies import StrictRoute
 from chat4all.api.problems import documented
 from chat4all.api.services import Uses, Who
-from chat4all.directory.channels import Connector
+from chat4all.directory.channels import ConnectorRow
 
 router = APIRouter(prefix="/v1", tags=["channels"], route_class=StrictRoute)
 
@@ -66,7 +66,7 @@ async def connectors(uses: Uses, who: Who) -> list[ConnectorAnswer]:
     return [_answer(one) for one in await uses.links.connectors(who)]
 
 
-def _answer(connector: Connector) -> ConnectorAnswer:
+def _answer(connector: ConnectorRow) -> ConnectorAnswer:
     status: dict[str, Any] = dict(connector.status)
     return ConnectorAnswer(
         uid=connector.uid,

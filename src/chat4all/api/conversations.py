@@ -8,7 +8,7 @@ import pydantic
 from fastapi import APIRouter, Query, Request, Response
 
 from chat4all.api import pages
-from chat4all.api.bodies import StrictRoute, asked
+from chat4all.api.bodies import StrictRoute, keyed_request
 from chat4all.api.forms import NO_NUL, ConversationId, IdempotencyKey, Limit, Username, UsernamePath
 from chat4all.api.messages import MessageAnswer, RowAnswer, message_answer, row_answer
 from chat4all.api.posting import admit
@@ -89,8 +89,8 @@ async def create(
 ) -> ConversationAnswer:
     """Begin a conversation. With an Idempotency-Key, the same request again answers the same conversation."""
     await admit(uses, who, "conversation")
-    asking = await asked(request, who.username, key)
-    return await _named(uses, await uses.members.create(asking, new.type, new.members, new.metadata))
+    keyed = await keyed_request(request, who.username, key)
+    return await _named(uses, await uses.members.create(keyed, new.type, new.members, new.metadata))
 
 
 @router.get("", responses=documented("unauthenticated", "invalid"))

@@ -18,7 +18,7 @@ from chat4all.api.forms import VISIBLE
 from chat4all.api.middleware import BodyLimit
 from chat4all.api.problems import documented
 from chat4all.api.services import bearer
-from chat4all.directory.channels import Connector
+from chat4all.directory.channels import ConnectorRow
 
 _MAX_BODY_BYTES = 256 * 1024
 _Uid = Annotated[str, Path(min_length=1, max_length=64, pattern=VISIBLE, description="A connector's uid.")]
@@ -29,15 +29,15 @@ _By = Annotated[str, Query(alias="managedBy", min_length=1, max_length=64, patte
 class Registrations(Protocol):
     """Keeps connectors. Every method raises EngineUnavailableError."""
 
-    async def put_raw(self, uid: str, resource: Mapping[str, Any], *, managed_by: str) -> Connector:
+    async def put_raw(self, uid: str, resource: Mapping[str, Any], *, managed_by: str) -> ConnectorRow:
         """Register a connector or change it; `resource` is not checked yet. Raises Refusal invalid, conflict."""
         ...
 
-    async def all(self) -> Sequence[Connector]:
+    async def all(self) -> Sequence[ConnectorRow]:
         """Return all connectors, ordered by name."""
         ...
 
-    async def one(self, uid: str) -> Connector:
+    async def one(self, uid: str) -> ConnectorRow:
         """Return the connector with this uid. Raises Refusal not-found."""
         ...
 
@@ -125,7 +125,7 @@ def create(registrations: Registrations, tokens: SharedTokens) -> FastAPI:
     return app
 
 
-def _answer(connector: Connector) -> Registered:
+def _answer(connector: ConnectorRow) -> Registered:
     return Registered(
         uid=connector.uid,
         id=connector.name,

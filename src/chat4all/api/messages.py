@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from fastapi import APIRouter, Request, Response
 
-from chat4all.api.bodies import StrictRoute, asked
+from chat4all.api.bodies import StrictRoute, keyed_request
 from chat4all.api.forms import IdempotencyKey, MessageId
 from chat4all.api.posting import CONTENT_PATTERN, admit, check_content
 from chat4all.api.problems import documented
@@ -181,8 +181,8 @@ async def edit(
     """Replace the content of your message."""
     await admit(uses, who)
     check_content(new.content)
-    asking = await asked(request, who.username, key)
-    return _changed(response, message_id, await uses.acceptance.edit(asking, message_id, new.content))
+    keyed = await keyed_request(request, who.username, key)
+    return _changed(response, message_id, await uses.acceptance.edit(keyed, message_id, new.content))
 
 
 @router.delete("/{message_id}", status_code=202, responses=documented(*_CHANGE_REFUSALS))
@@ -196,8 +196,8 @@ async def delete(
 ) -> ChangeAnswer:
     """Take your message back: it stays as an empty one, marked deleted."""
     await admit(uses, who)
-    asking = await asked(request, who.username, key, has_body=False)
-    return _changed(response, message_id, await uses.acceptance.delete(asking, message_id))
+    keyed = await keyed_request(request, who.username, key, has_body=False)
+    return _changed(response, message_id, await uses.acceptance.delete(keyed, message_id))
 
 
 @router.post("/{message_id}/retry", responses=documented(*_CHANGE_REFUSALS, "conflict"))
@@ -211,12 +211,12 @@ async def retry(
 ) -> RetryAnswer:
     """Send again what has failed of a message, on the channels on which it has; its sender or the team may."""
     await admit(uses, who)
-    asking = await asked(request, who.username, key, has_body=False)
+    keyed = await keyed_request(request, who.username, key, has_body=False)
     row = await uses.acceptance.own_row(message_id, who.username)
     if row.sender_id != who.username and who.role is Role.USER:
         raise Refusal("forbidden", "Only its sender or the team may send a message again.")
     failed = [way for one in await uses.history.recipients(row) for way in one.ways if _may_retry(way)]
-    accepted = await uses.acceptance.retry(asking, row, possible=bool(failed))
+    accepted = await uses.acceptance.retry(keyed, row, possible=bool(failed))
     if accepted.replayed:
         response.headers["Idempotent-Replay"] = "true"
     return RetryAnswer(message_id=message_id, retried=len(failed))

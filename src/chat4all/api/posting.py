@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from chat4all.accounts.tokens import Identity
-from chat4all.api.bodies import JSON, MALFORMED, asked, check_type, malformed
+from chat4all.api.bodies import JSON, MALFORMED, check_type, keyed_request, malformed
 from chat4all.api.plain import PlainRoute
 from chat4all.api.problems import documented
 from chat4all.api.services import EndpointServices, identify, services
@@ -65,9 +65,9 @@ async def post(request: Request) -> Response:
     check_type(request, JSON)
     new = _decode(await request.body())
     _check_channels(uses, new.channels)
-    asking = await asked(request, who.username, _key(request))
+    keyed = await keyed_request(request, who.username, _key(request))
     message = NewMessage(conversation_id=new.chat_id, content=new.content, channels=new.channels, reply_to=new.reply_to)
-    accepted = await uses.acceptance.post(asking, message)
+    accepted = await uses.acceptance.post(keyed, message)
     headers = {"Idempotent-Replay": "true"} if accepted.replayed else None
     uses.metrics.accept_seconds.observe(time.perf_counter() - began)
     answer = _encoder.encode(PostAnswer(accepted.message_id))

@@ -16,7 +16,7 @@ from chat4all.api.settings import ApiSettings
 from chat4all.conversations.acceptance import Acceptance
 from chat4all.conversations.dead_letters import DeadLetters
 from chat4all.conversations.history import History
-from chat4all.conversations.members import Members
+from chat4all.conversations.members import MemberChanges
 from chat4all.conversations.membership import Membership
 from chat4all.conversations.presence import Presence
 from chat4all.directory.port import Directory
@@ -41,7 +41,7 @@ class EndpointServices:
     tokens: Tokens
     acceptance: Acceptance
     history: History
-    members: Members
+    members: MemberChanges
     membership: Membership
     presence: Presence
     directory: Directory

@@ -15,7 +15,7 @@ from chat4all.cli.options import Json
 from chat4all.client import AnswerError
 
 if TYPE_CHECKING:
-    from chat4all.processes.config import Described
+    from chat4all.processes.config import SettingDescription
 
 NAME = "config"
 
@@ -48,14 +48,14 @@ def run(
         output.tables().print(table(settings))
 
 
-def matching(settings: Sequence["Described"], word: str) -> list["Described"]:
+def matching(settings: Sequence["SettingDescription"], word: str) -> list["SettingDescription"]:
     """Return the settings of the section of this name; without one, those with this word in name, unit or meaning."""
     needle = word.lower()
     section = [one for one in settings if one.section == needle]
     return section or [one for one in settings if needle in f"{one.variable} {one.unit} {one.description}".lower()]
 
 
-def table(settings: Sequence["Described"]) -> Table:
+def table(settings: Sequence["SettingDescription"]) -> Table:
     """Return a table of the settings by section: variable and meaning, then the default and what is set instead."""
     grid = Table(box=None, pad_edge=False)
     grid.add_column("setting", min_width=_NAME_COLUMNS, max_width=_MAX_READABLE_COLUMNS)
@@ -68,7 +68,7 @@ def table(settings: Sequence["Described"]) -> Table:
     return grid
 
 
-def _values(one: "Described") -> Text:
+def _values(one: "SettingDescription") -> Text:
     default = Text.assemble(_shown(one.default), f" {one.unit}")
     if not one.changed:
         return default

@@ -11,7 +11,7 @@ from chat4all.cli.output import emit
 NAME = "run"
 
 
-class Role(enum.StrEnum):
+class RoleName(enum.StrEnum):
     """Names a role that a process can play."""
 
     API = "api"
@@ -21,7 +21,7 @@ class Role(enum.StrEnum):
 
 
 def run(
-    roles: Annotated[list[Role], typer.Argument(help="What this process is; several are one process.")],
+    roles: Annotated[list[RoleName], typer.Argument(help="What this process is; several are one process.")],
     as_json: Json = False,
 ) -> None:
     """Run a role of distributed mode: api, gateway, router or connector.

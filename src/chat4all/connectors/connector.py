@@ -59,7 +59,7 @@ _decode = msgspec.json.Decoder(AnyOutbound).decode
 
 
 @dataclasses.dataclass(slots=True)
-class Status:
+class ConnectorStatus:
     """What it tells of itself. `problem`: a sentence, empty while all is well; `queue`: records that wait; `limited`:
     chats that stand still until the provider takes more; `unsupported`: updates that were left alone, by kind."""
 
@@ -94,7 +94,7 @@ class Connector:
         url: str = "",
         traces: Traces | None = None,
     ) -> None:
-        self.status = Status(mode=mode)
+        self.status = ConnectorStatus(mode=mode)
         self.name = name
         self._uid = uid
         self._channel = channel

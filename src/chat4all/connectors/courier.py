@@ -78,13 +78,13 @@ class Courier:
         Raises EngineUnavailableError.
         """
         match record:
-            case outbound.Send():
+            case outbound.OutboundSend():
                 return await self._send(record)
-            case outbound.Edit():
+            case outbound.OutboundEdit():
                 return await self._edit(record)
         return await self._delete(record)
 
-    async def _send(self, record: outbound.Send) -> float | None:
+    async def _send(self, record: outbound.OutboundSend) -> float | None:
         texts = split(record.text, self._can.max_text, self._can.unit)
         answers = await self._answered(record)
         told: list[records.DeliveryReceipt] = []
@@ -107,7 +107,7 @@ class Courier:
             await self._early.of(message)
         return None
 
-    async def _edit(self, record: outbound.Edit) -> float | None:
+    async def _edit(self, record: outbound.OutboundEdit) -> float | None:
         """Parts that are there are edited; those that are too many go, those that are missing are sent."""
         sent = await self._sent(record.message_id, record, record.sent_generation)
         if not self._can.edits or not sent:
@@ -120,7 +120,7 @@ class Courier:
         keys = [key_of(record, i) if i < len(sent) else _added(record, i) for i in range(max(len(texts), len(sent)))]
         return await self._steps(record, steps, keys)
 
-    async def _delete(self, record: outbound.Delete) -> float | None:
+    async def _delete(self, record: outbound.OutboundDelete) -> float | None:
         sent = await self._sent(record.message_id, record, record.sent_generation)
         if not self._can.deletes or not sent:
             await self._cannot(record, "Unsupported" if not self._can.deletes else "NotSent")
@@ -128,7 +128,7 @@ class Courier:
         steps = [partial(self._take_back, record.destination, one) for one in sent]
         return await self._steps(record, steps, [key_of(record, i) for i in range(len(sent))])
 
-    def _edit_part(self, record: outbound.Edit, text: str, there: list[str]) -> Callable[[], Awaitable[str]]:
+    def _edit_part(self, record: outbound.OutboundEdit, text: str, there: list[str]) -> Callable[[], Awaitable[str]]:
         if not there:
             return partial(self._channel.send, Part(chat=record.destination, text=text))
 
@@ -144,7 +144,7 @@ class Courier:
 
     async def _steps(
         self,
-        record: outbound.Edit | outbound.Delete,
+        record: outbound.OutboundEdit | outbound.OutboundDelete,
         steps: Sequence[Callable[[], Awaitable[str]]],
         keys: Sequence[DeliveryKey],
     ) -> float | None:
@@ -162,7 +162,7 @@ class Courier:
         await self._tell(told)
         return None
 
-    async def _cannot(self, record: outbound.Edit | outbound.Delete, reason: str) -> None:
+    async def _cannot(self, record: outbound.OutboundEdit | outbound.OutboundDelete, reason: str) -> None:
         await self._tell([self._receipt(record, key_of(record, 0), Result(outcome="failed", reason=reason), 1, 0)])
 
     async def _make(self, record: AnyOutbound, key: DeliveryKey, act: Callable[[], Awaitable[str]]) -> Done | float:
@@ -196,7 +196,7 @@ class Courier:
         failures = self._failures[chat] = self._failures.get(chat, 0) + 1
         return _BACKOFF.wait(failures, least_seconds=_MENDING_SECONDS if self.problem else 0.0)
 
-    async def _answered(self, record: outbound.Send) -> str | None:
+    async def _answered(self, record: outbound.OutboundSend) -> str | None:
         if record.answers is None or not self._can.quotes:
             return None
         return await self._ledger.external_of(self._connector, record.destination, record.answers)
@@ -249,7 +249,7 @@ class Courier:
         entries = [Entry(CONVERSATIONS, one.conversation_id.encode(), records.encode(one)) for one in told]
         await self._log.append(entries)
 
-    async def _note_reached(self, record: outbound.Send) -> None:
+    async def _note_reached(self, record: outbound.OutboundSend) -> None:
         """Which conversation reaches this chat, before it does: an answer may be quicker than what follows a call. Once
         an hour is enough."""
         place = record.destination, record.conversation_id
@@ -258,7 +258,7 @@ class Courier:
             self._reached[place] = None
 
 
-def _added(record: outbound.Edit, part: int) -> DeliveryKey:
+def _added(record: outbound.OutboundEdit, part: int) -> DeliveryKey:
     return DeliveryKey(
         record_id=record.message_id,
         recipient=record.recipient,

@@ -20,7 +20,7 @@ class FileError(Exception):
     """A connectors file is wrong; the text names file and line."""
 
 
-class Wanted(NamedTuple):
+class DeclaredConnector(NamedTuple):
     """A connector, checked whole. `credentials`, `config`: of its channel's own kinds."""
 
     resource: ChannelConnector
@@ -35,7 +35,7 @@ class _Document(NamedTuple):
     resource: pydantic.BaseModel
 
 
-def read(folder: Path, manifests: Manifests) -> list[Wanted]:
+def read(folder: Path, manifests: Manifests) -> list[DeclaredConnector]:
     """All of a folder's; none where there is no such folder. Raises FileError."""
     documents = [one for path in sorted(folder.glob("*.yaml")) for one in _documents(path)]
     secrets = {
@@ -43,7 +43,7 @@ def read(folder: Path, manifests: Manifests) -> list[Wanted]:
         for one in documents
         if isinstance(one.resource, Secret)
     }
-    wanted: dict[str, Wanted] = {}
+    wanted: dict[str, DeclaredConnector] = {}
     for document in documents:
         if isinstance(document.resource, ChannelConnector):
             made = _wanted(document, document.resource, secrets, manifests)
@@ -77,7 +77,7 @@ def _wanted(
     resource: ChannelConnector,
     secrets: Mapping[tuple[str, str], _Document],
     manifests: Manifests,
-) -> Wanted:
+) -> DeclaredConnector:
     manifest = manifests.get(resource.spec.channel)
     if manifest is None:
         there = ", ".join(sorted(manifests))
@@ -91,7 +91,7 @@ def _wanted(
     secret = {key: value.get_secret_value() for key, value in found.resource.string_data.items()}
     config = _checked(manifest.config, resource.spec.config, document.path, document.node, ("spec", "config"))
     credentials = _checked(manifest.credentials, secret, found.path, found.node, ("stringData",))
-    return Wanted(resource, manifest, credentials, config)
+    return DeclaredConnector(resource, manifest, credentials, config)
 
 
 def _checked(

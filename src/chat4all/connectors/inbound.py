@@ -13,7 +13,7 @@ import msgspec
 
 from chat4all.channels.kit.events import AnyEvent, Group, Progress, Received, Revised, Standing, Unsupported
 from chat4all.connectors.early_receipts import EarlyReceipts
-from chat4all.directory.channels import Arrival, ChannelDirectory
+from chat4all.directory.channels import ChannelDirectory, InboundOrigin
 from chat4all.directory.port import Notice
 from chat4all.log.port import CONVERSATIONS, EVENTS, Entry, Log
 from chat4all.model import records
@@ -169,8 +169,8 @@ class Inbound:
             return None
         return (await self._ledger.external(self._connector, event.chat, [event.quotes])).get(event.quotes)
 
-    def _arrival(self, event: Received, quoted: ExternalMessage | None) -> Arrival:
-        return Arrival(
+    def _arrival(self, event: Received, quoted: ExternalMessage | None) -> InboundOrigin:
+        return InboundOrigin(
             connector=self._connector,
             channel=self._channel,
             event_id=event.event_id,
@@ -195,7 +195,7 @@ class Inbound:
         }
         return Notice(topic=EVENTS, key=conversation_id, value=msgspec.json.encode(event_of_creation))
 
-    async def _append(self, record: records.Sequenced) -> None:
+    async def _append(self, record: records.SequencedRecord) -> None:
         await self._log.append([Entry(CONVERSATIONS, record.conversation_id.encode(), records.encode(record))])
 
     async def _know(self, event: Received, conversation_id: str, message_id: str) -> None:

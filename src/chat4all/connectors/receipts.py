@@ -12,7 +12,7 @@ _RECEIPT: Final = uuid.UUID("9d4e7c20-51ab-5f3e-8b7d-3c6a0e2f1d58")  # the names
 
 def key_of(record: AnyOutbound, part: int) -> DeliveryKey:
     """A message's deliveries stand under its id, an edit's and a delete's under their own."""
-    is_send = isinstance(record, outbound.Send)
+    is_send = isinstance(record, outbound.OutboundSend)
     return DeliveryKey(
         record_id=record.message_id if is_send else record.record_id,
         recipient=record.recipient,

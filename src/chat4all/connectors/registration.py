@@ -9,14 +9,14 @@ import pydantic
 from chat4all.channels.kit.manifest import Manifests
 from chat4all.channels.kit.resource import ChannelConnector
 from chat4all.connectors.unsent import give_up
-from chat4all.directory.channels import REMOVING, ChannelDirectory, Connector, NoSuchMembersError
+from chat4all.directory.channels import REMOVING, ChannelDirectory, ConnectorRow, NoSuchMembersError
 from chat4all.directory.port import AlreadyThereError, Directory
 from chat4all.log.port import Log, outbound_topic
 from chat4all.model.errors import FieldError, Refusal, invalid
 from chat4all.store.ledger import Ledger
 
 
-class Registration:
+class ConnectorRegistry:
     """Puts connectors there and takes them away; the same again changes nothing.
 
     Every method raises EngineUnavailableError.
@@ -31,7 +31,7 @@ class Registration:
         self._channels = channels
         self._manifests = manifests
 
-    async def put_raw(self, uid: str, resource: Mapping[str, Any], *, managed_by: str) -> Connector:
+    async def put_raw(self, uid: str, resource: Mapping[str, Any], *, managed_by: str) -> ConnectorRow:
         """Register what somebody asks for, or what has changed of it.
 
         Raises Refusal invalid, with each field that is wrong; conflict: it is somebody else's, or its name is.
@@ -44,7 +44,7 @@ class Registration:
         except AlreadyThereError as error:
             raise Refusal("conflict", f"{error}.") from error
 
-    async def put(self, uid: str, resource: ChannelConnector, *, managed_by: str) -> Connector:
+    async def put(self, uid: str, resource: ChannelConnector, *, managed_by: str) -> ConnectorRow:
         """The same for a resource that was checked.
 
         Raises NoSuchMembersError, and AlreadyThereError: another uid has its name, somebody else manages it, or it was
@@ -54,7 +54,7 @@ class Registration:
         known = await self._directory.users(members)
         if unknown := [one for one in members if one not in known]:
             raise NoSuchMembersError(unknown)
-        connector = Connector(
+        connector = ConnectorRow(
             uid=uid,
             name=resource.id,
             channel=resource.spec.channel,
@@ -69,11 +69,11 @@ class Registration:
             raise AlreadyThereError(f"Another connector is called {connector.name}") from error
         return await self.one(uid)
 
-    async def all(self) -> Sequence[Connector]:
+    async def all(self) -> Sequence[ConnectorRow]:
         """All connectors that are registered, by name."""
         return await self._channels.connectors()
 
-    async def one(self, uid: str) -> Connector:
+    async def one(self, uid: str) -> ConnectorRow:
         """The connector of this uid. Raises Refusal not-found."""
         found = await self._channels.connector(uid)
         if found is None:
@@ -109,7 +109,7 @@ class Registration:
         return checked
 
 
-def _check_change(known: Connector | None, wanted: Connector) -> None:
+def _check_change(known: ConnectorRow | None, wanted: ConnectorRow) -> None:
     if known is None:
         return
     if known.managed_by != wanted.managed_by:

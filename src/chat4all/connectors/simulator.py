@@ -9,7 +9,7 @@ import msgspec
 
 from chat4all.channels.kit.manifest import Manifest
 from chat4all.channels.kit.resource import GROUP, ChannelConnector
-from chat4all.connectors.files import Wanted
+from chat4all.connectors.files import DeclaredConnector
 from chat4all.connectors.settings import ChannelsSettings
 from chat4all.directory.channels import Link
 from chat4all.drivers.http import BadAddressError, HttpPool, NoAnswerError, NotSentError
@@ -25,7 +25,7 @@ _ANSWER_SECONDS: Final = 5.0
 _RETRY_SECONDS: Final = 0.1
 
 
-class Met(NamedTuple):
+class SimulatorAccess(NamedTuple):
     """The bot's token, and the number of the phone."""
 
     url: str
@@ -33,7 +33,7 @@ class Met(NamedTuple):
     phone: int
 
 
-async def meet(url: str) -> Met:
+async def meet(url: str) -> SimulatorAccess:
     """Make its bot and its phone where they are not there, and let the phone begin to talk with the bot.
 
     Raises StartError where nothing answers, or what answers is no simulator.
@@ -49,7 +49,7 @@ async def meet(url: str) -> Met:
             raise StartError(f"No simulator answers at {url}. Start one: chat4all simulator") from error
 
 
-def connector(met: Met, settings: ChannelsSettings, manifest: Manifest) -> Wanted:
+def connector(met: SimulatorAccess, settings: ChannelsSettings, manifest: Manifest) -> DeclaredConnector:
     """The connector of its bot, as a file would ask for it."""
     resource = {
         "apiVersion": GROUP,
@@ -64,10 +64,10 @@ def connector(met: Met, settings: ChannelsSettings, manifest: Manifest) -> Wante
     }
     checked = ChannelConnector.model_validate(resource)
     credentials = manifest.credentials.model_validate({"botToken": met.token})
-    return Wanted(checked, manifest, credentials, manifest.config.model_validate(checked.spec.config))
+    return DeclaredConnector(checked, manifest, credentials, manifest.config.model_validate(checked.spec.config))
 
 
-def link(met: Met) -> Link:
+def link(met: SimulatorAccess) -> Link:
     """The link that says that the phone is the demo user of that name."""
     who = str(met.phone)
     return Link(
@@ -81,13 +81,13 @@ def link(met: Met) -> Link:
     )
 
 
-async def _meet(pool: HttpPool, url: str) -> Met:
+async def _meet(pool: HttpPool, url: str) -> SimulatorAccess:
     token = (await _control(pool, "PUT", f"/bots/{BOT}", {}))["token"]
     phone = (await _control(pool, "PUT", f"/phones/{PHONE}", {"first_name": PHONE.capitalize()}))["id"]
     chat = f"/phones/{PHONE}/chats/{BOT}"
     if not await _control(pool, "GET", chat):
         await _control(pool, "POST", f"{chat}/messages", {"text": "/start"})
-    return Met(url.rstrip("/"), str(token), int(phone))
+    return SimulatorAccess(url.rstrip("/"), str(token), int(phone))
 
 
 async def _control(pool: HttpPool, method: str, path: str, body: object = None) -> Any:

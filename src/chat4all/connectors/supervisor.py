@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from chat4all.backoff import Backoff
 from chat4all.channels.kit import errors, registry
-from chat4all.channels.kit.http import Client
+from chat4all.channels.kit.http import ProviderClient
 from chat4all.channels.kit.manifest import Manifest
 from chat4all.channels.kit.port import Part, Post
 from chat4all.channels.kit.resource import GROUP, ChannelConnector
@@ -24,7 +24,7 @@ from chat4all.connectors.connector import Connector, Mode
 from chat4all.connectors.courier import Courier
 from chat4all.connectors.inbound import Inbound
 from chat4all.connectors.parking import LedgerParking
-from chat4all.connectors.registration import Registration
+from chat4all.connectors.registration import ConnectorRegistry
 from chat4all.connectors.settings import ChannelsSettings
 from chat4all.directory.channels import ChannelDirectory, Link, NoSuchMembersError
 from chat4all.directory.port import AlreadyThereError, Directory
@@ -46,7 +46,7 @@ _STOP_SECONDS: Final = 12.0
 _FILE: Final = "file"  # who manages what stands in a file
 
 
-class Engines(Protocol):
+class ConnectorEngines(Protocol):
     """The engines that a connector works with."""
 
     @property
@@ -71,21 +71,26 @@ class Engines(Protocol):
     def traces(self) -> Traces: ...
 
 
-class Connecting:
+class Supervisor:
     """The connectors of files, of TELEGRAM_TOKEN and of a simulator, each in a task.
 
     `holder`: this process, in leases; `on_outbox_change`: called when the outbox may have something new.
     """
 
     def __init__(
-        self, engines: Engines, settings: ChannelsSettings, *, holder: str, on_outbox_change: Callable[[], None]
+        self,
+        engines: ConnectorEngines,
+        settings: ChannelsSettings,
+        *,
+        holder: str,
+        on_outbox_change: Callable[[], None],
     ) -> None:
         self._engines = engines
         self._settings = settings
         self._holder = holder
         self._on_outbox_change = on_outbox_change
-        self._wanted = wanted(settings)
-        self._met = False  # the simulator
+        self._declared = declared(settings)
+        self._simulator_declared = False
         self.registration = registration(engines)
         self._running: dict[tuple[str, str], Connector] = {}  # by channel and uid
 
@@ -96,12 +101,12 @@ class Connecting:
         """
         engines = self._engines
         demo = await self._simulated()
-        if self._settings.connector and not self._wanted:
+        if self._settings.connector and not self._declared:
             raise StartError(
                 f"There is no connector {self._settings.connector} in {self._settings.folder}: see "
                 "CHAT4ALL_CHANNELS__CONNECTOR."
             )
-        for one in self._wanted:
+        for one in self._declared:
             try:
                 await self.registration.put(uid_of(one.resource.id), one.resource, managed_by=_FILE)
             except NoSuchMembersError as error:
@@ -116,7 +121,7 @@ class Connecting:
 
     async def _forget(self) -> None:
         """Connectors of files that are gone."""
-        wanted = {uid_of(one.resource.id) for one in self._wanted}
+        wanted = {uid_of(one.resource.id) for one in self._declared}
         for row in await self.registration.all():
             if row.managed_by == _FILE and row.uid not in wanted:
                 _log.warning("Connector %s is in no file any more; what it had not sent is failed", row.name)
@@ -127,15 +132,15 @@ class Connecting:
         if not self._settings.simulator or self._settings.connector not in {"", f"local.{simulator_connector.NAME}"}:
             return None
         met = await simulator_connector.meet(self._settings.simulator)
-        if not self._met:  # registering is tried again where an engine was away
-            _check_ids([*(one.resource.id for one in self._wanted), f"local.{simulator_connector.NAME}"])
-            self._wanted.append(simulator_connector.connector(met, self._settings, registry.installed()["telegram"]))
-            self._met = True
+        if not self._simulator_declared:  # registering is tried again where an engine was away
+            _check_ids([*(one.resource.id for one in self._declared), f"local.{simulator_connector.NAME}"])
+            self._declared.append(simulator_connector.connector(met, self._settings, registry.installed()["telegram"]))
+            self._simulator_declared = True
         return simulator_connector.link(met)
 
     async def run(self) -> None:
         """Run them until cancelled. One that ends by a fault is started again; the others go on."""
-        tasks = [asyncio.create_task(self._keep(one)) for one in self._wanted if one.resource.spec.state == "Running"]
+        tasks = [asyncio.create_task(self._keep(one)) for one in self._declared if one.resource.spec.state == "Running"]
         try:
             await asyncio.Event().wait()
         finally:
@@ -160,7 +165,7 @@ class Connecting:
         except errors.MalformedError as error:
             raise Refusal("malformed", error.sentence) from error
 
-    async def _keep(self, one: files.Wanted) -> None:
+    async def _keep(self, one: files.DeclaredConnector) -> None:
         backoff = Backoff(_FIRST_RESTART_SECONDS, _MAX_RESTART_SECONDS)
         while True:
             began = time.monotonic()
@@ -176,8 +181,10 @@ class Connecting:
                     await self._engines.channels.report(uid_of(one.resource.id), fault)
                 await asyncio.sleep(wait)
 
-    async def _run(self, one: files.Wanted) -> None:
-        client = Client(str(getattr(one.config, "base_url", "")), answer_seconds=self._settings.attempt_seconds * 0.75)
+    async def _run(self, one: files.DeclaredConnector) -> None:
+        client = ProviderClient(
+            str(getattr(one.config, "base_url", "")), answer_seconds=self._settings.attempt_seconds * 0.75
+        )
         uid = uid_of(one.resource.id)
         place = one.manifest.name, uid
         connector = self._running[place] = self._made(one, uid, client)
@@ -187,7 +194,7 @@ class Connecting:
             self._running.pop(place, None)
             await client.close()
 
-    def _made(self, one: files.Wanted, uid: str, client: Client) -> Connector:
+    def _made(self, one: files.DeclaredConnector, uid: str, client: ProviderClient) -> Connector:
         engines, spec, name = self._engines, one.resource.spec, one.resource.id
         channel = one.manifest.load()(client, one.credentials, one.config)
         rate = Rate(spec.rate_limit.per_second, max(1, int(spec.rate_limit.per_second))) if spec.rate_limit else None
@@ -243,15 +250,15 @@ class Connecting:
             url=f"{public}/hooks/{one.manifest.name}/{uid}" if mode == "Webhook" else "",
         )
 
-    def _mode(self, one: files.Wanted) -> Mode:
+    def _mode(self, one: files.DeclaredConnector) -> Mode:
         """Webhook where providers can reach us, unless it says otherwise."""
         asked: Mode | None = getattr(one.config, "mode", None)
         return asked or ("Webhook" if self._settings.public_url else "Polling")
 
 
-def registration(engines: Engines) -> Registration:
+def registration(engines: ConnectorEngines) -> ConnectorRegistry:
     """What registers connectors on these engines."""
-    return Registration(
+    return ConnectorRegistry(
         log=engines.log,
         ledger=engines.ledger,
         directory=engines.directory,
@@ -265,7 +272,7 @@ def uid_of(connector: str) -> str:
     return str(uuid.uuid5(_UID, connector))
 
 
-def wanted(settings: ChannelsSettings) -> list[files.Wanted]:
+def declared(settings: ChannelsSettings) -> list[files.DeclaredConnector]:
     """What files and TELEGRAM_TOKEN ask for. Raises StartError that names what is wrong."""
     manifests = registry.installed()
     try:
@@ -295,7 +302,7 @@ def _check_ids(ids: Sequence[str]) -> None:
         )
 
 
-def _of_token(token: str, settings: ChannelsSettings, manifest: Manifest) -> files.Wanted:
+def _of_token(token: str, settings: ChannelsSettings, manifest: Manifest) -> files.DeclaredConnector:
     resource = {
         "apiVersion": GROUP,
         "kind": "ChannelConnector",
@@ -307,6 +314,6 @@ def _of_token(token: str, settings: ChannelsSettings, manifest: Manifest) -> fil
         },
     }
     credentials = manifest.credentials.model_validate({"botToken": token})
-    return files.Wanted(
+    return files.DeclaredConnector(
         ChannelConnector.model_validate(resource), manifest, credentials, manifest.config.model_validate({})
     )

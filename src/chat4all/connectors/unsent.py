@@ -62,6 +62,6 @@ async def _told(
 
 
 def _parts(record: AnyOutbound, can: Capabilities | None) -> int:
-    if can is None or not isinstance(record, outbound.Send):
+    if can is None or not isinstance(record, outbound.OutboundSend):
         return 1
     return max(1, len(split(record.text, can.max_text, can.unit)))

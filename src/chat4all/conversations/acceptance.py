@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from chat4all.conversations.idempotency import Asked, Idempotency, Keyed
+from chat4all.conversations.idempotency import Idempotency, Keyed, KeyedRequest
 from chat4all.conversations.membership import Membership
 from chat4all.log.port import CONVERSATIONS, Entry, Log
 from chat4all.model import ids, records
@@ -50,7 +50,7 @@ class Acceptance:
         self._idempotency = Idempotency(store)
         self._metrics = metrics
 
-    async def post(self, asked: Asked, new: NewMessage) -> Accepted:
+    async def post(self, asked: KeyedRequest, new: NewMessage) -> Accepted:
         """Accept a message. A `reply_to` must be a stored message of the conversation."""
         await self._membership.check(new.conversation_id, asked.sender)
         keyed = self._idempotency.of(asked)
@@ -69,15 +69,15 @@ class Acceptance:
         )
         return await self._accept(keyed, message)
 
-    async def edit(self, asked: Asked, message_id: str, content: str) -> Accepted:
+    async def edit(self, asked: KeyedRequest, message_id: str, content: str) -> Accepted:
         """Accept new content for a message of the sender's. The id that is returned is the edit's own."""
         return await self._change(asked, message_id, content)
 
-    async def delete(self, asked: Asked, message_id: str) -> Accepted:
+    async def delete(self, asked: KeyedRequest, message_id: str) -> Accepted:
         """Accept that the sender takes a message of theirs back. The id that is returned is the delete's own."""
         return await self._change(asked, message_id, None)
 
-    async def retry(self, asked: Asked, row: Row, *, possible: bool) -> Accepted:
+    async def retry(self, asked: KeyedRequest, row: Row, *, possible: bool) -> Accepted:
         """Accept that what failed of this message is sent again. `possible`: whether anything of it has failed."""
         keyed = self._idempotency.of(asked)
         if (before := await self._recall(keyed)) is not None:
@@ -121,7 +121,7 @@ class Acceptance:
             raise message_not_found()
         return page[0]
 
-    async def _change(self, asked: Asked, message_id: str, content: str | None) -> Accepted:
+    async def _change(self, asked: KeyedRequest, message_id: str, content: str | None) -> Accepted:
         row = await self.own_row(message_id, asked.sender)
         keyed = self._idempotency.of(asked)
         if (before := await self._recall(keyed)) is not None:

@@ -64,7 +64,7 @@ class DeadLetters:
 def _readable(letter: DeadLetter) -> bytes:
     if letter.topic == CONVERSATIONS:
         record = records.decode(letter.key, letter.value)
-        if isinstance(record, records.Sequenced):
+        if isinstance(record, records.SequencedRecord):
             record = msgspec.structs.replace(record, keyed=True)
         return records.encode(record)
     if letter.topic.startswith(OUTBOUND):

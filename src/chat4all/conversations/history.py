@@ -9,7 +9,7 @@ from chat4all.directory.port import Directory
 from chat4all.model import frames
 from chat4all.model.delivery import Cursor, State, lowest
 from chat4all.model.outbound import Delivery
-from chat4all.model.rows import Reached, Row
+from chat4all.model.rows import ReceiptTimes, Row
 from chat4all.store.ledger import Ledger
 from chat4all.store.port import Store
 
@@ -109,13 +109,13 @@ def _outcomes(
     row: Row,
     joined: Mapping[str, int],
     cursors: Mapping[str, Cursor],
-    reached: Mapping[str, Reached],
+    reached: Mapping[str, ReceiptTimes],
     deliveries: Sequence[Delivery],
 ) -> list[Recipient]:
     by_recipient: dict[str, list[Delivery]] = {}
     for one in deliveries:
         by_recipient.setdefault(one.key.recipient, []).append(one)
     return [
-        recipient(row, name, cursors.get(name, Cursor()), reached.get(name, Reached()), by_recipient.get(name, ()))
+        recipient(row, name, cursors.get(name, Cursor()), reached.get(name, ReceiptTimes()), by_recipient.get(name, ()))
         for name in recipients(row, joined)
     ]

@@ -10,7 +10,7 @@ import msgspec
 
 from chat4all.model import ids
 from chat4all.model.errors import EngineUnavailableError, Refusal
-from chat4all.model.rows import Answered
+from chat4all.model.rows import KeyedAnswer
 from chat4all.store.port import Store
 
 _log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ T = TypeVar("T")
 STORE_WAIT_SECONDS: Final = 3.0
 
 
-class Asked(msgspec.Struct, frozen=True):
+class KeyedRequest(msgspec.Struct, frozen=True):
     """Says who asks for what. `key`: the Idempotency-Key, if any; `digest`: `ids.request_hash` of the request."""
 
     sender: str
@@ -41,7 +41,7 @@ class Idempotency:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def of(self, asked: Asked) -> "Keyed":
+    def of(self, asked: KeyedRequest) -> "Keyed":
         """Return what looks up and remembers this request's key."""
         return Keyed(self._store, asked)
 
@@ -50,7 +50,7 @@ class Keyed:
     """Looks up one request's key before it is done, and remembers it after. Both wait STORE_WAIT_SECONDS for the store
     in sum."""
 
-    def __init__(self, store: Store, asked: Asked) -> None:
+    def __init__(self, store: Store, asked: KeyedRequest) -> None:
         self._store = store
         self._asked = asked
         self._seconds_left = STORE_WAIT_SECONDS
@@ -77,7 +77,7 @@ class Keyed:
         key = self._asked.key
         if key is None:
             return
-        answered = Answered(self._asked.digest, message_id)
+        answered = KeyedAnswer(self._asked.digest, message_id)
         try:
             await self._in_time(lambda: self._store.put_answered(self._asked.sender, key, answered))
         except EngineUnavailableError as error:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from chat4all.conversations.idempotency import Asked, Idempotency
+from chat4all.conversations.idempotency import Idempotency, KeyedRequest
 from chat4all.conversations.membership import Membership
 from chat4all.directory.port import (
     AlreadyThereError,
@@ -23,7 +23,7 @@ from chat4all.store.port import Store
 PRIVATE, GROUP = "private", "group"
 
 
-class Members:
+class MemberChanges:
     """Changes who is in which conversation. Every method raises Refusal and EngineUnavailableError.
 
     `on_change`: called when the outbox has something new.
@@ -37,7 +37,9 @@ class Members:
         self._idempotency = Idempotency(store)
         self._on_change = on_change
 
-    async def create(self, asked: Asked, kind: str, others: Sequence[str], metadata: Mapping[str, str]) -> Conversation:
+    async def create(
+        self, asked: KeyedRequest, kind: str, others: Sequence[str], metadata: Mapping[str, str]
+    ) -> Conversation:
         """Make a conversation of the one who asks and the others; a private one has exactly two people."""
         members = tuple(dict.fromkeys([asked.sender, *others]))
         if kind == PRIVATE and len(members) != 2:

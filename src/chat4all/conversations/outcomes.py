@@ -13,7 +13,7 @@ from chat4all.model.channels import APP
 from chat4all.model.delivery import Cursor, State, best, lowest
 from chat4all.model.ids import is_contact
 from chat4all.model.outbound import Delivery
-from chat4all.model.rows import Reached, Row
+from chat4all.model.rows import ReceiptTimes, Row
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,11 +34,13 @@ class Recipient(msgspec.Struct, frozen=True):
 
     username: str
     state: State
-    reached: Reached
+    reached: ReceiptTimes
     ways: tuple[Way, ...] = ()
 
 
-def recipient(row: Row, username: str, cursor: Cursor, reached: Reached, deliveries: Sequence[Delivery]) -> Recipient:
+def recipient(
+    row: Row, username: str, cursor: Cursor, reached: ReceiptTimes, deliveries: Sequence[Delivery]
+) -> Recipient:
     """Return what became of the message for this person. `deliveries`: those of this message to them."""
     ways = tuple(_ways(deliveries))
     return Recipient(username, _state(row, username, cursor, ways), reached, ways)

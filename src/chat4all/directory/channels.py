@@ -46,7 +46,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int = 0
 
 
-class Connector(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectorRow(msgspec.Struct, frozen=True, kw_only=True):
     """A connector is registered with these properties. `name`: its id, <namespace>.<name>; `spec`: of its resource,
     without secrets.
 
@@ -62,7 +62,7 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     status: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+class InboundOrigin(msgspec.Struct, frozen=True, kw_only=True):
     """A person has written to a connector. `quoted`: the conversation of the message that they answer, if we know it.
 
     `inbox`: the users who are in a new conversation beside them; `since`: conversations that last reached this chat
@@ -94,7 +94,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     repeated: bool = False
 
 
-Created = Callable[[str], Notice]  # makes the notice about a new conversation, from its id
+CreationNotice = Callable[[str], Notice]  # makes the notice about a new conversation, from its id
 
 
 class NoSuchMembersError(Exception):
@@ -110,16 +110,16 @@ class ChannelDirectory(Protocol):
 
     # -- connectors
 
-    async def put_connector(self, connector: Connector) -> None:
+    async def put_connector(self, connector: ConnectorRow) -> None:
         """Add the connector, or change all of it but its account and status. Raises AlreadyThereError if another uid
         has its name."""
         ...
 
-    async def connectors(self) -> list[Connector]:
+    async def connectors(self) -> list[ConnectorRow]:
         """Return all connectors, ordered by name."""
         ...
 
-    async def connector(self, uid: str) -> Connector | None:
+    async def connector(self, uid: str) -> ConnectorRow | None:
         """Return the connector of this uid, or None."""
         ...
 
@@ -179,7 +179,7 @@ class ChannelDirectory(Protocol):
 
     # -- what people write
 
-    async def place(self, arrival: Arrival, creation_notice: Created | None) -> Placement:
+    async def place(self, arrival: InboundOrigin, creation_notice: CreationNotice | None) -> Placement:
         """Decide to which conversation an inbound message belongs, once: the same event gets the same answer for ever.
 
         A person who is linked to nobody becomes a contact. `creation_notice` makes the notice that is put into the

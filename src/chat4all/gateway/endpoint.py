@@ -11,7 +11,7 @@ from websockets.http11 import Request
 
 from chat4all.accounts.tokens import Tokens
 from chat4all.gateway.connection import Connection
-from chat4all.gateway.hub import Gateway
+from chat4all.gateway.hub import Hub
 from chat4all.gateway.session import TRY_AGAIN, UNAUTHENTICATED, CloseError, Session
 from chat4all.model.errors import EngineUnavailableError, Refusal
 
@@ -25,7 +25,7 @@ _CHECKS_PER_TURN: Final = 100
 class Endpoint:
     """Accepts connections. Tokens come as `?token=` or as subprotocols `chat4all, bearer.<token>`."""
 
-    def __init__(self, gateway: Gateway, tokens: Tokens) -> None:
+    def __init__(self, gateway: Hub, tokens: Tokens) -> None:
         self._gateway = gateway
         self._tokens = tokens
         self._open: set[Connection] = set()

@@ -11,11 +11,11 @@ from typing import Final
 from chat4all.accounts.tokens import Identity
 from chat4all.gateway.connection import wire
 from chat4all.gateway.inbox import HeadMoved
-from chat4all.gateway.services import Connection, SessionServices
+from chat4all.gateway.services import ClientConnection, SessionServices
 from chat4all.gateway.session import Session
 from chat4all.model import frames, ids
 from chat4all.model.errors import EngineUnavailableError
-from chat4all.realtime.port import REFRESH, Push, Realtime
+from chat4all.realtime.port import REFRESH_SECONDS, Push, Realtime
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _SWEEP_PAUSE_SECONDS: Final = 1.0  # between two sweeps that are asked for
 _UNREGISTERED_PAUSE_SECONDS: Final = 5.0  # the same, while sessions cannot be registered
 
 
-class Gateway:
+class Hub:
     """Holds the sessions of one start of a gateway. They may open once `run` has subscribed to its pushes."""
 
     def __init__(self, realtime: Realtime, services: SessionServices) -> None:
@@ -44,7 +44,7 @@ class Gateway:
             tasks.create_task(self._refresh())
             tasks.create_task(self._sweep())
 
-    async def open(self, identity: Identity, connection: Connection, *, resumes: bool = False) -> Session:
+    async def open(self, identity: Identity, connection: ClientConnection, *, resumes: bool = False) -> Session:
         """Add a session and register it. Raises EngineUnavailableError, also when there are too many sessions."""
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT_SECONDS):
@@ -52,7 +52,7 @@ class Gateway:
         except TimeoutError as error:
             raise EngineUnavailableError("gateway", "too many connect at once: reconnect in a moment") from error
 
-    async def _take_in(self, identity: Identity, connection: Connection, *, resumes: bool) -> Session:
+    async def _take_in(self, identity: Identity, connection: ClientConnection, *, resumes: bool) -> Session:
         await self._subscribed.wait()
         if sum(map(len, self._sessions.values())) >= self._services.settings.sessions:
             raise EngineUnavailableError("gateway", "it has as many sessions as it can hold")
@@ -130,7 +130,7 @@ class Gateway:
     async def _refresh(self) -> None:
         """Keep registrations alive; where one has gone missing, pushes were missed too, and a sweep is due."""
         while True:
-            await asyncio.sleep(REFRESH)
+            await asyncio.sleep(REFRESH_SECONDS)
             try:
                 if self._usernames().keys() - await self._realtime.registered(self.id):
                     self._sweep_wanted.set()

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from chat4all.gateway import speech
-from chat4all.gateway.services import Connection
+from chat4all.gateway.services import ClientConnection
 from chat4all.realtime.port import Push
 
 _MAX_UNHEARD_FRAMES: Final = 64  # then no more are read from the client
@@ -32,7 +32,7 @@ class Inbox:
     `max_news`: how many pushes and heads may wait.
     """
 
-    def __init__(self, connection: Connection, max_news: int) -> None:
+    def __init__(self, connection: ClientConnection, max_news: int) -> None:
         self.idle = False
         self._connection = connection
         self._max_news = max_news

@@ -16,7 +16,7 @@ from chat4all.telemetry.metrics import Metrics
 _MAX_CONCURRENT_READS: Final = 32
 
 
-class Connection(Protocol):
+class ClientConnection(Protocol):
     """The part of gateway/connection.py that a session uses. `writable`: whether `write` is welcome just now."""
 
     writable: bool

@@ -16,7 +16,7 @@ from chat4all.accounts.tokens import Identity
 from chat4all.gateway import speech
 from chat4all.gateway.inbox import HeadMoved, Inbox, Item, News, Said
 from chat4all.gateway.receipts import Receipts
-from chat4all.gateway.services import Connection, SessionServices
+from chat4all.gateway.services import ClientConnection, SessionServices
 from chat4all.gateway.shown import Shown
 from chat4all.model import frames, ids
 from chat4all.model.delivery import Cursor
@@ -49,7 +49,7 @@ class Session:
     client is shown every record after them; at once where a resume is announced, which says itself where to start."""
 
     def __init__(
-        self, identity: Identity, connection: Connection, services: SessionServices, *, resumes: bool = False
+        self, identity: Identity, connection: ClientConnection, services: SessionServices, *, resumes: bool = False
     ) -> None:
         """`resumes`: the client has announced a resume; nothing is shown before it comes."""
         self.id = ids.new_id()

@@ -6,7 +6,7 @@ from typing import Any, Final
 from chat4all.conversations import history
 from chat4all.conversations.history import Seen
 from chat4all.gateway.connection import wire
-from chat4all.gateway.services import Connection, SessionServices
+from chat4all.gateway.services import ClientConnection, SessionServices
 from chat4all.model import frames
 from chat4all.model.errors import EngineUnavailableError, Refusal
 
@@ -21,7 +21,7 @@ class Shown:
     Methods that send raise ConnectionError, those that read EngineUnavailableError too.
     """
 
-    def __init__(self, username: str, connection: Connection, services: SessionServices) -> None:
+    def __init__(self, username: str, connection: ClientConnection, services: SessionServices) -> None:
         self.live = False
         self._username = username
         self._connection = connection

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from chat4all.drivers.sqlite import Database
-from chat4all.log.groups import Group, Member
+from chat4all.log.groups import ConsumerGroup, GroupMember
 from chat4all.log.port import Appended, Assignment, Batch, Entry, LogRecord, OffsetOutOfRangeError, Topic, traced
 from chat4all.model.engines import Description
 
@@ -67,7 +67,7 @@ class EmbeddedLog:
         self._clock = clock
         self._topics: dict[str, int] = {}
         self._ends: dict[tuple[str, int], int] = {}
-        self._groups: dict[tuple[str, str], Group] = {}
+        self._groups: dict[tuple[str, str], ConsumerGroup] = {}
         self._waiting: set[asyncio.Event] = set()
 
     async def open(self) -> None:
@@ -139,7 +139,7 @@ class EmbeddedLog:
         ]
 
     def consumer(self, group: str, topic: str) -> "EmbeddedConsumer":
-        shared = self._groups.setdefault((group, topic), Group(topic, self._clock, _SESSION_SECONDS))
+        shared = self._groups.setdefault((group, topic), ConsumerGroup(topic, self._clock, _SESSION_SECONDS))
         return EmbeddedConsumer(self, group, shared)
 
     async def trim(self) -> int:
@@ -168,11 +168,11 @@ class EmbeddedLog:
 class EmbeddedConsumer:
     """A consumer is one member of a group in this process. Implements `Consumer`."""
 
-    def __init__(self, log: EmbeddedLog, name: str, group: Group) -> None:
+    def __init__(self, log: EmbeddedLog, name: str, group: ConsumerGroup) -> None:
         self._log = log
         self._name = name
         self._group = group
-        self._member = Member()
+        self._member = GroupMember()
         self._next: dict[Assignment, int] = {}
         self._paused: set[Assignment] = set()
         self._turn = 0

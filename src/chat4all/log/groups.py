@@ -6,7 +6,7 @@ from collections.abc import Callable
 from chat4all.log.port import Assignment
 
 
-class Member:
+class GroupMember:
     """A member is one consumer's place in the group. After it left or was expelled it joins again as a newcomer.
 
     `seen`: when it last polled, on the group's clock."""
@@ -15,7 +15,7 @@ class Member:
         self.seen = 0.0
 
 
-class Group:
+class ConsumerGroup:
     """A group knows its members and their assignments.
 
     A member that does not poll for `session_seconds` is expelled when another one polls. `changed` is set, and replaced
@@ -27,10 +27,10 @@ class Group:
         self.changed = asyncio.Event()
         self._clock = clock
         self._session_seconds = session_seconds
-        self._members: dict[Member, frozenset[Assignment]] = {}
+        self._members: dict[GroupMember, frozenset[Assignment]] = {}
         self._partitions = 0
 
-    def join(self, member: Member, partitions: int) -> frozenset[Assignment]:
+    def join(self, member: GroupMember, partitions: int) -> frozenset[Assignment]:
         """Note a poll of this member, and expel members that went silent. Return what the member owns now."""
         now = self._clock()
         member.seen = now
@@ -43,12 +43,12 @@ class Group:
             self._rebalance()
         return self._members[member]
 
-    def leave(self, member: Member) -> None:
+    def leave(self, member: GroupMember) -> None:
         """Give all partitions of this member to the others at once."""
         if self._members.pop(member, None) is not None:
             self._rebalance()
 
-    def owned(self, member: Member) -> frozenset[Assignment]:
+    def owned(self, member: GroupMember) -> frozenset[Assignment]:
         """Return what the member owns now: nothing once it was expelled."""
         return self._members.get(member, frozenset())
 

@@ -173,24 +173,24 @@ class Outbound(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     destination: str
 
 
-class Send(Outbound, frozen=True, kw_only=True, tag="send"):
+class OutboundSend(Outbound, frozen=True, kw_only=True, tag="send"):
     """A text is to be sent, in as many parts as it takes. `answers`: the id of the message that it replies to."""
 
     text: str
     answers: str | None = None
 
 
-class Edit(Outbound, frozen=True, kw_only=True, tag="edit"):
+class OutboundEdit(Outbound, frozen=True, kw_only=True, tag="edit"):
     """A text that was sent is to be replaced. `sent_generation`: of the message's deliveries, the one to be changed."""
 
     text: str
     sent_generation: int = 0
 
 
-class Delete(Outbound, frozen=True, kw_only=True, tag="delete"):
+class OutboundDelete(Outbound, frozen=True, kw_only=True, tag="delete"):
     """A message that was sent is to be deleted. `sent_generation`: of its deliveries, the one to be deleted."""
 
     sent_generation: int = 0
 
 
-AnyOutbound = Send | Edit | Delete
+AnyOutbound = OutboundSend | OutboundEdit | OutboundDelete

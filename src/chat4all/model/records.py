@@ -23,7 +23,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     conversation_id: str
 
 
-class Sequenced(Record, frozen=True, kw_only=True):
+class SequencedRecord(Record, frozen=True, kw_only=True):
     """A sequenced record takes a seq and a row.
 
     `keyed`: the id may occur again at another position (a client's or a relay's repeat), so it is always looked up.
@@ -34,7 +34,7 @@ class Sequenced(Record, frozen=True, kw_only=True):
     keyed: bool = False
 
 
-class Message(Sequenced, frozen=True, kw_only=True, tag="message"):
+class Message(SequencedRecord, frozen=True, kw_only=True, tag="message"):
     """A user said something. `channels`: on which it may be sent beside the app; `reply_to`: a message id."""
 
     content: str
@@ -42,20 +42,20 @@ class Message(Sequenced, frozen=True, kw_only=True, tag="message"):
     reply_to: str | None = None
 
 
-class Edit(Sequenced, frozen=True, kw_only=True, tag="edit"):
+class Edit(SequencedRecord, frozen=True, kw_only=True, tag="edit"):
     """The content of message `target_id` was replaced."""
 
     target_id: str
     content: str
 
 
-class Delete(Sequenced, frozen=True, kw_only=True, tag="delete"):
+class Delete(SequencedRecord, frozen=True, kw_only=True, tag="delete"):
     """The message `target_id` was deleted by a user."""
 
     target_id: str
 
 
-class Members(Sequenced, frozen=True, kw_only=True, tag="members"):
+class Members(SequencedRecord, frozen=True, kw_only=True, tag="members"):
     """Members were changed, which the directory already knows: these usernames came and went."""
 
     added: tuple[str, ...] = ()

@@ -97,14 +97,14 @@ class CursorWrite(msgspec.Struct, frozen=True):
     position: Position
 
 
-class Reached(msgspec.Struct, frozen=True):
+class ReceiptTimes(msgspec.Struct, frozen=True):
     """A member's cursor first passed a message at these times, in milliseconds since 1970; None: not yet."""
 
     delivered_at: int | None = None
     read_at: int | None = None
 
 
-class Answered(msgspec.Struct, frozen=True):
+class KeyedAnswer(msgspec.Struct, frozen=True):
     """An Idempotency-Key was first used for this request and message."""
 
     request_hash: str

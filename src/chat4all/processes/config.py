@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     tracing: TracingSettings = TracingSettings()
 
 
-class Described(NamedTuple):
+class SettingDescription(NamedTuple):
     """One setting. `about`: what its section is; `unit`: empty for what is no number.
 
     `default`, `value`: as JSON has them, a secret as `MASKED`; `changed`: whether the value is another one.
@@ -123,7 +123,7 @@ def load() -> Settings:
         raise StartError("\n".join(lines)) from error
 
 
-def described(settings: BaseSettings) -> Iterator[Described]:
+def described(settings: BaseSettings) -> Iterator[SettingDescription]:
     """Every setting of every section, in the order of the classes. `Settings.model_construct()`: none is changed."""
     for section in type(settings).model_fields:
         model: pydantic.BaseModel = getattr(settings, section)
@@ -132,11 +132,13 @@ def described(settings: BaseSettings) -> Iterator[Described]:
             yield _described(section, variable, model, field, getattr(model, name))
 
 
-def _described(section: str, variable: str, model: pydantic.BaseModel, field: FieldInfo, value: object) -> Described:
+def _described(
+    section: str, variable: str, model: pydantic.BaseModel, field: FieldInfo, value: object
+) -> SettingDescription:
     default = field.get_default(call_default_factory=True)
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     secret = _is_secret(field.annotation)
-    return Described(
+    return SettingDescription(
         section=section,
         about=model.__doc__ or "",
         variable=variable,

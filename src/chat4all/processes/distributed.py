@@ -11,7 +11,7 @@ from chat4all.limits.redis import RedisLimits
 from chat4all.log.kafka.log import KafkaLog
 from chat4all.processes import installation, tracing
 from chat4all.processes.config import Settings
-from chat4all.processes.engines import Engines, Part
+from chat4all.processes.engines import Engines, ManagedEngine
 from chat4all.realtime.redis.realtime import RedisRealtime
 from chat4all.store.cassandra.ledger import CassandraLedger
 from chat4all.store.cassandra.store import CassandraStore
@@ -40,14 +40,14 @@ def engines(settings: Settings, role: str) -> Engines:
         limits=limits,
         metrics=Metrics(),
         traces=tracing.opened(settings.tracing, role),
-        parts={
-            "log": Part(log, "CHAT4ALL_KAFKA__SERVERS"),  # first: what is on its way there is worth most
-            "store": Part(store, "CHAT4ALL_CASSANDRA__HOSTS"),
-            "ledger": Part(ledger, "CHAT4ALL_CASSANDRA__HOSTS"),
-            "directory": Part(sql, "CHAT4ALL_DIRECTORY__HOST"),
-            "realtime": Part(realtime, "CHAT4ALL_REDIS__HOST"),
-            "limits": Part(limits, "CHAT4ALL_REDIS__HOST"),
-            "files": Part(Bucket(settings.files), "CHAT4ALL_FILES__ENDPOINT"),
+        managed={
+            "log": ManagedEngine(log, "CHAT4ALL_KAFKA__SERVERS"),  # first: what is on its way there is worth most
+            "store": ManagedEngine(store, "CHAT4ALL_CASSANDRA__HOSTS"),
+            "ledger": ManagedEngine(ledger, "CHAT4ALL_CASSANDRA__HOSTS"),
+            "directory": ManagedEngine(sql, "CHAT4ALL_DIRECTORY__HOST"),
+            "realtime": ManagedEngine(realtime, "CHAT4ALL_REDIS__HOST"),
+            "limits": ManagedEngine(limits, "CHAT4ALL_REDIS__HOST"),
+            "files": ManagedEngine(Bucket(settings.files), "CHAT4ALL_FILES__ENDPOINT"),
         },
         adapters={
             "log": "kafka",

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from chat4all.model.errors import EngineUnavailableError, NotMigratedError, StartError
 from chat4all.processes import installation
-from chat4all.processes.engines import Engines, Part
+from chat4all.processes.engines import Engines, ManagedEngine
 
 _MAX_SKEW_SECONDS: Final = 2.0  # that an engine's clock may differ
 _SLOW_SECONDS: Final = 0.1  # more is far for an engine in the same data center
@@ -24,20 +24,22 @@ class Finding(NamedTuple):
 async def examine(engines: Engines) -> AsyncIterator[Finding]:
     """Look at one engine after the other, then at what they have together. Never raises for an engine."""
     skews: dict[str, float] = {}
-    for name, part in engines.parts.items():
-        yield await _engine(name, part, skews)
+    for name, one in engines.managed.items():
+        yield await _engine(name, one, skews)
     yield _clock(skews)
     yield await _schema(engines)
 
 
-async def _engine(name: str, part: Part, skews: dict[str, float]) -> Finding:
+async def _engine(name: str, managed: ManagedEngine, skews: dict[str, float]) -> Finding:
     """What one engine says of itself; how much its clock is ahead goes into `skews`, in seconds."""
     try:
-        await part.engine.describe()  # it connects
+        await managed.engine.describe()  # it connects
         began, before = time.monotonic(), time.time()
-        found = await part.engine.describe()
+        found = await managed.engine.describe()
     except (EngineUnavailableError, StartError) as error:
-        return Finding(name, "", str(error), f"See that it runs and that {part.variable} and its neighbours are right.")
+        return Finding(
+            name, "", str(error), f"See that it runs and that {managed.variable} and its neighbours are right."
+        )
     took = time.monotonic() - began
     if found.clock is not None:
         skews[name] = found.clock - (before + took / 2)

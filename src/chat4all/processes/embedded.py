@@ -14,7 +14,7 @@ from chat4all.log.embedded import EmbeddedLog
 from chat4all.model.errors import StartError
 from chat4all.processes import data_folder, installation, tracing
 from chat4all.processes.config import Settings
-from chat4all.processes.engines import Engines, Part
+from chat4all.processes.engines import Engines, ManagedEngine
 from chat4all.realtime.embedded import EmbeddedRealtime
 from chat4all.store.embedded.ledger import EmbeddedLedger
 from chat4all.store.embedded.store import EmbeddedStore
@@ -39,11 +39,11 @@ def engines(settings: Settings) -> Engines:
         limits=EmbeddedLimits(),
         metrics=Metrics(),
         traces=tracing.opened(settings.tracing, "embedded"),
-        parts={
-            "log": Part(log, _FOLDER),
-            "store": Part(store, _FOLDER),
-            "ledger": Part(ledger, _FOLDER),
-            "directory": Part(sql, _FOLDER),
+        managed={
+            "log": ManagedEngine(log, _FOLDER),
+            "store": ManagedEngine(store, _FOLDER),
+            "ledger": ManagedEngine(ledger, _FOLDER),
+            "directory": ManagedEngine(sql, _FOLDER),
         },
         adapters=dict.fromkeys(("log", "store", "directory", "realtime", "limits"), "embedded"),
         place=f"log.db in {data}",

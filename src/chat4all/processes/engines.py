@@ -21,7 +21,7 @@ from chat4all.telemetry.traces import Traces
 _logger = logging.getLogger(__name__)
 
 
-class Part(NamedTuple):
+class ManagedEngine(NamedTuple):
     """An engine, and the setting that says where it is, for whoever has to look for it."""
 
     engine: Engine
@@ -36,8 +36,8 @@ async def _no_check() -> None:
 class Engines:
     """What stands behind each port.
 
-    `parts`: the engines by name, in the order in which they are closed; `exclusive`: nobody else works on them, so this
-    process brings them up to date itself; `holder`: the name of this process in leases, if it is always the same one;
+    `managed`: the engines by name, in the order in which they are closed; `exclusive`: nobody else works on them, so
+    this process brings them up to date itself; `holder`: the name of this process in leases, if it is always the same one;
     `adapters`: which twin each port has, for the metrics; `place`: where the log is, for whoever has to restore it;
     `check_complete`: called before they are opened, raises StartError; `close_seconds`: how long each may take.
     """
@@ -51,7 +51,7 @@ class Engines:
     limits: Limits
     metrics: Metrics
     traces: Traces
-    parts: Mapping[str, Part]
+    managed: Mapping[str, ManagedEngine]
     adapters: Mapping[str, str]
     place: str
     exclusive: bool = False
@@ -62,15 +62,15 @@ class Engines:
     async def open(self) -> None:
         """Open them all. Raises EngineUnavailableError, StartError; `close` closes those that are open then."""
         await self.check_complete()
-        for part in self.parts.values():
-            await part.engine.open()
+        for one in self.managed.values():
+            await one.engine.open()
         for port, adapter in self.adapters.items():
             self.metrics.adapter.labels(port, adapter).set(1)
 
     async def close(self) -> None:
         """Close them all, one after the other: none is kept from it by another that hangs or fails. Traces go last."""
-        for name, part in self.parts.items():
-            closing = asyncio.create_task(part.engine.close())
+        for name, one in self.managed.items():
+            closing = asyncio.create_task(one.engine.close())
             closing.add_done_callback(seen)
             await asyncio.wait({closing}, timeout=self.close_seconds)
             if not closing.done():

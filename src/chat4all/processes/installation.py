@@ -25,8 +25,8 @@ async def migrate(
 
     Raises StartError for what somebody has to decide, EngineUnavailableError.
     """
-    for name, part in engines.parts.items():
-        yield f"{name}: {await part.engine.migrate()}"
+    for name, one in engines.managed.items():
+        yield f"{name}: {await one.engine.migrate()}"
     epoch = await _epoch(engines)
     yield f"log: {CONVERSATIONS} with {epoch.partitions} partitions, epoch {epoch.epoch}"
     async for line in _people(engines, settings, admin, password_file):
@@ -48,8 +48,8 @@ async def check(engines: Engines) -> int:
 
     Raises NotMigratedError for what `migrate` makes, StartError for what must not go on, EngineUnavailableError.
     """
-    for part in engines.parts.values():
-        await part.engine.check()
+    for one in engines.managed.values():
+        await one.engine.check()
     known = await engines.directory.log_epoch(CONVERSATIONS)
     if known is None:
         raise NotMigratedError("The log has no epoch yet")

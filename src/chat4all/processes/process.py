@@ -23,7 +23,7 @@ from chat4all.processes.addresses import Bound
 from chat4all.processes.config import Settings
 from chat4all.processes.engines import Engines
 from chat4all.processes.loops import Loops
-from chat4all.processes.roles import ROLES, Role
+from chat4all.processes.roles import ROLES, ProcessRole
 from chat4all.processes.services import Services
 
 _logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Process:
         self._services: Services | None = None
         self._waits: str | None = "it has only just started"
         self._servers = contextlib.AsyncExitStack()
-        self.roles: Mapping[str, Role] = {name: ROLES[name](self) for name in roles}
+        self.roles: Mapping[str, ProcessRole] = {name: ROLES[name](self) for name in roles}
 
     @property
     def services(self) -> Services:

@@ -14,7 +14,7 @@ from chat4all.channels.kit import registry
 from chat4all.conversations.acceptance import Acceptance
 from chat4all.conversations.dead_letters import DeadLetters
 from chat4all.conversations.history import History
-from chat4all.conversations.members import Members
+from chat4all.conversations.members import MemberChanges
 from chat4all.conversations.membership import Membership
 from chat4all.conversations.outbox import Relay
 from chat4all.conversations.presence import Presence
@@ -74,7 +74,7 @@ class Services:
             tokens=self.tokens,
             acceptance=self.acceptance,
             history=History(engines.store, engines.ledger, engines.directory),
-            members=Members(
+            members=MemberChanges(
                 directory=engines.directory, store=engines.store, membership=self.membership, on_change=self.relay.kick
             ),
             membership=self.membership,

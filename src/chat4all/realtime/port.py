@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import msgspec
 
 TTL_SECONDS: Final = 90.0  # a session or a heartbeat counts for so long without being refreshed
-REFRESH: Final = 30.0  # seconds between refreshes: three may be late before anyone looks gone
+REFRESH_SECONDS: Final = 30.0  # seconds between refreshes: three may be late before anyone looks gone
 
 
 class Status(enum.StrEnum):

@@ -19,18 +19,18 @@ from chat4all.model.ids import is_contact
 from chat4all.model.outbound import STATE_COLUMNS, DeliveryKey, DeliveryWrite, Plan, Target
 from chat4all.model.positions import Position
 from chat4all.model.rows import Row, TimelineEntry, iso
-from chat4all.routing.intake import Arrival
+from chat4all.routing.intake import PositionedRecord
 from chat4all.routing.planning import (
     Labels,
     Party,
-    Reached,
+    Reachability,
     plan_change,
     plan_message,
     plan_retry,
     reachable,
     without_refused,
 )
-from chat4all.routing.sequencer import Placed
+from chat4all.routing.sequencer import SequencedRow
 from chat4all.store.ledger import Ledger
 from chat4all.store.port import Store
 from chat4all.telemetry.traces import Headers
@@ -54,7 +54,7 @@ class Dispatch:
         self._channels = channels
 
     async def send(
-        self, placed: Sequence[Placed], notes: Sequence[Arrival], members: Members
+        self, placed: Sequence[SequencedRow], notes: Sequence[PositionedRecord], members: Members
     ) -> list[tuple[str, bytes]]:
         """Plan what leaves the app, keep the plans, and append their outbound records. `members`: of the conversations
         of `placed`.
@@ -83,14 +83,14 @@ class Dispatch:
             for frame in _refused(plans[one.row.message_id], one.row)
         ]
 
-    async def receive(self, notes: Sequence[Arrival]) -> list[tuple[str, bytes]]:
+    async def receive(self, notes: Sequence[PositionedRecord]) -> list[tuple[str, bytes]]:
         """Store the receipts of connectors. Return the frames about them, each with its conversation."""
         receipts = [(note, note.record) for note in notes if isinstance(note.record, records.DeliveryReceipt)]
         await self._ledger.put_deliveries([_write(note.position, record) for note, record in receipts])
         await self._store.put_timeline([_timeline(note, record) for note, record in receipts])
         return [(record.conversation_id, frames.encode(_frame(record))) for _, record in receipts]
 
-    async def _plan_messages(self, placed: Sequence[Placed], members: Members) -> dict[str, Plan]:
+    async def _plan_messages(self, placed: Sequence[SequencedRow], members: Members) -> dict[str, Plan]:
         if not placed:
             return {}
         people = {username for one in placed for username in members[one.row.conversation_id]}
@@ -122,7 +122,7 @@ class Dispatch:
             for username, user in users.items()
         }
 
-    async def _plan_changes(self, placed: Sequence[Placed]) -> dict[str, Plan]:
+    async def _plan_changes(self, placed: Sequence[SequencedRow]) -> dict[str, Plan]:
         targets = {one.row.message_id: one.target.message_id for one in placed if one.target is not None}
         originals = await self._ledger.plans(set(targets.values()))
         if not originals:
@@ -142,21 +142,23 @@ class Dispatch:
         ]
         return await self._ledger.plan([plan for plan in plans if plan.targets])
 
-    async def _reached(self, conversation_ids: Collection[str], plans: Sequence[Plan]) -> Reached:
+    async def _reached(self, conversation_ids: Collection[str], plans: Sequence[Plan]) -> Reachability:
         """Return the members of these conversations, and the proven links and registered connectors, as they are
         now."""
         if not any(plan.targets for plan in plans):
-            return Reached({}, frozenset(), frozenset())
+            return Reachability({}, frozenset(), frozenset())
         members = await self._directory.members(conversation_ids)
         people = {target.recipient for plan in plans for target in plan.targets}
         links = await self._channels.links_of(people)
-        return Reached(
+        return Reachability(
             members,
             frozenset(link.link_id for some in links.values() for link in some if link.state is not LinkState.PENDING),
             frozenset(one.name for one in await self._channels.connectors() if one.spec.get("state") != REMOVING),
         )
 
-    async def _retry(self, arrivals: Sequence[Arrival]) -> tuple[list[Entry], list[DeliveryWrite], list[TimelineEntry]]:
+    async def _retry(
+        self, arrivals: Sequence[PositionedRecord]
+    ) -> tuple[list[Entry], list[DeliveryWrite], list[TimelineEntry]]:
         wanted = [(one, one.record) for one in arrivals if isinstance(one.record, records.Retry)]
         ids = {record.message_id for _, record in wanted}
         originals, deliveries = await self._ledger.plans(ids), await self._ledger.deliveries(ids)
@@ -238,7 +240,7 @@ def _key(plan: Plan, target: Target) -> DeliveryKey:
     return DeliveryKey(record_id=plan.message_id, recipient=target.recipient, link=target.link, generation=generation)
 
 
-def _entries(one: Placed, plan: Plan) -> Iterable[Entry]:
+def _entries(one: SequencedRow, plan: Plan) -> Iterable[Entry]:
     for target in plan.targets:
         if target.reason:
             continue
@@ -251,17 +253,17 @@ def _entries(one: Placed, plan: Plan) -> Iterable[Entry]:
 def _sending(row: Row, plan: Plan, target: Target, trace: Headers) -> Entry:
     text = f"{target.label}: {row.text}" if target.label else row.text
     place = _place(row.conversation_id, plan.record_id, row.message_id, target)
-    return _entry(target, outbound.Send(**place, text=text, answers=row.reply_to), trace)
+    return _entry(target, outbound.OutboundSend(**place, text=text, answers=row.reply_to), trace)
 
 
-def _changing(one: Placed, target: Target, message_id: str) -> Entry:
+def _changing(one: SequencedRow, target: Target, message_id: str) -> Entry:
     place = _place(one.row.conversation_id, one.row.message_id, message_id, target)
     record = one.arrival.record
     if isinstance(record, records.Edit):
         text = f"{target.label}: {record.content}" if target.label else record.content
-        edit = outbound.Edit(**place, text=text, sent_generation=target.generation)
+        edit = outbound.OutboundEdit(**place, text=text, sent_generation=target.generation)
         return _entry(target, edit, one.arrival.trace)
-    return _entry(target, outbound.Delete(**place, sent_generation=target.generation), one.arrival.trace)
+    return _entry(target, outbound.OutboundDelete(**place, sent_generation=target.generation), one.arrival.trace)
 
 
 def _place(conversation_id: str, record_id: str, message_id: str, target: Target) -> dict[str, Any]:
@@ -290,7 +292,7 @@ def _write(position: Position, record: records.DeliveryReceipt) -> DeliveryWrite
     return DeliveryWrite(key=record.delivery, position=position, **columns)
 
 
-def _timeline(note: Arrival, record: records.DeliveryReceipt) -> TimelineEntry:
+def _timeline(note: PositionedRecord, record: records.DeliveryReceipt) -> TimelineEntry:
     details = [record.connector, record.reason]
     if record.parts > 1:
         details.append(f"part {record.delivery.part + 1} of {record.parts}")

@@ -19,8 +19,8 @@ from chat4all.model.ids import effect_id
 from chat4all.model.rows import CursorWrite, Row
 from chat4all.realtime.port import Push, Realtime
 from chat4all.routing.dispatch import Dispatch, Members
-from chat4all.routing.intake import Arrival
-from chat4all.routing.sequencer import Placed
+from chat4all.routing.intake import PositionedRecord
+from chat4all.routing.sequencer import SequencedRow
 from chat4all.store.port import Store
 
 _log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 _EVENT_KINDS = {"message": "message.created", "edit": "message.edited", "delete": "message.deleted"}
 
 
-Told = tuple[str, int | None, bytes]  # a conversation, the seq there or None, an encoded frame
+Announcement = tuple[str, int | None, bytes]  # a conversation, the seq there or None, an encoded frame
 
 
 class Effects:
@@ -43,7 +43,7 @@ class Effects:
         self._realtime = realtime
         self._sweep_due = False
 
-    async def apply(self, placed: Sequence[Placed], notes: Sequence[Arrival]) -> None:
+    async def apply(self, placed: Sequence[SequencedRow], notes: Sequence[PositionedRecord]) -> None:
         """Carry out all effects of a round: first store receipts, then do side by side what others are told of."""
         cursors = await self._move_cursors([note for note in notes if isinstance(note.record, records.Receipt)])
         frames_of = await self._dispatch.receive(notes)
@@ -67,7 +67,7 @@ class Effects:
             return
         self._sweep_due = False
 
-    async def _move_cursors(self, receipts: Sequence[Arrival]) -> list[CursorWrite]:
+    async def _move_cursors(self, receipts: Sequence[PositionedRecord]) -> list[CursorWrite]:
         """Write the receipts that move a cursor. Return how far each user who sent one is now."""
         if not receipts:
             return []
@@ -87,13 +87,13 @@ class Effects:
         await self._store.put_cursors(moved)
         return list(now.values())
 
-    async def _leave(self, placed: Sequence[Placed], notes: Sequence[Arrival], members: Members) -> None:
+    async def _leave(self, placed: Sequence[SequencedRow], notes: Sequence[PositionedRecord], members: Members) -> None:
         refused = await self._dispatch.send(placed, notes, members)
         await self._push((), (), refused, members)
 
     async def _push(
         self,
-        placed: Sequence[Placed],
+        placed: Sequence[SequencedRow],
         cursors: Sequence[CursorWrite],
         others: Sequence[tuple[str, bytes]],
         members: Members,
@@ -114,9 +114,9 @@ class Effects:
             _log.warning("Pushes were lost; a sweep will make up for them: %s", error)
             self._sweep_due = True
 
-    async def _frames(self, placed: Sequence[Placed], cursors: Sequence[CursorWrite]) -> list[Told]:
+    async def _frames(self, placed: Sequence[SequencedRow], cursors: Sequence[CursorWrite]) -> list[Announcement]:
         current = await self._current(placed)
-        frames_of: list[Told] = [
+        frames_of: list[Announcement] = [
             (seen.row.conversation_id, seen.row.seq, frames.encode(seen.frame()))
             for seen in await history.seen(self._store, current)
         ]
@@ -126,7 +126,7 @@ class Effects:
         ]
         return frames_of
 
-    async def _current(self, placed: Sequence[Placed]) -> list[Row]:
+    async def _current(self, placed: Sequence[SequencedRow]) -> list[Row]:
         """Return the rows as they stand now. A new one that nothing in this round changed is what was just written, and
         is not read again."""
         changed = {(one.row.conversation_id, one.row.target_seq) for one in placed}
@@ -142,7 +142,7 @@ async def _all(*works: Awaitable[object]) -> None:
             raise result
 
 
-def _pushes(frames_of: Sequence[Told], members: Members, gateways: Mapping[str, frozenset[str]]) -> list[Push]:
+def _pushes(frames_of: Sequence[Announcement], members: Members, gateways: Mapping[str, frozenset[str]]) -> list[Push]:
     """Return for each gateway the frames that concern users with sessions there."""
     return [
         Push(gateway=gateway, users=users, conversation_id=conversation_id, seq=seq, frame=frame)
@@ -160,7 +160,7 @@ def _who(write: CursorWrite) -> tuple[str, str]:
     return write.conversation_id, write.user_id
 
 
-def _event(one: Placed) -> Entry:
+def _event(one: SequencedRow) -> Entry:
     """Return the event for other systems. It has ids and no content: a system that wants that asks for it, and gets it
     as it stands then."""
     row = one.row

@@ -10,7 +10,7 @@ from chat4all.telemetry.traces import Headers, carried_by
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Arrival:
+class PositionedRecord:
     """An arrival is a record and where it stands. `at`: its log time, ms; `trace`: the headers of its trace."""
 
     position: Position
@@ -33,7 +33,7 @@ class Intake:
     """An intake is what one batch holds. `next_offset`: what to commit when all of it is done."""
 
     assignment: Assignment
-    arrivals: Sequence[Arrival]
+    arrivals: Sequence[PositionedRecord]
     dead: Sequence[Entry]
     next_offset: int
     stop: Stop | None = None
@@ -42,7 +42,7 @@ class Intake:
 def take_in(batch: Batch, epoch: int) -> Intake:
     """Decode a batch. The intake ends before the first record of an unknown kind or newer version; its stop says
     why."""
-    arrivals: list[Arrival] = []
+    arrivals: list[PositionedRecord] = []
     dead: list[Entry] = []
     stop = None
     next_offset = batch.records[0].offset
@@ -56,6 +56,6 @@ def take_in(batch: Batch, epoch: int) -> Intake:
             break
         else:
             place = position(epoch, entry.offset)
-            arrivals.append(Arrival(place, entry.timestamp, entry.offset, record, carried_by(entry.headers)))
+            arrivals.append(PositionedRecord(place, entry.timestamp, entry.offset, record, carried_by(entry.headers)))
         next_offset = entry.offset + 1
     return Intake(batch.assignment, arrivals, dead, next_offset, stop)

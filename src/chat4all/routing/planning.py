@@ -38,7 +38,7 @@ class Labels(msgspec.Struct, frozen=True, kw_only=True):
         return self.by_connector.get(connector, "Auto")
 
 
-class Reached(NamedTuple):
+class Reachability(NamedTuple):
     """Recipients can be reached by these: the members of each conversation, ids of proven links, ids of registered
     connectors."""
 
@@ -91,7 +91,7 @@ def plan_retry(record_id: str, message_id: str, original: Plan, deliveries: Sequ
     return Plan(record_id=record_id, message_id=message_id, targets=tuple(targets))
 
 
-def reachable(plan: Plan, conversation_id: str, now: Reached) -> Plan:
+def reachable(plan: Plan, conversation_id: str, now: Reachability) -> Plan:
     """Return the plan of a change or a retry as things stand now: targets of users who have left or are not linked any
     more, and of connectors that were removed, get a reason."""
     members = now.members.get(conversation_id, ())

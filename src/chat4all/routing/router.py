@@ -20,7 +20,7 @@ import pydantic
 from chat4all.directory.port import Directory
 from chat4all.log.port import CONVERSATIONS, Assignment, Batch, Consumer, Log, OffsetOutOfRangeError
 from chat4all.model.errors import EngineUnavailableError
-from chat4all.model.records import Sequenced
+from chat4all.model.records import SequencedRecord
 from chat4all.realtime.port import Realtime
 from chat4all.routing import sequencer
 from chat4all.routing.dispatch import Dispatch
@@ -69,10 +69,10 @@ class Round:
 
     began: int
     intakes: Sequence[Intake]
-    sequenced: dict[Assignment, sequencer.Sequenced]
+    sequenced: dict[Assignment, sequencer.SequencedBatch]
 
     @property
-    def placed(self) -> list[sequencer.Placed]:
+    def placed(self) -> list[sequencer.SequencedRow]:
         return [one for part in self.sequenced.values() for one in part.placed]
 
 
@@ -302,4 +302,4 @@ def _where(assignment: Assignment, offset: int) -> dict[str, str | int]:
 
 
 def _conversations(intake: Intake) -> set[str]:
-    return {a.record.conversation_id for a in intake.arrivals if isinstance(a.record, Sequenced)}
+    return {a.record.conversation_id for a in intake.arrivals if isinstance(a.record, SequencedRecord)}

@@ -10,42 +10,42 @@ import msgspec
 
 from chat4all.model import records
 from chat4all.model.rows import Change, Head, IndexEntry, Preview, Row, members_content
-from chat4all.routing.intake import Arrival, Stop
+from chat4all.routing.intake import PositionedRecord, Stop
 
 _MAX_PREVIEW_CHARACTERS = 200
 
 
 @dataclasses.dataclass(slots=True)
-class Placed:
+class SequencedRow:
     """A placed record has its seq, from this run or from an earlier one (`replay`). `target`: the message that it edits
     or deletes."""
 
-    arrival: Arrival
+    arrival: PositionedRecord
     row: Row
     replay: bool
     target: IndexEntry | None = None
 
 
 @dataclasses.dataclass(slots=True)
-class Sequenced:
+class SequencedBatch:
     """The sequenced records of one partition are to be written, and told to others. `heads`: only those that moved;
     `notes`: records that take no seq; `repeats`: how many were skipped."""
 
-    placed: list[Placed] = dataclasses.field(default_factory=list)
+    placed: list[SequencedRow] = dataclasses.field(default_factory=list)
     changes: list[Change] = dataclasses.field(default_factory=list)
-    notes: list[Arrival] = dataclasses.field(default_factory=list)
+    notes: list[PositionedRecord] = dataclasses.field(default_factory=list)
     heads: dict[str, Head] = dataclasses.field(default_factory=dict)
     repeats: int = 0
     stop: Stop | None = None
 
 
-def ids_to_look_up(arrivals: Sequence[Arrival], heads: Mapping[str, Head]) -> set[str]:
+def ids_to_look_up(arrivals: Sequence[PositionedRecord], heads: Mapping[str, Head]) -> set[str]:
     """Return the ids that have to be looked up in the index: every target, and every record but those that are new by
     one produce call."""
     wanted = set()
     for arrival in arrivals:
         record = arrival.record
-        if not isinstance(record, records.Sequenced):
+        if not isinstance(record, records.SequencedRecord):
             continue
         if record.keyed or _behind(arrival, heads.get(record.conversation_id)):
             wanted.add(record.id)
@@ -54,17 +54,19 @@ def ids_to_look_up(arrivals: Sequence[Arrival], heads: Mapping[str, Head]) -> se
     return wanted
 
 
-def sequence(arrivals: Sequence[Arrival], heads: Mapping[str, Head], index: Mapping[str, IndexEntry]) -> Sequenced:
+def sequence(
+    arrivals: Sequence[PositionedRecord], heads: Mapping[str, Head], index: Mapping[str, IndexEntry]
+) -> SequencedBatch:
     """Give each record of one partition its seq, or recognise it.
 
     Beyond its head a record gets the next seq. At or before the head it gets the seq that the index knows, and every
     step runs again with the same values. An id that the index knows at another position is a repeat, and is skipped. A
     record before the head whose id the index does not know means that the log went backwards: the partition stops.
     """
-    result = Sequenced()
+    result = SequencedBatch()
     known = dict(index)
     for arrival in arrivals:
-        if not isinstance(arrival.record, records.Sequenced):
+        if not isinstance(arrival.record, records.SequencedRecord):
             result.notes.append(arrival)
             continue
         record = arrival.record
@@ -89,7 +91,7 @@ def sequence(arrivals: Sequence[Arrival], heads: Mapping[str, Head], index: Mapp
     return result
 
 
-def _behind(arrival: Arrival, head: Head | None) -> bool:
+def _behind(arrival: PositionedRecord, head: Head | None) -> bool:
     return head is not None and arrival.position <= head.position
 
 
@@ -97,7 +99,7 @@ def _next(head: Head | None) -> int:
     return head.last_seq + 1 if head else 1
 
 
-def _contradiction(arrival: Arrival, head: Head | None, entry: IndexEntry | None) -> str | None:
+def _contradiction(arrival: PositionedRecord, head: Head | None, entry: IndexEntry | None) -> str | None:
     if _behind(arrival, head):
         if entry is None:
             return "the log went backwards: a record before the head is not in the index (topic made again, restored?)"
@@ -107,8 +109,8 @@ def _contradiction(arrival: Arrival, head: Head | None, entry: IndexEntry | None
 
 
 def _place(
-    arrival: Arrival, record: records.AnySequenced, seq: int, known: Mapping[str, IndexEntry], *, replay: bool
-) -> Placed:
+    arrival: PositionedRecord, record: records.AnySequenced, seq: int, known: Mapping[str, IndexEntry], *, replay: bool
+) -> SequencedRow:
     target: IndexEntry | None = None
     content, reply_to = "", None
     channels: tuple[str, ...] = ()
@@ -134,10 +136,10 @@ def _place(
         reply_to=reply_to,
         target_seq=target.seq if target else None,
     )
-    return Placed(arrival, row, replay, target)
+    return SequencedRow(arrival, row, replay, target)
 
 
-def _change(placed: Placed) -> Change | None:
+def _change(placed: SequencedRow) -> Change | None:
     """Return what an edit or a delete changes in its target's row, or None for any other record."""
     if placed.target is None:
         return None
@@ -153,7 +155,7 @@ def _change(placed: Placed) -> Change | None:
     )
 
 
-def _moved(head: Head | None, placed: Placed) -> Head:
+def _moved(head: Head | None, placed: SequencedRow) -> Head:
     row = placed.row
     return Head(
         conversation_id=row.conversation_id,
@@ -164,7 +166,7 @@ def _moved(head: Head | None, placed: Placed) -> Head:
     )
 
 
-def _preview(preview: Preview | None, placed: Placed) -> Preview | None:
+def _preview(preview: Preview | None, placed: SequencedRow) -> Preview | None:
     row, record = placed.row, placed.arrival.record
     if isinstance(record, records.Message):
         return Preview(row.seq, row.message_id, row.sender_id, record.content[:_MAX_PREVIEW_CHARACTERS])

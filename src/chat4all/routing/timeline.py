@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 from chat4all.model.rows import TimelineEntry
-from chat4all.routing.sequencer import Placed
+from chat4all.routing.sequencer import SequencedRow
 
 _EVENT_OF_KIND = {"edit": "edited", "delete": "deleted"}
 
 
-def timeline(one: Placed) -> Iterable[TimelineEntry]:
+def timeline(one: SequencedRow) -> Iterable[TimelineEntry]:
     """Yield the entry which says that a message was accepted, edited or deleted."""
     row, detail = one.row, f"seq {one.row.seq}"
     if row.kind == "message":

@@ -11,12 +11,12 @@ from typing import Protocol
 
 from chat4all.model.delivery import Cursor
 from chat4all.model.rows import (
-    Answered,
     Change,
     CursorWrite,
     Head,
     IndexEntry,
-    Reached,
+    KeyedAnswer,
+    ReceiptTimes,
     Row,
     TimelineEntry,
 )
@@ -89,7 +89,7 @@ class Store(Protocol):
         """Return the cursors of each conversation, by user. A user without a cursor is absent."""
         ...
 
-    async def reached(self, conversation_id: str, seq: int) -> dict[str, Reached]:
+    async def reached(self, conversation_id: str, seq: int) -> dict[str, ReceiptTimes]:
         """Return when each user's cursor first passed this seq, by user."""
         ...
 
@@ -99,10 +99,10 @@ class Store(Protocol):
 
     # -- the API's own table
 
-    async def answered(self, sender: str, key: str) -> Answered | None:
+    async def answered(self, sender: str, key: str) -> KeyedAnswer | None:
         """Return what this Idempotency-Key was used for within the last 24 hours, or None."""
         ...
 
-    async def put_answered(self, sender: str, key: str, answered: Answered) -> None:
+    async def put_answered(self, sender: str, key: str, answered: KeyedAnswer) -> None:
         """Remember for 24 hours what this Idempotency-Key was used for."""
         ...

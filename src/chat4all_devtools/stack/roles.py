@@ -56,7 +56,7 @@ frontend public
 """
 
 
-class Role(NamedTuple):
+class RoleProcess(NamedTuple):
     """One process: what it is, its port for its work, and its port for health."""
 
     name: str
@@ -83,7 +83,7 @@ class Roles:
         self.roles = []
         for role in roles:
             numbers[role] = numbers.get(role, 0) + 1
-            self.roles.append(Role(f"{role}{numbers[role]}", role, free_port(), free_port()))
+            self.roles.append(RoleProcess(f"{role}{numbers[role]}", role, free_port(), free_port()))
         self.internal = free_port()
 
     def set(self, **environment: str) -> None:
@@ -115,7 +115,7 @@ class Roles:
                 raise AnswerError(f"{name} is not ready:\n{self.log(name).read_text(errors='replace')[-2000:]}")
             time.sleep(0.05)  # between looks, until the deadline
 
-    def begin(self, role: Role) -> None:
+    def begin(self, role: RoleProcess) -> None:
         """Start one process, if it does not run."""
         if self._alive(role.name):
             return

@@ -8,7 +8,7 @@ from tests.integration.simulator.world import Bot, Phone
 
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.events import Group, Received, Revised, Standing
-from chat4all.channels.kit.http import Client
+from chat4all.channels.kit.http import ProviderClient
 from chat4all.channels.kit.port import Part, Post
 from chat4all.channels.telegram import Config, Credentials
 from chat4all.channels.telegram.channel import TelegramChannel
@@ -19,7 +19,7 @@ wait = asyncio.to_thread
 @pytest.fixture
 async def channel(bot: Bot, request: pytest.FixtureRequest):
     """The bot's. `request`: may say for how many seconds it waits for an answer."""
-    client = Client(bot.simulator.url, answer_seconds=getattr(request, "param", 60.0))
+    client = ProviderClient(bot.simulator.url, answer_seconds=getattr(request, "param", 60.0))
     credentials = Credentials.model_validate({"botToken": bot.token, "webhookSecret": "secret_of_this_test"})
     yield TelegramChannel(client, credentials, Config())
     await client.close()

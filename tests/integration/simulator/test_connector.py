@@ -12,7 +12,7 @@ from tests.integration.simulator.world import Bot, Phone, Simulator
 from tests.refusing import refusing
 
 from chat4all.channels.kit import errors
-from chat4all.channels.kit.http import Client
+from chat4all.channels.kit.http import ProviderClient
 from chat4all.channels.kit.port import Part, Post
 from chat4all.channels.telegram import MANIFEST, Config, Credentials
 from chat4all.channels.telegram.channel import TelegramChannel
@@ -91,8 +91,8 @@ class Hub:
         known = next((one for one in await self.channels.connectors() if one.name == name), None)
         if known is None:
             given: dict[str, Any] = {"channel": "telegram", "managed_by": "test", "spec": {}}
-            await self.channels.put_connector(registered.Connector(uid=uid, name=name, **given))
-        client = Client(self._bot.simulator.url, answer_seconds=60)
+            await self.channels.put_connector(registered.ConnectorRow(uid=uid, name=name, **given))
+        client = ProviderClient(self._bot.simulator.url, answer_seconds=60)
         given = {"botToken": self._bot.token, "webhookSecret": "secret_of_this_test"}
         channel = TelegramChannel(client, Credentials.model_validate(given), Config())
 

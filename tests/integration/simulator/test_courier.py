@@ -9,7 +9,7 @@ import pytest
 from tests.integration.simulator.world import Bot, Phone
 from tests.refusing import refusing
 
-from chat4all.channels.kit.http import Client
+from chat4all.channels.kit.http import ProviderClient
 from chat4all.channels.telegram import MANIFEST, Config, Credentials
 from chat4all.channels.telegram.channel import TelegramChannel
 from chat4all.connectors.attempts import Attempts
@@ -43,12 +43,12 @@ class Desk:
         self.directory = SqlChannels(self._sql)
         self.phone = phone
         self._bot = bot
-        self._clients: list[Client] = []
+        self._clients: list[ProviderClient] = []
         self.courier = self.new_courier()
 
     def new_courier(self, limits: Limits | None = None, *, answer_seconds: float = 60.0, **options: Any) -> Courier:
         credentials = Credentials.model_validate({"botToken": self._bot.token})
-        client = Client(self._bot.simulator.url, answer_seconds=answer_seconds)
+        client = ProviderClient(self._bot.simulator.url, answer_seconds=answer_seconds)
         self._clients.append(client)
         return Courier(
             connector=TG,
@@ -77,15 +77,15 @@ class Desk:
         for engine in (self.log, self.ledger, self._sql):
             await engine.close()
 
-    def send(self, text: str, **more: Any) -> outbound.Send:
+    def send(self, text: str, **more: Any) -> outbound.OutboundSend:
         record = more.pop("message_id", ids.new_id())
-        return outbound.Send(record_id=record, message_id=record, text=text, **self._place(), **more)
+        return outbound.OutboundSend(record_id=record, message_id=record, text=text, **self._place(), **more)
 
-    def edit(self, of: outbound.Send, text: str) -> outbound.Edit:
-        return outbound.Edit(record_id=ids.new_id(), message_id=of.message_id, text=text, **self._place())
+    def edit(self, of: outbound.OutboundSend, text: str) -> outbound.OutboundEdit:
+        return outbound.OutboundEdit(record_id=ids.new_id(), message_id=of.message_id, text=text, **self._place())
 
-    def delete(self, of: outbound.Send) -> outbound.Delete:
-        return outbound.Delete(record_id=ids.new_id(), message_id=of.message_id, **self._place())
+    def delete(self, of: outbound.OutboundSend) -> outbound.OutboundDelete:
+        return outbound.OutboundDelete(record_id=ids.new_id(), message_id=of.message_id, **self._place())
 
     def _place(self) -> dict[str, Any]:
         chat = str(self.phone.id)

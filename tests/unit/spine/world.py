@@ -15,8 +15,8 @@ from tests.unit.spine.faults import CrashError, Fault, Gated, Gates
 from tests.unit.spine.oracle import Expected, Oracle
 
 from chat4all.conversations.acceptance import Acceptance, Accepted, NewMessage
-from chat4all.conversations.idempotency import Asked
-from chat4all.conversations.members import Members
+from chat4all.conversations.idempotency import KeyedRequest
+from chat4all.conversations.members import MemberChanges
 from chat4all.conversations.membership import Membership
 from chat4all.conversations.outbox import Relay
 from chat4all.directory.port import Role
@@ -145,7 +145,7 @@ class World:
             membership=self._membership,
             metrics=self.metrics,
         )
-        self.members = Members(
+        self.members = MemberChanges(
             directory=self.directory, store=self.store, membership=self._membership, on_change=lambda: None
         )
         self.relay = Relay(directory=directory, log=log, holder="relay")
@@ -186,15 +186,15 @@ class World:
 
     async def post(self, who: str, chat: str, content: str, key: str | None = None) -> str | None:
         """The id that the 202 named; None if there was no 202."""
-        asked = Asked(who, key, f"post {chat} {content}")
+        asked = KeyedRequest(who, key, f"post {chat} {content}")
         return await self._ask(asked, self.acceptance.post(asked, NewMessage(conversation_id=chat, content=content)))
 
     async def edit(self, message: str, who: str, content: str, key: str | None = None) -> str | None:
-        asked = Asked(who, key, f"edit {message} {content}")
+        asked = KeyedRequest(who, key, f"edit {message} {content}")
         return await self._ask(asked, self.acceptance.edit(asked, message, content))
 
     async def delete(self, message: str, who: str, key: str | None = None) -> str | None:
-        asked = Asked(who, key, f"delete {message}")
+        asked = KeyedRequest(who, key, f"delete {message}")
         return await self._ask(asked, self.acceptance.delete(asked, message))
 
     async def receive(self, who: str, chat: str, *, delivered: int, read: int) -> None:
@@ -346,7 +346,7 @@ class World:
                 if push.seq is not None:
                     self.pushed.add((push.conversation_id, push.seq))
 
-    async def _ask(self, asked: Asked, asking: Any) -> str | None:
+    async def _ask(self, asked: KeyedRequest, asking: Any) -> str | None:
         """Note a 202; after an engine failed, whether it happened is unknown."""
         try:
             accepted: Accepted = await asking

@@ -6,12 +6,12 @@ from typing import Any, Final
 from chat4all.channels.kit.errors import CredentialsError, UnknownOutcomeError, UnreachableError
 from chat4all.drivers.http import Answer, BadAddressError, HttpPool, NoAnswerError, NotSentError
 
-__all__ = ["Answer", "Client"]
+__all__ = ["Answer", "ProviderClient"]
 
 _ANSWER_SECONDS: Final = 15.0
 
 
-class Client:
+class ProviderClient:
     """`base_url`: the provider's. It has to be made in the loop that uses it, and closed at the end."""
 
     def __init__(self, base_url: str, *, answer_seconds: float = _ANSWER_SECONDS) -> None:

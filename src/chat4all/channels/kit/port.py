@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from chat4all.channels.kit.events import AnyEvent
-from chat4all.channels.kit.http import Client
+from chat4all.channels.kit.http import ProviderClient
 
 
 class Account(NamedTuple):
@@ -31,7 +31,7 @@ class Post(NamedTuple):
     body: bytes
 
 
-class Registration(NamedTuple):
+class WebhookStatus(NamedTuple):
     """Where the provider tells us things: a URL, or empty for polling; `problem`: what it says is wrong, or empty."""
 
     url: str
@@ -49,7 +49,7 @@ class Page(NamedTuple):
 class Channel(Protocol):
     """One account at a provider: calls to it, and the meaning of what it sends."""
 
-    def __init__(self, client: Client, credentials: Any, config: Any) -> None: ...
+    def __init__(self, client: ProviderClient, credentials: Any, config: Any) -> None: ...
 
     async def account(self) -> Account:
         """Whose account it is at the provider. Raises ChannelError."""
@@ -83,6 +83,6 @@ class Channel(Protocol):
         """Have the provider tell us things at this URL; empty: nowhere, we poll. Raises ChannelError."""
         ...
 
-    async def registration(self) -> Registration:
+    async def registration(self) -> WebhookStatus:
         """What the provider has. Raises ChannelError."""
         ...

@@ -9,8 +9,8 @@ import msgspec
 
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.events import AnyEvent
-from chat4all.channels.kit.http import Answer, Client
-from chat4all.channels.kit.port import Account, Page, Part, Post, Registration
+from chat4all.channels.kit.http import Answer, ProviderClient
+from chat4all.channels.kit.port import Account, Page, Part, Post, WebhookStatus
 from chat4all.channels.telegram import Config, Credentials, payloads, refusals, updates
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ _SPARE_POLL_SECONDS: Final = 10.0  # that a poll's answer may come late
 class TelegramChannel:
     """The channel of one bot. Implements `chat4all.channels.kit.port.Channel`."""
 
-    def __init__(self, client: Client, credentials: Credentials, config: Config) -> None:
+    def __init__(self, client: ProviderClient, credentials: Credentials, config: Config) -> None:
         self._client = client
         token = credentials.bot_token.get_secret_value()
         self._path = f"/bot{token}/"
@@ -96,11 +96,11 @@ class TelegramChannel:
         body = {"url": url, "secret_token": self._secrets[0], "allowed_updates": _ALLOWED_UPDATES}
         await self._call("setWebhook", body, bool)
 
-    async def registration(self) -> Registration:
+    async def registration(self) -> WebhookStatus:
         """Return where updates go and what is wrong with that, by getWebhookInfo."""
         info = await self._call("getWebhookInfo", {}, payloads.WebhookInfo)
         recent = info.last_error_date > time.time() - _RECENT_ERROR_SECONDS  # Telegram repeats the last error for ever
-        return Registration(info.url, info.pending_update_count, info.last_error_message if recent else "")
+        return WebhookStatus(info.url, info.pending_update_count, info.last_error_message if recent else "")
 
     async def _write(self, method: str, body: dict[str, Any], result: type[T]) -> T:
         """Call a method with a text, once more without marks where they cannot be parsed. Return the result."""

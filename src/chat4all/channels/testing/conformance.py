@@ -21,7 +21,7 @@ import pytest
 import pytest_asyncio
 
 from chat4all.channels.kit import errors
-from chat4all.channels.kit.http import Client
+from chat4all.channels.kit.http import ProviderClient
 from chat4all.channels.kit.manifest import Manifest
 from chat4all.channels.kit.port import Channel, Post
 from chat4all.channels.testing.provider import Provider
@@ -51,9 +51,9 @@ class ChannelConformance:
                 metafunc.parametrize(name, rows, ids=[row.name for row in rows])
 
     @pytest_asyncio.fixture
-    async def client(self) -> AsyncIterator[Client]:
+    async def client(self) -> AsyncIterator[ProviderClient]:
         """A client of a provider that is not there."""
-        client = Client(_NOBODY)
+        client = ProviderClient(_NOBODY)
         yield client
         await client.close()
 
@@ -69,7 +69,7 @@ class ChannelConformance:
         """The credentials of the tables, which may be nowhere in what the channel says."""
         return [str(value) for value in self.cases().CREDENTIALS.values()]
 
-    def channel(self, client: Client, config: Any = None) -> Channel:
+    def channel(self, client: ProviderClient, config: Any = None) -> Channel:
         """The channel with the credentials of its tables."""
         cases = self.cases()
         return self.manifest.load()(
@@ -79,7 +79,7 @@ class ChannelConformance:
         )
 
     @pytest.mark.asyncio
-    async def test_what_comes_is_verified_and_understood(self, incoming: Incoming, client: Client) -> None:
+    async def test_what_comes_is_verified_and_understood(self, incoming: Incoming, client: ProviderClient) -> None:
         channel, body = self.channel(client), (self.fixtures() / incoming.fixture).read_bytes()
         if not incoming.genuine:
             with pytest.raises(errors.NotGenuineError):
@@ -99,7 +99,7 @@ class ChannelConformance:
     ) -> None:
         caplog.set_level(logging.DEBUG)
         async with Provider(outgoing.answers) as provider:
-            client = Client(provider.url, answer_seconds=5)
+            client = ProviderClient(provider.url, answer_seconds=5)
             channel = self.channel(client, outgoing.config)
             calling = getattr(channel, outgoing.method)(*outgoing.arguments, **outgoing.options)
             if outgoing.error is None:
@@ -117,7 +117,7 @@ class ChannelConformance:
         assert not [one for one in self.secrets() if one in said + ours]
 
     @pytest.mark.asyncio
-    async def test_where_nobody_is_nothing_was_sent(self, client: Client) -> None:
+    async def test_where_nobody_is_nothing_was_sent(self, client: ProviderClient) -> None:
         with pytest.raises(errors.UnreachableError):
             await self.channel(client).account()
 

@@ -7,7 +7,15 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from chat4all.directory.channels import Arrival, Connector, Created, Link, LinkState, NoSuchMembersError, Placement
+from chat4all.directory.channels import (
+    ConnectorRow,
+    CreationNotice,
+    InboundOrigin,
+    Link,
+    LinkState,
+    NoSuchMembersError,
+    Placement,
+)
 from chat4all.directory.port import AlreadyThereError, Role
 from chat4all.directory.sql import tables
 from chat4all.directory.sql.engine import Sql
@@ -23,7 +31,7 @@ class SqlChannels:
     def __init__(self, sql: Sql) -> None:
         self._sql = sql
 
-    async def put_connector(self, connector: Connector) -> None:
+    async def put_connector(self, connector: ConnectorRow) -> None:
         values = {"name": connector.name, "channel": connector.channel, "managed_by": connector.managed_by}
         values["spec"] = json.dumps(connector.spec)
 
@@ -40,10 +48,10 @@ class SqlChannels:
         except sa.exc.IntegrityError as error:
             raise AlreadyThereError(connector.name) from error
 
-    async def connectors(self) -> list[Connector]:
+    async def connectors(self) -> list[ConnectorRow]:
         return [_connector(row) for row in await self._sql.all(sa.select(_connectors).order_by(_connectors.c.name))]
 
-    async def connector(self, uid: str) -> Connector | None:
+    async def connector(self, uid: str) -> ConnectorRow | None:
         rows = await self._sql.all(sa.select(_connectors).where(_connectors.c.uid == uid))
         return _connector(rows[0]) if rows else None
 
@@ -130,7 +138,7 @@ class SqlChannels:
         except sa.exc.IntegrityError:  # the same event came before
             return []
 
-    async def place(self, arrival: Arrival, creation_notice: Created | None) -> Placement:
+    async def place(self, arrival: InboundOrigin, creation_notice: CreationNotice | None) -> Placement:
         def work(connection: sa.Connection) -> Placement:
             earlier = _earlier_placement(connection, arrival)
             if earlier is not None:
@@ -197,7 +205,7 @@ def _remove_contact_links(connection: sa.Connection, links: Sequence[Link]) -> N
     connection.execute(sa.delete(_links).where(_links.c.link_id.in_(ids)))
 
 
-def _earlier_placement(connection: sa.Connection, arrival: Arrival) -> Placement | None:
+def _earlier_placement(connection: sa.Connection, arrival: InboundOrigin) -> Placement | None:
     same_row = (_events.c.connector == arrival.connector, _events.c.event_id == arrival.event_id)
     row = connection.execute(sa.select(_events).where(*same_row)).first()
     if row is None:
@@ -205,7 +213,7 @@ def _earlier_placement(connection: sa.Connection, arrival: Arrival) -> Placement
     return Placement(conversation_id=row.conversation_id, username=row.username, ambiguous=row.ambiguous, repeated=True)
 
 
-def _writer(connection: sa.Connection, arrival: Arrival) -> str:
+def _writer(connection: sa.Connection, arrival: InboundOrigin) -> str:
     """Return the username of the user who is linked to this person, or of their contact, which is made if need be.
     A person who has written is reachable again."""
     links = [_link(row) for row in connection.execute(_of_person(arrival.connector, arrival.external_id))]
@@ -232,7 +240,7 @@ def _writer(connection: sa.Connection, arrival: Arrival) -> str:
 
 
 def _conversation_of(
-    connection: sa.Connection, arrival: Arrival, username: str, creation_notice: Created | None
+    connection: sa.Connection, arrival: InboundOrigin, username: str, creation_notice: CreationNotice | None
 ) -> tuple[str, bool]:
     """Return the conversation, and whether several could have been meant. It is never one that the user is not in."""
     own = sa.select(_members.c.conversation_id).where(_members.c.username == username)
@@ -252,7 +260,9 @@ def _conversation_of(
     return _inbox(connection, arrival, username, creation_notice), len(ids) > 1
 
 
-def _inbox(connection: sa.Connection, arrival: Arrival, username: str, creation_notice: Created | None) -> str:
+def _inbox(
+    connection: sa.Connection, arrival: InboundOrigin, username: str, creation_notice: CreationNotice | None
+) -> str:
     """Return the inbox conversation of this chat with the user in it. It is made if need be."""
     conversation_id = inbox_id(arrival.connector, arrival.chat, username)
     same_row = _conversations.c.conversation_id == conversation_id
@@ -288,9 +298,9 @@ def _join(connection: sa.Connection, conversation_id: str, usernames: Sequence[s
             connection.execute(sa.insert(_members).values(values))
 
 
-def _connector(row: sa.Row[Any]) -> Connector:
+def _connector(row: sa.Row[Any]) -> ConnectorRow:
     values = row._asdict()
-    return Connector(**values | {name: json.loads(values[name]) for name in ("spec", "status")})
+    return ConnectorRow(**values | {name: json.loads(values[name]) for name in ("spec", "status")})
 
 
 def _link(row: sa.Row[Any]) -> Link:

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
-from chat4all.processes.roles.api import Api
-from chat4all.processes.roles.connector import Connector
-from chat4all.processes.roles.gateway import Gateway
-from chat4all.processes.roles.router import Router
+from chat4all.processes.roles.api import ApiRole
+from chat4all.processes.roles.connector import ConnectorRole
+from chat4all.processes.roles.gateway import GatewayRole
+from chat4all.processes.roles.router import RouterRole
 
 if TYPE_CHECKING:
     from chat4all.processes.process import Process
 
 
-class Role(Protocol):
+class ProcessRole(Protocol):
     """A role of one process. What it is made of is made at once, and raises StartError for what the settings lack."""
 
     def __init__(self, process: "Process") -> None: ...
@@ -26,5 +26,10 @@ class Role(Protocol):
         ...
 
 
-ROLES: Final[Mapping[str, type[Role]]] = {"api": Api, "gateway": Gateway, "router": Router, "connector": Connector}
+ROLES: Final[Mapping[str, type[ProcessRole]]] = {
+    "api": ApiRole,
+    "gateway": GatewayRole,
+    "router": RouterRole,
+    "connector": ConnectorRole,
+}
 ALL: Final = ("connector", "router", "gateway", "api")  # in the order in which they start where one process plays them

@@ -22,7 +22,7 @@ _HOUR_SECONDS: Final = 3600.0
 _EVENT_RETENTION_MS: Final = 35 * 86_400_000  # what a provider told before that, it does not tell again
 
 
-class Api:
+class ApiRole:
     """The role api: see chat4all.processes.roles.ProcessRole."""
 
     def __init__(self, process: "Process") -> None:

@@ -3,19 +3,19 @@
 from typing import TYPE_CHECKING
 
 from chat4all.api import hooks
-from chat4all.connectors.supervisor import Connecting
+from chat4all.connectors.supervisor import Supervisor
 from chat4all.processes import addresses
 
 if TYPE_CHECKING:
     from chat4all.processes.process import Process
 
 
-class Connector:
+class ConnectorRole:
     """The role connector: see chat4all.processes.roles.ProcessRole."""
 
     def __init__(self, process: "Process") -> None:
         self._process = process
-        self.supervisor = Connecting(
+        self.supervisor = Supervisor(
             process.engines,
             process.settings.channels,
             holder=process.holder,

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from chat4all.processes.process import Process
 
 
-class Gateway:
+class GatewayRole:
     """The role gateway: see chat4all.processes.roles.ProcessRole."""
 
     def __init__(self, process: "Process") -> None:
         self._process = process
-        self.hub = hub.Gateway(process.engines.realtime, process.services.of_sessions())
+        self.hub = hub.Hub(process.engines.realtime, process.services.of_sessions())
         self.websockets = Endpoint(self.hub, process.services.tokens)
         process.websockets = self.websockets
 

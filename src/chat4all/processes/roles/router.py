@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from chat4all.processes.process import Process
 
 
-class Router:
+class RouterRole:
     """The role router: see chat4all.processes.roles.ProcessRole."""
 
     def __init__(self, process: "Process") -> None:

@@ -10,7 +10,7 @@ from cassandra.query import UNSET_VALUE
 
 from chat4all.model.delivery import Cursor
 from chat4all.model.engines import Description
-from chat4all.model.rows import Answered, Change, CursorWrite, Head, IndexEntry, Reached, Row, TimelineEntry
+from chat4all.model.rows import Change, CursorWrite, Head, IndexEntry, KeyedAnswer, ReceiptTimes, Row, TimelineEntry
 from chat4all.store import encoding
 from chat4all.store.cassandra import schema
 from chat4all.store.cassandra.session import CassandraSession
@@ -154,7 +154,7 @@ class CassandraStore:
             cursors.setdefault(conversation_id, {})[user_id] = Cursor().advanced(delivered or 0, read or 0)
         return cursors
 
-    async def reached(self, conversation_id: str, seq: int) -> dict[str, Reached]:
+    async def reached(self, conversation_id: str, seq: int) -> dict[str, ReceiptTimes]:
         users = (await self.cursors([conversation_id])).get(conversation_id, {})
         places = [(user, what) for user, cursor in users.items() for what in _passed(cursor, seq)]
         values_of_each = [(conversation_id, user, what, seq, _MAX_FIRST_RECEIPTS) for user, what in places]
@@ -163,18 +163,18 @@ class CassandraStore:
         for (user, what), rows in zip(places, answers, strict=True):
             if rows:
                 times[user][f"{what}_at"] = min(at for (at,) in rows)
-        return {user: Reached(**at) for user, at in times.items()}
+        return {user: ReceiptTimes(**at) for user, at in times.items()}
 
     async def timeline(self, message_id: str) -> list[TimelineEntry]:
         rows = await self._session.run("timeline", message_id)
         entries = [TimelineEntry(message_id, at, what, who, detail, pos) for _, at, _, what, who, detail, pos in rows]
         return sorted(entries, key=lambda entry: (entry.at, entry.position))
 
-    async def answered(self, sender: str, key: str) -> Answered | None:
+    async def answered(self, sender: str, key: str) -> KeyedAnswer | None:
         rows = await self._session.run("answered", sender, key)
-        return Answered(*rows[0][:2]) if rows and rows[0][2] > self._clock() else None
+        return KeyedAnswer(*rows[0][:2]) if rows and rows[0][2] > self._clock() else None
 
-    async def put_answered(self, sender: str, key: str, answered: Answered) -> None:
+    async def put_answered(self, sender: str, key: str, answered: KeyedAnswer) -> None:
         until = int(self._clock()) + ANSWERED_SECONDS
         await self._session.run("put_answered", sender, key, answered.request_hash, answered.message_id, until)
 

@@ -11,7 +11,7 @@ import msgspec
 from chat4all.drivers.sqlite import Database
 from chat4all.model.delivery import Cursor
 from chat4all.model.engines import Description
-from chat4all.model.rows import Answered, Change, CursorWrite, Head, IndexEntry, Reached, Row, TimelineEntry
+from chat4all.model.rows import Change, CursorWrite, Head, IndexEntry, KeyedAnswer, ReceiptTimes, Row, TimelineEntry
 from chat4all.store import columns, encoding
 from chat4all.store.columns import CURSORS, HEADS, INDEX, MESSAGES, RECEIPTS, TIMELINE, Write
 
@@ -167,16 +167,16 @@ class EmbeddedStore:
             cursors.setdefault(conversation_id, {})[user_id] = Cursor().advanced(delivered or 0, read or 0)
         return cursors
 
-    async def reached(self, conversation_id: str, seq: int) -> dict[str, Reached]:
+    async def reached(self, conversation_id: str, seq: int) -> dict[str, ReceiptTimes]:
         query = (
             "SELECT user_id, what, MIN(moved_at) FROM receipts WHERE conversation_id = :id AND seq >= :seq"
             " GROUP BY user_id, what"
         )
         parameters = {"id": conversation_id, "seq": seq}
         rows = await self._database.read(lambda connection: connection.execute(query, parameters).fetchall())
-        reached: dict[str, Reached] = {}
+        reached: dict[str, ReceiptTimes] = {}
         for user_id, what, at in rows:
-            reached[user_id] = msgspec.structs.replace(reached.get(user_id, Reached()), **{f"{what}_at": at})
+            reached[user_id] = msgspec.structs.replace(reached.get(user_id, ReceiptTimes()), **{f"{what}_at": at})
         return reached
 
     async def timeline(self, message_id: str) -> list[TimelineEntry]:
@@ -184,13 +184,13 @@ class EmbeddedStore:
         rows = await self._database.read(lambda connection: connection.execute(query, (message_id,)).fetchall())
         return [TimelineEntry(message_id, at, what, who, detail, pos) for _, at, _, what, who, detail, pos in rows]
 
-    async def answered(self, sender: str, key: str) -> Answered | None:
+    async def answered(self, sender: str, key: str) -> KeyedAnswer | None:
         query = "SELECT hash, message_id FROM idempotency WHERE sender = ? AND key = ? AND until > ?"
         parameters = (sender, key, self._clock())
         row = await self._database.read(lambda connection: connection.execute(query, parameters).fetchone())
-        return Answered(*row) if row else None
+        return KeyedAnswer(*row) if row else None
 
-    async def put_answered(self, sender: str, key: str, answered: Answered) -> None:
+    async def put_answered(self, sender: str, key: str, answered: KeyedAnswer) -> None:
         now = int(self._clock())
 
         def work(connection: sqlite3.Connection) -> None:

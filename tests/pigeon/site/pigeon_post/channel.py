@@ -8,8 +8,8 @@ import msgspec
 
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.events import AnyEvent, Person, Progress, Received, Unsupported
-from chat4all.channels.kit.http import Client
-from chat4all.channels.kit.port import Account, Page, Part, Post, Registration
+from chat4all.channels.kit.http import ProviderClient
+from chat4all.channels.kit.port import Account, Page, Part, Post, WebhookStatus
 from chat4all.model.delivery import State
 from pigeon_post import Config, Credentials
 
@@ -19,7 +19,7 @@ _STATES: Final[dict[str, Literal[State.DELIVERED, State.READ]]] = {"delivered": 
 class Pigeon:
     """See `chat4all.channels.kit.port.Channel`."""
 
-    def __init__(self, client: Client, credentials: Credentials, config: Config) -> None:
+    def __init__(self, client: ProviderClient, credentials: Credentials, config: Config) -> None:
         self._client = client
         self._ring = credentials.ring.get_secret_value()
         self._config = config
@@ -61,9 +61,9 @@ class Pigeon:
         """Where it flies to."""
         await self._call("/home", {"url": url})
 
-    async def registration(self) -> Registration:
+    async def registration(self) -> WebhookStatus:
         """Where it flies to now."""
-        return Registration((await self._call("/where", {}))["url"], 0, "")
+        return WebhookStatus((await self._call("/where", {}))["url"], 0, "")
 
     async def _call(self, path: str, body: object) -> Any:
         answer = await self._client.post(path, body, headers={"X-Ring": self._ring})

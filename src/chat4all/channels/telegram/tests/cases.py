@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.events import Group, Person, Received, Revised, Standing, Unsupported
-from chat4all.channels.kit.port import Account, Page, Part, Registration
+from chat4all.channels.kit.port import Account, Page, Part, WebhookStatus
 from chat4all.channels.testing.tables import ExpectedRequest, Incoming, Outgoing, ProviderAnswer
 
 CREDENTIALS: Final = {
@@ -220,7 +220,7 @@ OUTGOING: Final = (
         answers=(
             _ok({"url": "https://x", "pending_update_count": 3, **_LAST_ERROR, "last_error_date": 9_999_999_999}),
         ),
-        result=Registration("https://x", 3, "Connection refused"),
+        result=WebhookStatus("https://x", 3, "Connection refused"),
     ),
     Outgoing(
         "where updates go, and what was wrong long ago",
@@ -228,7 +228,7 @@ OUTGOING: Final = (
         answers=(
             _ok({"url": "https://x", "pending_update_count": 0, **_LAST_ERROR, "last_error_date": 1_700_000_000}),
         ),
-        result=Registration("https://x", 0, ""),
+        result=WebhookStatus("https://x", 0, ""),
     ),
     Outgoing(
         "a poll that brings something",

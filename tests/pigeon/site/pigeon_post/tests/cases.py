@@ -2,7 +2,7 @@
 
 from chat4all.channels.kit import errors
 from chat4all.channels.kit.events import Person, Progress, Received, Unsupported
-from chat4all.channels.kit.port import Account, Part, Registration
+from chat4all.channels.kit.port import Account, Part, WebhookStatus
 from chat4all.channels.testing.tables import ExpectedRequest, Incoming, Outgoing, ProviderAnswer
 from chat4all.model.delivery import State
 
@@ -101,7 +101,7 @@ OUTGOING = [
         "registration",
         requests=(ExpectedRequest("/where", {}),),
         answers=(ProviderAnswer(200, {"url": "https://hub.example"}),),
-        result=Registration("https://hub.example", 0, ""),
+        result=WebhookStatus("https://hub.example", 0, ""),
     ),
     Outgoing("fly here", "register", ("https://hub.example",), answers=(ProviderAnswer(200, {}),)),
     Outgoing(
