@@ -93,7 +93,7 @@ class TelegramStory:
         await self._phones.write("bruno", "Que horas chega?", quoting=older)
         frame = await self._hears("Que horas chega?")
         self._check(frame["conversation_id"] == self._chat, f"it is in {frame['conversation_id']}")
-        self._step("ana writes to bruno in a group too; he quotes the older message: it lands in that conversation")
+        self._step("ana writes to bruno in a group too; bruno quotes the older message: it lands in that conversation")
 
     async def _stranger(self) -> None:
         await self._phones.make("clara")

@@ -10,7 +10,7 @@ from tests.integration.people import DEADLINE, System
 from tests.integration.simulator.world import Bot, Simulator
 
 from chat4all.connectors.settings import ChannelsSettings
-from chat4all.connectors.supervisor import uid_of
+from chat4all.connectors.supervisor import declared, uid_of
 from chat4all.model.errors import StartError
 from chat4all_devtools.ports import free_port
 

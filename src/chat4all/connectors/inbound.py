@@ -132,7 +132,7 @@ class Inbound:
                 await self._reply(event.chat, _WHICH)
 
     async def _prove(self, event: Received, code: str) -> None:
-        """Who shows a code proves that he is who somebody has said he is."""
+        """Whoever shows a code proves that they are the user for whom it was made."""
         link = await self._channels.prove_link(
             self._connector, event.sender.external_id, code, since=event.at - _CODE_MS
         )

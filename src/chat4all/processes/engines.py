@@ -37,7 +37,7 @@ class Engines:
     """What stands behind each port.
 
     `managed`: the engines by name, in the order in which they are closed; `exclusive`: nobody else works on them, so
-    this process brings them up to date itself; `holder`: the name of this process in leases, if it is always the same one;
+    this process brings them up to date itself; `holder`: the name of this process in leases, if it is always the same;
     `adapters`: which twin each port has, for the metrics; `place`: where the log is, for whoever has to restore it;
     `check_complete`: called before they are opened, raises StartError; `close_seconds`: how long each may take.
     """

@@ -8,7 +8,7 @@ from chat4all.model.delivery import State
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Who did it: the provider's id of him, and the name he shows."""
+    """Who did it: the provider's id of the person, and the name that they show."""
 
     external_id: str
     name: str
@@ -33,7 +33,7 @@ class Received(Event, frozen=True, kw_only=True):
 
 
 class Revised(Event, frozen=True, kw_only=True):
-    """A person has changed what he wrote."""
+    """A person has changed what they wrote."""
 
     sender: Person
     external_id: str
@@ -41,7 +41,7 @@ class Revised(Event, frozen=True, kw_only=True):
 
 
 class Standing(Event, frozen=True, kw_only=True):
-    """Whether a person can be written to has changed: he has blocked us, or takes it back."""
+    """Whether a person can be written to has changed: they have blocked us, or take it back."""
 
     sender: Person
     reachable: bool
