@@ -5,6 +5,7 @@ from typing import Final
 
 import jwt
 import msgspec
+from cachetools import LRUCache
 
 from chat4all.accounts.keys import Keyring
 from chat4all.accounts.settings import AccountsSettings
@@ -31,7 +32,7 @@ class Tokens:
     def __init__(self, keyring: Keyring, settings: AccountsSettings) -> None:
         self._keyring = keyring
         self._settings = settings
-        self._verified: dict[str, Identity] = {}
+        self._verified: LRUCache[str, Identity] = LRUCache(_MAX_REMEMBERED_TOKENS)
 
     def issue(self, username: str, role: Role) -> str:
         """Return a token that is valid for `token_seconds`. Raises StartError in a process without a private key."""
@@ -55,8 +56,6 @@ class Tokens:
         identity = self._verified.get(token)
         if identity is None:
             identity = self._check(token)
-            if len(self._verified) >= _MAX_REMEMBERED_TOKENS:
-                self._verified.clear()
             self._verified[token] = identity
         if identity.expires <= time.time():
             raise Refusal("unauthenticated", "The token has expired.")

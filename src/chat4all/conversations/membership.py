@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from cachetools import TTLCache
+
 from chat4all.directory.port import Directory
 from chat4all.model.errors import Refusal
 
@@ -16,22 +18,19 @@ class Membership:
 
     def __init__(self, directory: Directory, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory = directory
-        self._clock = clock
-        self._remembered_until: dict[tuple[str, str], float] = {}
+        # Conversations and users who are in them.
+        self._members: TTLCache[tuple[str, str], None] = TTLCache(_MAX_REMEMBERED, _REMEMBERED_SECONDS, timer=clock)
 
     async def check(self, conversation_id: str, username: str) -> None:
         """Check that a user is a member. Raises Refusal not-found otherwise: that the conversation exists is
         private."""
-        now = self._clock()
-        if self._remembered_until.get((conversation_id, username), 0.0) > now:
+        if (conversation_id, username) in self._members:
             return
         if not await self._directory.is_member(conversation_id, username):
             raise Refusal("not-found", "There is no such conversation, or you are not in it.")
-        if len(self._remembered_until) >= _MAX_REMEMBERED:
-            self._remembered_until.clear()
-        self._remembered_until[conversation_id, username] = now + _REMEMBERED_SECONDS
+        self._members[conversation_id, username] = None
 
     def forget(self, conversation_id: str) -> None:
         """Forget who is in this conversation, because this process has changed its members: ask the directory again."""
-        for place in [place for place in self._remembered_until if place[0] == conversation_id]:
-            del self._remembered_until[place]
+        for place in [place for place in self._members if place[0] == conversation_id]:
+            self._members.pop(place, None)

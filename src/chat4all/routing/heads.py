@@ -1,7 +1,9 @@
 """Heads are cached between rounds. A cache belongs to one assignment and ends with it (invariant 4)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, MutableMapping
 from typing import Final
+
+from cachetools import LRUCache
 
 from chat4all.log.port import Assignment
 from chat4all.model.rows import Head
@@ -16,36 +18,35 @@ class HeadCaches:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._caches: dict[Assignment, dict[str, Head]] = {}
+        self._caches: dict[Assignment, MutableMapping[str, Head]] = {}
 
     async def load(self, wanted: Mapping[Assignment, Collection[str]]) -> dict[Assignment, dict[str, Head]]:
         """Return the heads of these conversations, from memory or with one read. A new conversation has none, and is
         absent."""
-        missing = [
-            conversation_id
+        cached = {
+            assignment: {id_: head for id_ in ids if (head := self._cache(assignment).get(id_)) is not None}
             for assignment, ids in wanted.items()
-            for conversation_id in ids
-            if conversation_id not in self._cache(assignment)
-        ]
+        }
+        missing = [id_ for assignment, ids in wanted.items() for id_ in ids if id_ not in cached[assignment]]
         stored = await self._store.heads(missing) if missing else {}
         heads: dict[Assignment, dict[str, Head]] = {}
         for assignment, ids in wanted.items():
-            cached = self._cache(assignment)
-            both = {id_: cached.get(id_) or stored.get(id_) for id_ in ids}
-            heads[assignment] = {id_: head for id_, head in both.items() if head is not None}
+            # What moved meanwhile counts first; what was cached stays known, though the cache may have let go of it.
+            newest = self._cache(assignment)
+            known = {id_: newest.get(id_) or cached[assignment].get(id_) or stored.get(id_) for id_ in ids}
+            heads[assignment] = {id_: head for id_, head in known.items() if head is not None}
         return heads
 
     def moved(self, assignment: Assignment, heads: Mapping[str, Head]) -> None:
         """Cache these heads, which were written and acknowledged."""
-        cache = self._cache(assignment)
-        if len(cache) + len(heads) > _MAX_CACHED_HEADS:
-            cache.clear()
-        cache.update(heads)
+        self._cache(assignment).update(heads)
 
     def keep_only(self, assignments: Collection[Assignment]) -> None:
         """Forget the heads of all other assignments."""
         for other in self._caches.keys() - set(assignments):
             del self._caches[other]
 
-    def _cache(self, assignment: Assignment) -> dict[str, Head]:
-        return self._caches.setdefault(assignment, {})
+    def _cache(self, assignment: Assignment) -> MutableMapping[str, Head]:
+        if assignment not in self._caches:
+            self._caches[assignment] = LRUCache(_MAX_CACHED_HEADS)
+        return self._caches[assignment]

@@ -9,7 +9,6 @@ anywhere: the next one does all of it again with the same values. Late writes of
 import asyncio
 import dataclasses
 import logging
-import random
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -17,6 +16,7 @@ from typing import Final
 
 import pydantic
 
+from chat4all.backoff import Backoff
 from chat4all.directory.port import Directory
 from chat4all.log.port import CONVERSATIONS, Assignment, Batch, Consumer, Log, OffsetOutOfRangeError
 from chat4all.model.errors import EngineUnavailableError
@@ -35,6 +35,7 @@ from chat4all.telemetry.traces import Traces
 _log = logging.getLogger(__name__)
 
 GROUP: Final = "chat4all.router"
+_FIRST_RETRY_SECONDS: Final = 0.1
 
 
 class RoutingSettings(pydantic.BaseModel):
@@ -108,6 +109,7 @@ class Router:
         self._done: dict[Assignment, int] = {}  # the offsets to commit
         self._commit_at = 0.0  # on time.monotonic: from then on they are committed even while more records come
         self._failures = 0
+        self._backoff = Backoff(_FIRST_RETRY_SECONDS, settings.retry_seconds)
         self._ending = False
 
     @property
@@ -282,8 +284,7 @@ class Router:
         self._failures += 1
         if self._failures == 1:
             _log.warning("Routing waits: %s", error)
-        pause = min(self._settings.retry_seconds, 0.05 * 2 ** min(self._failures, 10))
-        await asyncio.sleep(pause * random.SystemRandom().uniform(0.5, 1.0))  # jitter
+        await asyncio.sleep(self._backoff.wait(self._failures))
 
     async def _report(self) -> None:
         lag = {str(assignment.partition): behind for assignment, behind in (await self._consumer.lag()).items()}

@@ -7,6 +7,8 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from cachetools import LRUCache
+
 from chat4all_simulator.http.fields import Fields
 from chat4all_simulator.telegram import events
 from chat4all_simulator.telegram.methods.absent import ABSENT
@@ -25,7 +27,7 @@ class Paths:
     def __init__(self, world: World, secrets: Secrets) -> None:
         self._world = world
         self._secrets = secrets
-        self._known: dict[bytes, tuple[int, str]] = {}
+        self._known: LRUCache[bytes, tuple[int, str]] = LRUCache(_MAX_KNOWN_PATHS)
         world.watchers.append(self._forget)
 
     def find(self, path: bytes, parameters: Fields) -> tuple[int, str]:
@@ -48,8 +50,6 @@ class Paths:
         if name is None:
             raise RefusedError(404, "Not Found: method not found")
         if parts[2]:
-            if len(self._known) >= _MAX_KNOWN_PATHS:
-                self._known.clear()
             self._known[path] = bot, name
         return bot, name
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import concurrent.futures
-import random
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
+from chat4all.backoff import Backoff
 from chat4all.directory.settings import DirectorySettings
 from chat4all.directory.sql import migrations
 from chat4all.drivers.outage import Outage
@@ -36,6 +36,8 @@ _SQLITE_PRAGMAS: Final = (
 # A serializable transaction may end with these through no fault of its own, or in a deadlock: it is done again.
 # https://www.cockroachlabs.com/docs/stable/transaction-retry-error-reference, the same codes as PostgreSQL's.
 _RETRIED_SQLSTATES: Final = {"40001", "40P01"}
+_FIRST_RETRY_SECONDS: Final = 0.005
+_MAX_RETRY_SECONDS: Final = 0.2
 
 
 class Sql:
@@ -175,15 +177,14 @@ class Sql:
 def _until_through(transaction: Callable[[], T], patience: float) -> T:
     """Run the transaction until the database does not refuse it any more for having been in the way of another, at most
     for `patience` seconds. The pauses between tries get longer. Raises what the database raises."""
-    deadline, pause = time.monotonic() + patience, 0.005
+    deadline, backoff = time.monotonic() + patience, Backoff(_FIRST_RETRY_SECONDS, _MAX_RETRY_SECONDS)
     while True:
         try:
             return transaction()
         except sa.exc.DBAPIError as error:
             if getattr(error.orig, "pgcode", None) not in _RETRIED_SQLSTATES or time.monotonic() > deadline:
                 raise
-        time.sleep(pause * random.SystemRandom().uniform(0.5, 1.0))  # jitter
-        pause = min(0.2, pause * 2)
+        time.sleep(backoff.failed())
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:

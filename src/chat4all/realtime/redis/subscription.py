@@ -6,7 +6,6 @@ that has overflowed. A silent line is asked for a sign of life.
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
@@ -14,6 +13,7 @@ import msgspec
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 
+from chat4all.backoff import Backoff
 from chat4all.drivers.outage import Outage
 from chat4all.drivers.redis import client, patience
 from chat4all.drivers.redis_settings import RedisSettings
@@ -51,21 +51,19 @@ class Subscription:
 
     async def run(self) -> None:
         """Connect and listen until the task is cancelled."""
-        failures = 0
+        backoff = Backoff(_FIRST_BACKOFF_SECONDS, _MAX_BACKOFF_SECONDS)
         while True:
             try:
                 async with client(self._settings) as redis, redis.pubsub() as line:
                     await self._listen(line)
             except (RedisError, OSError, TimeoutError, StartError) as error:
-                failures = 0 if self.listening.is_set() else failures + 1
+                if self.listening.is_set():
+                    backoff.succeeded()
                 self._outage.failed(str(error) or type(error).__name__)
             finally:
                 self.listening.clear()
                 self._lost = True
-            await asyncio.sleep(
-                min(_MAX_BACKOFF_SECONDS, _FIRST_BACKOFF_SECONDS * 2.0 ** min(failures, 8))
-                * random.SystemRandom().uniform(0.5, 1.0)
-            )  # jitter
+            await asyncio.sleep(backoff.failed())
 
     async def _listen(self, line: aioredis.client.PubSub) -> None:
         async with patience(self._settings):
