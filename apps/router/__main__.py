@@ -1,9 +1,13 @@
-"""The router's process: `python -m apps.router` is `chat4all run router`."""
+"""`python -m apps.router` is `chat4all run router` with the settings beside this file."""
 
 import sys
+from pathlib import Path
+
+from dotenv import load_dotenv
 
 from chat4all.cli.app import main
 
 if __name__ == "__main__":
+    load_dotenv(Path(__file__).with_name("settings.env"))  # what is in the environment already stays
     sys.argv[1:1] = ["run", "router"]
     main()
