@@ -42,7 +42,7 @@ lint: $(VENV)/dev.stamp ## ruff, mypy strict, import contracts, drift of locks a
 	@$(BIN)/lint-imports
 	@$(BIN)/python hack/drift.py
 
-fmt: $(VENV)/dev.stamp ## Format, and mend what can be mended by machine
+fmt: $(VENV)/dev.stamp ## Format, and fix what can be fixed by machine
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 

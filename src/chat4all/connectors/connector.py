@@ -44,7 +44,7 @@ _POLL_SECONDS: Final = 1.0  # that the outbound side waits for records
 _LONG_POLL_SECONDS: Final = 25.0  # that a provider is asked to wait
 _LEASE_SECONDS: Final = 60.0  # for which nobody else polls
 _RETRY_SECONDS: Final = 1.0  # until it is tried again where an engine is away
-_MENDING_SECONDS: Final = 30.0  # until it is tried again where somebody has to mend something first
+_REPAIR_SECONDS: Final = 30.0  # until it is tried again where somebody has to fix something first
 _WEBHOOK_CHECK_SECONDS: Final = 60.0  # between looks at what the provider has of our webhook
 _REPORT_CHECK_SECONDS: Final = 1.0  # between looks at whether what is told of it has changed
 _REPORT_SECONDS: Final = 30.0  # after which it is told again
@@ -172,7 +172,7 @@ class Connector:
                 row = await self._channels.connector(self._uid)
                 other = row is not None and row.account not in {None, account.id}
                 self.status.problem = _OTHER if other else f"Another connector has the account {account.name}."
-                await asyncio.sleep(_MENDING_SECONDS)
+                await asyncio.sleep(_REPAIR_SECONDS)
             except (errors.ChannelError, EngineUnavailableError) as error:
                 await self._stand_back(error)
 
@@ -272,7 +272,7 @@ class Connector:
                 await self._stand_back(error)
 
     async def _stand_back(self, error: Exception) -> None:
-        """Wait before the next try: shortly for what passes by itself, long for what somebody has to mend."""
+        """Wait before the next try: shortly for what passes by itself, long for what somebody has to fix."""
         self.status.problem = str(error)
         soon = isinstance(error, EngineUnavailableError | errors.UnreachableError | errors.UnknownOutcomeError)
         seconds = (
@@ -280,7 +280,7 @@ class Connector:
             if isinstance(error, errors.ThrottledError)
             else _RETRY_SECONDS
             if soon
-            else _MENDING_SECONDS
+            else _REPAIR_SECONDS
         )
         _log.warning("%s waits %.0f s: %s", self.name, seconds, error)
         await asyncio.sleep(seconds)

@@ -32,7 +32,7 @@ from chat4all.store.ledger import Ledger
 _log = logging.getLogger(__name__)
 
 _BACKOFF: Final = Backoff(first_seconds=1.0, max_seconds=60.0)
-_MENDING_SECONDS: Final = 30.0  # at least between tries, where somebody has to mend the account first
+_REPAIR_SECONDS: Final = 30.0  # at least between tries, where somebody has to fix the account first
 _REACHED_SECONDS: Final = 3600.0  # for which it is not written down again that a conversation reached a chat
 _MAX_REACHED: Final = 100_000  # chats and conversations
 _GONE: Final = {"Blocked", "Deactivated", "NotFound", "NeverStarted", "Removed", "IsBot"}
@@ -194,7 +194,7 @@ class Courier:
         if later.seconds is not None:
             return later.seconds
         failures = self._failures[chat] = self._failures.get(chat, 0) + 1
-        return _BACKOFF.wait(failures, least_seconds=_MENDING_SECONDS if self.problem else 0.0)
+        return _BACKOFF.wait(failures, least_seconds=_REPAIR_SECONDS if self.problem else 0.0)
 
     async def _answered(self, record: outbound.OutboundSend) -> str | None:
         if record.answers is None or not self._can.quotes:

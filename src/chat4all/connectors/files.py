@@ -1,6 +1,6 @@
 """connectors/*.yaml: ChannelConnectors and their Secrets, where there is no Kubernetes to keep them.
 
-What is wrong is said with its file and line, and nothing starts until it is mended.
+What is wrong is said with its file and line, and nothing starts until it is fixed.
 """
 
 from collections.abc import Iterator, Mapping

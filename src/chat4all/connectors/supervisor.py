@@ -97,7 +97,7 @@ class Supervisor:
     async def register(self) -> None:
         """Make them all known, before anything is sent. It may be tried again after EngineUnavailableError.
 
-        Raises StartError for what somebody has to mend.
+        Raises StartError for what somebody has to fix.
         """
         engines = self._engines
         demo = await self._simulated()

@@ -62,7 +62,7 @@ def advice(fault: str) -> str:
     """What to do about a file that SQLite will not open. Only where the file is at fault it is to be replaced."""
     if any(words in fault for words in _DAMAGED):
         return "Restore that file from a backup, or start clean with --fresh."
-    return "Is the disk full, or can it not be written? Mend that, then start again: what is there stays."
+    return "Is the disk full, or can it not be written? Fix that, then start again: what is there stays."
 
 
 @contextlib.contextmanager

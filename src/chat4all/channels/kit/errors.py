@@ -55,7 +55,7 @@ class MovedError(ChannelError):
 
 
 class CredentialsError(ChannelError):
-    """The provider does not know the account: nothing goes until its credentials are mended."""
+    """The provider does not know the account: nothing goes until its credentials are fixed."""
 
 
 class TakenError(ChannelError):

@@ -135,7 +135,7 @@ export const en = {
   reason_Unsupported: "This channel cannot do that.",
   advice_Unsupported: "The app shows it; write a new message there.",
   reason_Rejected: "The provider did not take it.",
-  advice_Rejected: "The timeline has its words; mend the text.",
+  advice_Rejected: "The timeline has its words; fix the text.",
   reason_Uncertain: "It may have been sent or not; the provider did not say, and this connector does not send twice.",
   advice_Uncertain: "Ask the person, or retry and risk that it comes twice.",
   reason_ConnectorDeleted: "The connector was removed before it was sent.",
