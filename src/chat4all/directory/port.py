@@ -12,7 +12,7 @@ import msgspec
 
 
 class Role(enum.StrEnum):
-    """A role says what a user may do: agents find people, admins manage users."""
+    """What a user may do. Agents find people; admins manage users."""
 
     USER = "user"
     AGENT = "agent"

@@ -8,8 +8,7 @@ import msgspec
 
 
 class State(enum.StrEnum):
-    """A state says what became of a message, for one recipient or for all of them. The worst comes first; accepted
-    means that the message is on its way."""
+    """What became of a message, for one recipient or for all of them, the worst first. Accepted: it is on its way."""
 
     FAILED = "failed"
     ACCEPTED = "accepted"

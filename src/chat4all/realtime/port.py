@@ -17,7 +17,7 @@ REFRESH_SECONDS: Final = 30.0  # seconds between refreshes: three may be late be
 
 
 class Status(enum.StrEnum):
-    """A status is what a person's devices say together: the most present one counts."""
+    """What a person's devices say together: the most present one counts."""
 
     ONLINE = "online"
     AWAY = "away"
