@@ -83,7 +83,7 @@ class System:
     async def stored(self, token: str, total: int, seconds: float) -> float:
         """Wait until the user's conversations have so many rows. Returns when, on time.perf_counter. Raises FaultError.
 
-        He has at most 50 conversations.
+        They have at most 50 conversations.
         """
         deadline = time.monotonic() + seconds
         while (have := await self.rows(token)) != total:
@@ -93,7 +93,7 @@ class System:
         return time.perf_counter()
 
     async def rows(self, token: str) -> int:
-        """How many rows the user's conversations have; he has at most 50."""
+        """How many rows the user's conversations have; they have at most 50."""
         answer = _checked(await self._client.get("/v1/conversations", headers=_bearer(token)), 200)
         return sum(one["last_seq"] for one in answer)
 

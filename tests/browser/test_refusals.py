@@ -10,7 +10,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def outcast(hub: Hub, desk: Desk) -> tuple[Window, str, str, str]:
-    """Somebody who writes in a group while its creator puts him out; the creator, the group and its title."""
+    """Somebody who writes in a group while its creator puts them out; the creator, the group and its title."""
     creator, member = await hub.newcomers("creator", "member")
     group = await hub.conversation(creator, member, title="The group")
     await hub.say(creator, group, "welcome")

@@ -38,7 +38,7 @@ _FITS: Final = "() => document.documentElement.scrollWidth <= innerWidth && docu
 
 
 class Reading(NamedTuple):
-    """Somebody who reads what another one, at a client of his own, writes."""
+    """Somebody who reads what another one, at a client of their own, writes."""
 
     window: Window
     writer: str

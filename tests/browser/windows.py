@@ -32,7 +32,7 @@ _FOCUS: Final = """() => {
 
 
 class Window:
-    """What one person has before him. `faults`: what must not have happened in it."""
+    """What one person sees in front of them. `faults`: what must not have happened in it."""
 
     def __init__(self, page: Page, hub: Hub, locale: str) -> None:
         self.page = page
@@ -171,7 +171,7 @@ class Window:
         return self.page.get_by_role("status").filter(has_text=self.words.lost)
 
     async def status_becomes(self, asker: str, status: str) -> None:
-        """Wait until the server says of this one that he is here, or is not."""
+        """Wait until the server says of this one that they are here, or are not."""
         async with asyncio.timeout(DEADLINE):
             while await self.hub.status(asker, self.username) != status:
                 await asyncio.sleep(0.05)

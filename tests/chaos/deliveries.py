@@ -134,7 +134,7 @@ class Run:
         await together(*self._writers())
 
     async def _meet(self) -> None:
-        """Everyone writes for the first time, and is a contact in a conversation of his own."""
+        """Everyone writes for the first time, and is a contact in a conversation of their own."""
 
         async def one(name: str) -> None:
             made = await self._control("PUT", f"/telegram/phones/{name}", {"first_name": name})

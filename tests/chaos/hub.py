@@ -152,7 +152,7 @@ class Patience:
         """A moment; `seen`: how what is waited for stands. Fails where nothing has moved for too long."""
         await asyncio.sleep(0.05)
         now = repr((self._hub.deaths, self._hub.moves(), seen))
-        if now != self._last or not self._hub.up.is_set():  # who starts it has a deadline of his own
+        if now != self._last or not self._hub.up.is_set():  # whoever starts it has a deadline of their own
             self._last, self._since = now, time.monotonic()
             self._most -= 1
         if self._most < 0:

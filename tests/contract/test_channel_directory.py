@@ -193,7 +193,7 @@ async def test_a_claim_is_nothing_until_it_is_proven_by_the_person_himself(chann
     assert await channels.prove_link(TG, "8", "CODE42", since=0) is None, "another person"
     assert await channels.prove_link("local.other", "7", "CODE42", since=0) is None, "at another connector"
     placed = await channels.place(arrival(), None)
-    assert is_contact(placed.username), "whoever has claimed him is not him"
+    assert is_contact(placed.username), "whoever has claimed bruno is not bruno"
     proven = msgspec.structs.replace(claim, state=LinkState.LINKED, code=None)
     assert await channels.prove_link(TG, "7", "CODE42", since=0) == proven
     assert await channels.prove_link(TG, "7", "CODE42", since=0) is None, "once"
@@ -208,7 +208,7 @@ async def test_a_claim_that_names_nobody_is_of_whoever_shows_the_code(channels: 
     assert await channels.prove_link("local.other", "7", "CODE42", since=0) is None
     proven = msgspec.structs.replace(claim, state=LinkState.LINKED, code=None, external_id="7", chat="7")
     assert await channels.prove_link(TG, "7", "CODE42", since=0) == proven
-    assert await channels.prove_link(TG, "7", "CODE43", since=0) is None, "he is bruno already"
+    assert await channels.prove_link(TG, "7", "CODE43", since=0) is None, "this person is bruno already"
     assert (await channels.place(arrival(), None)).username == "bruno"
     assert await channels.link(claim.link_id) == proven
     assert await channels.link(new_id()) is None

@@ -220,7 +220,7 @@ class System:
     async def register(self, username: str | None = None, **more: Any) -> Person:
         """Make a new user, by default of an unused name, who is logged in.
 
-        His token does not come from POST /token, which would take another 50 ms to check the password.
+        Their token does not come from POST /token, which would take another 50 ms to check the password.
         """
         body = {"username": username or unused(), "password": PASSWORD, **more}
         made = expected(await self.stranger().call("POST", "/v1/users", json=body), 201).json()

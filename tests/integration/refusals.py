@@ -185,19 +185,19 @@ CASES = {
         422, "invalid", "z", raw=r'{"content": "x", "z": "\ud800"}'
     ),
     "an edit with NaN in an unknown field": edit(400, "malformed", raw='{"content": "x", "z": NaN}'),
-    # conversations that are not there, or not his
+    # conversations that are not there, or not theirs
     "an unknown conversation": post(404, "not-found", chat_id="no-such-conversation"),
-    "a conversation he is not in": post(404, "not-found", who="zeca"),
+    "a conversation they are not in": post(404, "not-found", who="zeca"),
     "a conversation id with a space": post(422, "invalid", "chat_id", chat_id="a b"),
     "a conversation id with NUL": post(422, "invalid", "chat_id", chat_id="a\x00b"),
     "a conversation id that ends a line": post(422, "invalid", "chat_id", chat_id="a\n"),
     "a conversation id that is too long": post(422, "invalid", "chat_id", chat_id="a" * 65),
     "an empty conversation id": post(422, "invalid", "chat_id", chat_id=""),
     "the history of an unknown conversation": Case(f"GET {CONVERSATIONS}/no-such/messages", 404, "not-found"),
-    "the history of a conversation he is not in": Case(
+    "the history of a conversation they are not in": Case(
         f"GET {CONVERSATIONS}/<chat>/messages", 404, "not-found", who="zeca"
     ),
-    "a conversation he is not in, shown": Case(f"GET {CONVERSATIONS}/<group>", 404, "not-found", who="zeca"),
+    "a conversation they are not in, shown": Case(f"GET {CONVERSATIONS}/<group>", 404, "not-found", who="zeca"),
     "NUL in a path": Case(f"GET {CONVERSATIONS}/a%00b", 422, "invalid", "conversation_id"),
     "invalid UTF-8 in a path": Case(f"GET {CONVERSATIONS}/%ff%fe", 422, "invalid", "conversation_id"),
     "a path of 2,000 characters": Case(f"GET {CONVERSATIONS}/{'a' * 2_000}", 422, "invalid", "conversation_id"),

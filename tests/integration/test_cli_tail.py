@@ -14,7 +14,7 @@ CHAT = "0191d5a0-0000-7000-8000-000000000000"
 
 
 class Known(Client):
-    """A client whom nobody asks for his password."""
+    """A client whom nobody asks for their password."""
 
     async def token(self) -> str:
         self._token = "token"

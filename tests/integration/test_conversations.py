@@ -173,7 +173,7 @@ async def test_who_was_removed_learns_nothing_by_repeating_his_request(system: S
     body = {"type": "group", "members": ["ana", other.username]}
     chat = expected(await person.call("POST", PATH, key="mine", json=body), 201).json()["conversation_id"]
     expected(await person.call("DELETE", f"{PATH}/{chat}/members/{person.username}"), 200)
-    await other.post(chat, "he is gone")
+    await other.post(chat, "bruno is gone")
     expected(await other.call("DELETE", f"{PATH}/{chat}/members/{other.username}"), 200)
     again = await person.call("POST", PATH, key="mine", json=body)
     assert again.status_code == 404 or "members" not in again.json(), again.text

@@ -59,7 +59,7 @@ _keys = itertools.count(1)
 
 
 class Served(NamedTuple):
-    """Where the system listens, and somebody's token with what he has: a conversation, a group, a message."""
+    """Where the system listens, and somebody's token with what they have: a conversation, a group, a message."""
 
     url: str
     username: str

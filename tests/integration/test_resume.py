@@ -1,4 +1,4 @@
-"""Coming back (docs/websocket.md): whoever names the highest seq he has gets the rest, in order, and nothing twice.
+"""Coming back (docs/websocket.md): whoever names the highest seq they have gets the rest, in order, and nothing twice.
 
 Whatever happens meanwhile: messages that keep coming, connections that are cut in the middle, pushes that are lost.
 """
@@ -24,7 +24,7 @@ UNORDERED: Final = ("presence", "receipt", "typing", "pong")
 
 
 async def everything(person: Person) -> dict[str, int]:
-    """The cursors of somebody who has all that there is in his conversations."""
+    """The cursors of somebody who has all that there is in their conversations."""
     listed = await person.get("/v1/conversations", limit=200)
     return {one["conversation_id"]: one["last_seq"] for one in listed}
 
@@ -182,12 +182,12 @@ async def test_somebody_without_conversations(system: System, phone: Phone) -> N
 
 
 async def test_the_answer_tells_how_far_everyone_is(system: System, phone: Phone) -> None:
-    """So that whoever was away knows what became of his messages."""
+    """So that whoever was away knows what became of their messages."""
     ana, bruno, chat = await system.pair()
     messages = await chatter(ana, chat, 3)
-    his = await phone.resumed(system, bruno, await everything(bruno))
-    await his.say({"type": "ack", "conversation_id": chat, "seq": 3})
-    await his.say({"type": "read", "conversation_id": chat, "seq": 2})
+    brunos = await phone.resumed(system, bruno, await everything(bruno))
+    await brunos.say({"type": "ack", "conversation_id": chat, "seq": 3})
+    await brunos.say({"type": "read", "conversation_id": chat, "seq": 2})
     await ana.becomes(messages[1], status="read")
     await ana.becomes(messages[2], status="delivered")
     answer = await (await phone.silent(system, ana)).resume({})

@@ -100,32 +100,32 @@ async def test_members_who_come_and_go(system: System, phone: Phone, carol: Pers
 
 async def test_typing_reaches_the_others(system: System, phone: Phone) -> None:
     ana, bruno, chat = await system.pair()
-    hers, his = await phone.live(system, ana), await phone.live(system, bruno)
-    await hers.say({"type": "typing", "conversation_id": chat})
-    frame = await his.until("typing")
+    anas, brunos = await phone.live(system, ana), await phone.live(system, bruno)
+    await anas.say({"type": "typing", "conversation_id": chat})
+    frame = await brunos.until("typing")
     assert frame == {"type": "typing", "to_user": "bruno", "conversation_id": chat, "user_id": "ana"}
 
 
 async def test_typing_is_passed_on_at_most_every_two_seconds(system: System, phone: Phone) -> None:
     ana, bruno, chat = await system.pair()
-    hers, his = await phone.live(system, ana), await phone.live(system, bruno)
+    anas, brunos = await phone.live(system, ana), await phone.live(system, bruno)
     began = time.monotonic()
     for _ in range(20):
-        await hers.say({"type": "typing", "conversation_id": chat})
-    assert await hers.pong() == []
+        await anas.say({"type": "typing", "conversation_id": chat})
+    assert await anas.pong() == []
     took = time.monotonic() - began
     await ana.post(chat, "Olá")
-    await his.until("message")
-    assert 1 <= len(his.of("typing", conversation_id=chat)) <= 1 + took // 2
+    await brunos.until("message")
+    assert 1 <= len(brunos.of("typing", conversation_id=chat)) <= 1 + took // 2
 
 
 async def test_a_receipt(system: System, phone: Phone) -> None:
     ana, bruno, chat = await system.pair()
-    hers, his = await phone.live(system, ana), await phone.live(system, bruno)
+    anas, brunos = await phone.live(system, ana), await phone.live(system, bruno)
     await ana.post(chat, "Olá")
-    await his.until("message")
-    await his.say({"type": "ack", "conversation_id": chat, "seq": 1})
-    frame = await hers.until("receipt")
+    await brunos.until("message")
+    await brunos.say({"type": "ack", "conversation_id": chat, "seq": 1})
+    frame = await anas.until("receipt")
     assert TIME.fullmatch(frame.pop("timestamp"))
     assert frame == {
         "type": "receipt",
@@ -187,15 +187,15 @@ async def test_a_conversation_that_is_made_after_connecting_shows_up(system: Sys
 async def test_a_removed_member_gets_nothing_more(system: System, phone: Phone, carol: Person) -> None:
     ana = await system.login("ana")
     chat = await ana.conversation("bruno", carol.username)
-    hers, gone = await phone.live(system, ana), await phone.live(system, carol)
+    anas, gone = await phone.live(system, ana), await phone.live(system, carol)
     await ana.post(chat, "Antes")
     await gone.until("message")
     expected(await ana.call("DELETE", f"/v1/conversations/{chat}/members/{carol.username}"), 200)
     secret = (await ana.said(chat, "Depois"))["message_id"]
     await ana.edit(secret, "Depois!")
-    await hers.up_to(chat, 4)
-    await hers.say({"type": "typing", "conversation_id": chat})
-    await hers.pong()
+    await anas.up_to(chat, 4)
+    await anas.say({"type": "typing", "conversation_id": chat})
+    await anas.pong()
     assert [frame for frame in await gone.pong() if frame.get("conversation_id") == chat] == []
     for frame in ({"type": "ack", "seq": 1}, {"type": "read", "seq": 1}, {"type": "typing"}):
         await gone.say({**frame, "conversation_id": chat})

@@ -17,17 +17,17 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_an_ack_makes_it_delivered_and_a_read_makes_it_read(system: System, phone: Phone) -> None:
     """As the sender sees it: by the receipt frame, the message's status, its recipients, and its timeline."""
     ana, bruno, chat = await system.pair()
-    hers, his = await phone.live(system, ana), await phone.live(system, bruno)
+    anas, brunos = await phone.live(system, ana), await phone.live(system, bruno)
     message = (await ana.said(chat, "Olá"))["message_id"]
-    await his.up_to(chat, 1)
+    await brunos.up_to(chat, 1)
     assert (await ana.get(f"/v1/messages/{message}"))["status"] == "sent"
-    await his.say({"type": "ack", "conversation_id": chat, "seq": 1})
-    await hers.until("receipt", user_id="bruno", delivered_seq=1, read_seq=0)
+    await brunos.say({"type": "ack", "conversation_id": chat, "seq": 1})
+    await anas.until("receipt", user_id="bruno", delivered_seq=1, read_seq=0)
     delivered = await ana.get(f"/v1/messages/{message}")
     assert delivered["status"] == "delivered"
     assert delivered["recipients"][0]["read_at"] is None
-    await his.say({"type": "read", "conversation_id": chat, "seq": 1})
-    await hers.until("receipt", user_id="bruno", delivered_seq=1, read_seq=1)
+    await brunos.say({"type": "read", "conversation_id": chat, "seq": 1})
+    await anas.until("receipt", user_id="bruno", delivered_seq=1, read_seq=1)
     read = await ana.get(f"/v1/messages/{message}")
     assert read["status"] == "read"
     assert read["recipients"][0]["delivered_at"] == delivered["recipients"][0]["delivered_at"]
@@ -41,44 +41,44 @@ async def test_an_ack_makes_it_delivered_and_a_read_makes_it_read(system: System
 
 async def test_what_is_read_was_delivered(system: System, phone: Phone) -> None:
     ana, bruno, chat = await system.pair()
-    hers, his = await phone.live(system, ana), await phone.live(system, bruno)
+    anas, brunos = await phone.live(system, ana), await phone.live(system, bruno)
     message = await ana.post(chat, "Olá")
-    await his.up_to(chat, 1)
-    await his.say({"type": "read", "conversation_id": chat, "seq": 1})
-    await hers.until("receipt", user_id="bruno", delivered_seq=1, read_seq=1)
+    await brunos.up_to(chat, 1)
+    await brunos.say({"type": "read", "conversation_id": chat, "seq": 1})
+    await anas.until("receipt", user_id="bruno", delivered_seq=1, read_seq=1)
     assert (await ana.get(f"/v1/messages/{message}"))["status"] == "read"
 
 
 async def test_in_a_group_the_status_is_the_lowest_of_all(system: System, phone: Phone, carol: Person) -> None:
     ana, bruno = await system.login("ana"), await system.login("bruno")
     chat = await ana.conversation("bruno", carol.username)
-    hers, his, third = [await phone.live(system, person) for person in (ana, bruno, carol)]
+    anas, brunos, third = [await phone.live(system, person) for person in (ana, bruno, carol)]
     message = await ana.post(chat, "Olá")
-    await asyncio.gather(*(wire.up_to(chat, 1) for wire in (hers, his, third)))
-    await his.say({"type": "read", "conversation_id": chat, "seq": 1})
-    await hers.until("receipt", user_id="bruno", read_seq=1)
+    await asyncio.gather(*(wire.up_to(chat, 1) for wire in (anas, brunos, third)))
+    await brunos.say({"type": "read", "conversation_id": chat, "seq": 1})
+    await anas.until("receipt", user_id="bruno", read_seq=1)
     assert (await ana.get(f"/v1/messages/{message}"))["status"] == "sent"
     await third.say({"type": "ack", "conversation_id": chat, "seq": 1})
-    await hers.until("receipt", user_id=carol.username, delivered_seq=1)
+    await anas.until("receipt", user_id=carol.username, delivered_seq=1)
     assert (await ana.get(f"/v1/messages/{message}"))["status"] == "delivered"
 
 
 async def test_receipts_only_move_forward(system: System, phone: Phone) -> None:
     """An older device that acknowledges less takes nothing back."""
     ana, bruno, chat = await system.pair()
-    hers, new, old = [await phone.live(system, person) for person in (ana, bruno, bruno)]
+    anas, new, old = [await phone.live(system, person) for person in (ana, bruno, bruno)]
     for number in range(3):
         message = (await ana.said(chat, str(number)))["message_id"]
     await new.say({"type": "read", "conversation_id": chat, "seq": 3})
-    await hers.until("receipt", read_seq=3)
+    await anas.until("receipt", read_seq=3)
     await old.say({"type": "ack", "conversation_id": chat, "seq": 1})
     await old.say({"type": "read", "conversation_id": chat, "seq": 2})
     await ana.post(chat, "4")
     await new.up_to(chat, 4)
     await new.say({"type": "ack", "conversation_id": chat, "seq": 4})
-    await hers.until("receipt", delivered_seq=4)
+    await anas.until("receipt", delivered_seq=4)
     assert (await ana.get(f"/v1/messages/{message}"))["status"] == "read"
-    receipts = hers.of("receipt", user_id="bruno", conversation_id=chat)
+    receipts = anas.of("receipt", user_id="bruno", conversation_id=chat)
     assert max(one["read_seq"] for one in receipts) == 3
     resumed = await (await phone.silent(system, bruno)).resume({})
     assert resumed["cursors"][chat]["bruno"] == {"delivered_seq": 4, "read_seq": 3}
@@ -87,14 +87,14 @@ async def test_receipts_only_move_forward(system: System, phone: Phone) -> None:
 async def test_receipts_are_gathered_to_one_record_a_second(start: Start, phone: Phone) -> None:
     alone = await start()
     ana, bruno, chat = await alone.pair()
-    hers, his = await phone.live(alone, ana), await phone.live(alone, bruno)
+    anas, brunos = await phone.live(alone, ana), await phone.live(alone, bruno)
     await asyncio.gather(*(ana.post(chat, str(number)) for number in range(60)))
-    await his.up_to(chat, 60)
+    await brunos.up_to(chat, 60)
     began = time.monotonic()
     for seq in range(1, 61):
-        await his.say({"type": "ack", "conversation_id": chat, "seq": seq})
-        await his.say({"type": "read", "conversation_id": chat, "seq": seq})
-    await hers.until("receipt", delivered_seq=60, read_seq=60)
+        await brunos.say({"type": "ack", "conversation_id": chat, "seq": seq})
+        await brunos.say({"type": "read", "conversation_id": chat, "seq": seq})
+    await anas.until("receipt", delivered_seq=60, read_seq=60)
     took = time.monotonic() - began
     assert 1 <= await metric(alone, "chat4all_accepted_total", kind="receipt") <= 1 + took // 1 + 1
 
@@ -170,8 +170,8 @@ async def test_presence_is_not_for_those_who_share_no_conversation(system: Syste
     hugo = await system.register("hugo")
     stranger, friend = await system.register("stranger"), carol
     await friend.conversation("hugo")
-    theirs, hers = await phone.live(system, stranger), await phone.live(system, friend)
+    theirs, anas = await phone.live(system, stranger), await phone.live(system, friend)
     await phone.live(system, hugo)
-    await hers.until("presence", user_id="hugo", status="online")
+    await anas.until("presence", user_id="hugo", status="online")
     await theirs.pong()
     assert theirs.of("presence") == []

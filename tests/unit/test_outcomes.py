@@ -83,7 +83,7 @@ CASES: list[Case] = [
     ),
     ("a retry on its way", CONTACT, NOTHING, [delivery(**FAILED), delivery(generation=1)], "accepted", ["accepted"]),
     (
-        "channels on which he is not",
+        "channels on which they are not",
         CONTACT,
         NOTHING,
         [delivery(connector="x", **NO_LINK), delivery(connector="y", **NO_LINK)],

@@ -73,9 +73,9 @@ CASES = [
     ("one in the app only", ["all"], [ANA, DAVI], []),
     ("in the app only, as was asked", ["app"], [ANA, BRUNO], []),
     ("a channel by name", ["whatsapp"], [ANA, CLARA], ["clara local.whatsapp"]),
-    ("a channel that he is not on", ["whatsapp"], [ANA, BRUNO], ["bruno whatsapp: NoLink"]),
+    ("a channel that they are not on", ["whatsapp"], [ANA, BRUNO], ["bruno whatsapp: NoLink"]),
     (
-        "all and a channel that he is not on",
+        "all and a channel that they are not on",
         ["all", "whatsapp"],
         [ANA, BRUNO],
         ["bruno local.telegram", "bruno whatsapp: NoLink"],
@@ -177,7 +177,7 @@ NOW = Reachability({"c": ["bruno"], "d": ["bruno", "clara"]}, frozenset({"l"}), 
 STANDING: dict[str, Any] = {"recipient": "bruno", "link": "l", "connector": "local.telegram", "destination": "7"}
 STILL = [
     ("who is there and linked", {}, ""),
-    ("who has left, though he is in another conversation", {"recipient": "clara"}, "NoLink"),
+    ("who has left, though they are in another conversation", {"recipient": "clara"}, "NoLink"),
     ("whose link is gone", {"link": "other"}, "NoLink"),
     ("whose connector is gone", {"connector": "local.gone"}, "ConnectorDeleted"),
 ]

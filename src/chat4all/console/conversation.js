@@ -8,12 +8,12 @@ const KEPT = 200; // rows that stay in memory while it is not looked at
 export class Conversation {
   rows = new Map(); // seq → row
   first = null; // the lowest seq that is loaded; null: nothing is
-  names = {}; // username → what he is called, where that is something else
+  names = {}; // username → what they are called, where that is something else
   cursors = {}; // username → {delivered_seq, read_seq}
   watched = false; // it is looked at
-  typing = new Map(); // username → when he last said so, ms
+  typing = new Map(); // username → when they last said so, ms
   #seqs = new Map(); // message id → seq
-  #joined = new Map(); // username → the seq at which he came in, as far as what is loaded says
+  #joined = new Map(); // username → the seq at which they came in, as far as what is loaded says
   #counted = 0; // unread messages are counted up to this seq
   #stale = false; // more was missed than is pushed: preview and count are to be read again
   #epoch = 0; // of what is loaded: a page that was asked for in an earlier one would leave a hole

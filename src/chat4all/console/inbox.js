@@ -19,7 +19,7 @@ export class Inbox extends EventTarget {
   conversations = new Map();
   people = new Map();
   channels = new Map(); // a channel's name → what it is called
-  seen = new Map(); // username → when he was last here, where that is known
+  seen = new Map(); // username → when they were last here, where that is known
   socket = null;
   #session;
   #acks = new Map(); // conversation id → seq

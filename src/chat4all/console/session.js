@@ -23,7 +23,7 @@ export class Session extends EventTarget {
     sessionStorage.setItem(PLACE, JSON.stringify(this.#held));
   }
 
-  /** Make a user, then log him in. Raises AnswerError. */
+  /** Make a user, then log them in. Raises AnswerError. */
   async register(username, password) {
     await ask("POST", "/v1/users", { body: { username, password } });
     await this.logIn(username, password);

@@ -80,7 +80,7 @@ class _Sticky(HeadCaches):
 
 
 def written_at_the_time_of_day(store: type[Any]) -> type[Any]:
-    """Whoever writes last wins, however old what he knows."""
+    """Whoever writes last wins, however old what they know."""
 
     class WritesAtTheTimeOfDay(store):  # type: ignore[misc] # any twin's
         def stamp(self, position: int) -> int:

@@ -15,7 +15,7 @@ export async function logIn(session) {
   page.remove();
 }
 
-/** Ask the one who was logged in for the password again. Resolves once he is; the rest of the page stays as it was. */
+/** Ask whoever was logged in for the password again. Resolves once they are; the rest of the page stays as it was. */
 export async function logInAgain(session, onLogOut) {
   const form = new LoginForm(session, { open: false, prefilled: session.username, fixed: true });
   const out = element("button", { type: "button", class: "link", on: { click: onLogOut } }, t("logOut"));
