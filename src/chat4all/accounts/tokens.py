@@ -1,11 +1,11 @@
 """Tokens are JWTs signed with EdDSA: whoever has a public key can tell who holds one and until when."""
 
+import functools
 import time
 from typing import Final
 
 import jwt
 import msgspec
-from cachetools import LRUCache
 
 from chat4all.accounts.keys import Keyring
 from chat4all.accounts.settings import AccountsSettings
@@ -32,7 +32,7 @@ class Tokens:
     def __init__(self, keyring: Keyring, settings: AccountsSettings) -> None:
         self._keyring = keyring
         self._settings = settings
-        self._verified: LRUCache[str, Identity] = LRUCache(_MAX_REMEMBERED_TOKENS)
+        self._identity = functools.lru_cache(_MAX_REMEMBERED_TOKENS)(self._check)  # in C: every request asks it
 
     def issue(self, username: str, role: Role) -> str:
         """Return a token that is valid for `token_seconds`. Raises StartError in a process without a private key."""
@@ -53,10 +53,7 @@ class Tokens:
 
     def verify(self, token: str) -> Identity:
         """Return who holds the token. Raises Refusal unauthenticated if it has expired, is forged, or not ours."""
-        identity = self._verified.get(token)
-        if identity is None:
-            identity = self._check(token)
-            self._verified[token] = identity
+        identity = self._identity(token)
         if identity.expires <= time.time():
             raise Refusal("unauthenticated", "The token has expired.")
         return identity

@@ -28,14 +28,19 @@ class HeadCaches:
             for assignment, ids in wanted.items()
         }
         missing = [id_ for assignment, ids in wanted.items() for id_ in ids if id_ not in cached[assignment]]
-        stored = await self._store.heads(missing) if missing else {}
-        heads: dict[Assignment, dict[str, Head]] = {}
-        for assignment, ids in wanted.items():
-            # What moved meanwhile counts first; what was cached stays known, though the cache may have let go of it.
-            newest = self._cache(assignment)
-            known = {id_: newest.get(id_) or cached[assignment].get(id_) or stored.get(id_) for id_ in ids}
-            heads[assignment] = {id_: head for id_, head in known.items() if head is not None}
-        return heads
+        if not missing:
+            return cached
+        stored = await self._store.heads(missing)
+        # What moved meanwhile counts first; what was cached stays known, though the cache may have let go of it.
+        return {
+            assignment: {
+                id_: head
+                for id_ in ids
+                if (head := self._cache(assignment).get(id_) or cached[assignment].get(id_) or stored.get(id_))
+                is not None
+            }
+            for assignment, ids in wanted.items()
+        }
 
     def moved(self, assignment: Assignment, heads: Mapping[str, Head]) -> None:
         """Cache these heads, which were written and acknowledged."""
