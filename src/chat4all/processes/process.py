@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -94,6 +95,10 @@ class Process:
                 await signals.first(starting, stop)
                 if not starting.cancelled():
                     starting.result()
+                    # Modules and services stay: the garbage collector need not look at them again and again, which is a
+                    # tenth of what accepting a message costs. https://docs.python.org/3/library/gc.html#gc.freeze
+                    gc.collect()
+                    gc.freeze()
                     on_ready()
                     await signals.first(asyncio.ensure_future(self.loops.ended()), stop)
         if self.loops.broken:
