@@ -67,12 +67,12 @@ async def connector(folder: Path, files: Path, chats: list[int]) -> float:
     """Seconds from the start of the connector to the last result."""
     engines = Engines(folder)
     await engines.open()
-    connecting = Supervisor(engines, ChannelsSettings(folder=files), holder="bench", on_outbox_change=lambda: None)
-    await connecting.register()
+    supervisor = Supervisor(engines, ChannelsSettings(folder=files), holder="bench", on_outbox_change=lambda: None)
+    await supervisor.register()
     entries = [_entry(chat, number) for number, chat in enumerate(chats)]
     await engines.log.append(entries)
     began = time.perf_counter()
-    running = asyncio.create_task(connecting.run())
+    running = asyncio.create_task(supervisor.run())
     while True:
         await asyncio.sleep(_LOOK)
         if engines.sent() >= len(chats):

@@ -7,7 +7,7 @@ import pytest
 from chat4all.channels.kit import registry
 from chat4all.channels.telegram import Config, Credentials
 from chat4all.connectors import files
-from chat4all.connectors import supervisor as connecting
+from chat4all.connectors import supervisor
 from chat4all.connectors.settings import ChannelsSettings
 
 GOOD = """\
@@ -140,8 +140,8 @@ def test_a_secret_that_was_left_blank_is_none(tmp_path: Path) -> None:
 
 def test_a_process_may_run_one_of_many(tmp_path: Path) -> None:
     read(tmp_path, GOOD + "---\n" + GOOD.split("---\n")[1].replace("name: support", "name: sales"))
-    everything = [one.resource.id for one in connecting.declared(ChannelsSettings(folder=tmp_path))]
+    everything = [one.resource.id for one in supervisor.declared(ChannelsSettings(folder=tmp_path))]
     assert sorted(everything) == ["local.sales", "local.support"]
-    (one,) = connecting.declared(ChannelsSettings(folder=tmp_path, connector="local.sales"))
+    (one,) = supervisor.declared(ChannelsSettings(folder=tmp_path, connector="local.sales"))
     assert one.resource.id == "local.sales"
-    assert connecting.declared(ChannelsSettings(folder=tmp_path, connector="local.nobody")) == []
+    assert supervisor.declared(ChannelsSettings(folder=tmp_path, connector="local.nobody")) == []
