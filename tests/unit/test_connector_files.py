@@ -6,8 +6,7 @@ import pytest
 
 from chat4all.channels.kit import registry
 from chat4all.channels.telegram import Config, Credentials
-from chat4all.connectors import files
-from chat4all.connectors import supervisor
+from chat4all.connectors import files, supervisor
 from chat4all.connectors.settings import ChannelsSettings
 
 GOOD = """\

@@ -5,7 +5,7 @@ import itertools
 import json
 import sys
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated
 
 import typer
@@ -59,8 +59,24 @@ for command in (
     completion,
 ):
     app.command(command.NAME)(command.run)
+
+
+def _loaded(entry: EntryPoint) -> Callable[..., None]:
+    """Return the command of another package; one that cannot be loaded says so when it is called, and no sooner."""
+    try:
+        command: Callable[..., None] = entry.load()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other commands are not to suffer from it
+        fault = f"The command {entry.name} of {entry.value} cannot be loaded: {error!r}. Install or remove its package."
+
+        def command() -> None:
+            raise StartError(fault)
+
+        command.__doc__ = "(It cannot be loaded.)"
+    return command
+
+
 for entry in entry_points(group="chat4all.commands"):
-    app.command(entry.name)(entry.load())
+    app.command(entry.name)(_loaded(entry))
 for group in (users, links, dlq):
     app.add_typer(group.app, name=group.NAME)
 
