@@ -9,13 +9,13 @@ from chat4all.processes.roles.gateway import GatewayRole
 from chat4all.processes.roles.router import RouterRole
 
 if TYPE_CHECKING:
-    from chat4all.processes.process import Process
+    from chat4all.processes.host import Host
 
 
 class ProcessRole(Protocol):
     """A role of one process. What it is made of is made at once, and raises StartError for what the settings lack."""
 
-    def __init__(self, process: "Process") -> None: ...
+    def __init__(self, host: "Host") -> None: ...
 
     async def start(self, epoch: int) -> None:
         """Start its loops; the engines are there. `epoch`: of the log. Raises StartError."""

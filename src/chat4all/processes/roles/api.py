@@ -14,7 +14,7 @@ from chat4all.processes import addresses
 
 if TYPE_CHECKING:
     from chat4all.processes.engines import Engines
-    from chat4all.processes.process import Process
+    from chat4all.processes.host import Host
 
 _logger = logging.getLogger(__name__)
 
@@ -25,25 +25,25 @@ _EVENT_RETENTION_MS: Final = 35 * 86_400_000  # what a provider told before that
 class ApiRole:
     """The role api: see chat4all.processes.roles.ProcessRole."""
 
-    def __init__(self, process: "Process") -> None:
-        tokens = process.settings.internal.token_file
+    def __init__(self, host: "Host") -> None:
+        tokens = host.settings.internal.token_file
         if tokens is None:
             raise StartError("The internal API needs its tokens: set CHAT4ALL_INTERNAL__TOKEN_FILE.")
-        self._process = process
-        self.internal = internal.create(registration(process.engines), SharedTokens(tokens))
-        process.on_outbox_change = process.services.relay.kick
+        self._host = host
+        self.internal = internal.create(registration(host.engines), SharedTokens(tokens))
+        host.on_outbox_change = host.services.relay.kick
 
     async def start(self, epoch: int) -> None:
         _ = epoch
-        self._process.loops.start("outbox", self._process.services.relay.run())
-        self._process.loops.start("retention", _forget(self._process.engines))
+        self._host.loops.start("outbox", self._host.services.relay.run())
+        self._host.loops.start("retention", _forget(self._host.engines))
 
     async def serve(self) -> None:
         """The port of the API is the gateway's and the connectors' too where they are in the same process."""
-        process = self._process
-        services = process.services.of_endpoints(process.operations, hooks=process.hooks or _no_hooks)
-        await process.serve_plain(self.internal, addresses.INTERNAL)
-        await process.serve(app.create(services, process.engines.traces), addresses.PUBLIC, process.websockets)
+        host = self._host
+        services = host.services.of_endpoints(host.operations, hooks=host.hooks or _no_hooks)
+        await host.serve_plain(self.internal, addresses.INTERNAL)
+        await host.serve(app.create(services, host.engines.traces), addresses.PUBLIC, host.websockets)
 
 
 async def _forget(engines: "Engines") -> None:

@@ -7,32 +7,32 @@ from chat4all.connectors.supervisor import Supervisor
 from chat4all.processes import addresses
 
 if TYPE_CHECKING:
-    from chat4all.processes.process import Process
+    from chat4all.processes.host import Host
 
 
 class ConnectorRole:
     """The role connector: see chat4all.processes.roles.ProcessRole."""
 
-    def __init__(self, process: "Process") -> None:
-        self._process = process
+    def __init__(self, host: "Host") -> None:
+        self._host = host
         self.supervisor = Supervisor(
-            process.engines,
-            process.settings.channels,
-            holder=process.holder,
+            host.engines,
+            host.settings.channels,
+            holder=host.holder,
             on_outbox_change=self._on_outbox_change,
         )
-        process.status = self.supervisor.status
-        process.hooks = self.supervisor.receive
+        host.status = self.supervisor.status
+        host.hooks = self.supervisor.receive
 
     async def start(self, epoch: int) -> None:
         _ = epoch
-        await self._process.until_there(self.supervisor.register)
-        self._process.loops.start("connectors", self.supervisor.run())
+        await self._host.until_there(self.supervisor.register)
+        self._host.loops.start("connectors", self.supervisor.run())
 
     def _on_outbox_change(self) -> None:
-        self._process.on_outbox_change()
+        self._host.on_outbox_change()
 
     async def serve(self) -> None:
         """Where the API is in the same process, providers post to its port."""
-        if self._process.listens(addresses.CONNECTORS):
-            await self._process.serve_plain(hooks.create(self.supervisor.receive), addresses.CONNECTORS)
+        if self._host.listens(addresses.CONNECTORS):
+            await self._host.serve_plain(hooks.create(self.supervisor.receive), addresses.CONNECTORS)

@@ -6,17 +6,17 @@ from chat4all.routing import router
 from chat4all.routing.dispatch import Dispatch
 
 if TYPE_CHECKING:
-    from chat4all.processes.process import Process
+    from chat4all.processes.host import Host
 
 
 class RouterRole:
     """The role router: see chat4all.processes.roles.ProcessRole."""
 
-    def __init__(self, process: "Process") -> None:
-        self._process = process
+    def __init__(self, host: "Host") -> None:
+        self._host = host
 
     async def start(self, epoch: int) -> None:
-        process, engines = self._process, self._process.engines
+        host, engines = self._host, self._host.engines
         dispatch = Dispatch(
             log=engines.log,
             store=engines.store,
@@ -32,11 +32,11 @@ class RouterRole:
             dispatch=dispatch,
             metrics=engines.metrics,
             epoch=epoch,
-            settings=process.settings.routing,
+            settings=host.settings.routing,
             traces=engines.traces,
         )
-        process.checks["partitions"] = lambda: "; ".join(made.stopped.values()) or None
-        process.loops.start("router", made.run(), ends=made.end)
+        host.checks["partitions"] = lambda: "; ".join(made.stopped.values()) or None
+        host.loops.start("router", made.run(), ends=made.end)
 
     async def serve(self) -> None:
         """It listens to nobody: what it works on comes from the log."""
