@@ -14,6 +14,7 @@ _CONNECT_SECONDS: Final = 5.0
 _POOL_SECONDS: Final = 15.0  # for a free connection and to connect it
 _KEEPALIVE_SECONDS: Final = 20.0  # that an idle connection is used again; others close theirs later
 _CHUNK_BYTES: Final = 64 * 1024
+_PORTS: Final = 65_536
 
 
 class Answer(NamedTuple):
@@ -103,9 +104,13 @@ class HttpPool:
         if not address.isascii() or not address.isprintable() or " " in address:
             raise BadAddressError
         try:
-            return URL(address, encoded=True)
+            url = URL(address, encoded=True)
+            usable = url.scheme in {"http", "https"} and bool(url.host) and 0 < (url.port or 0) < _PORTS
         except ValueError:
-            raise BadAddressError from None
+            usable = False
+        if not usable:
+            raise BadAddressError
+        return url
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
