@@ -97,9 +97,13 @@ class Process:
             self.wait(_STOP_SECONDS)
 
     def stop(self, *, seconds: float = _STOP_SECONDS) -> int:
-        """SIGTERM, and its exit code; killed if it takes too long."""
+        """Send it SIGTERM; its exit code. It is killed if it takes too long."""
         if self.alive:
             self.send_signal(signal.SIGTERM)
+        return self.end(seconds=seconds)
+
+    def end(self, *, seconds: float = _STOP_SECONDS) -> int:
+        """Wait until one that was told to end has done so; its exit code. It is killed if it takes too long."""
         try:
             return self.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -5,6 +5,7 @@ or a port for the fortieth time since it began. So a kill lands where it is mean
 Nothing of this is in the product.
 """
 
+import asyncio
 import contextlib
 import functools
 import inspect
@@ -15,11 +16,11 @@ import signal
 import sqlite3
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from httpcore._async.http11 import AsyncHTTP11Connection
+from aiohttp import ClientResponse
 
 from chat4all.cli import app
 from chat4all.connectors.connector import Connector
@@ -35,20 +36,32 @@ from chat4all.store.embedded.ledger import EmbeddedLedger
 ASKED: Final = "KILL_AT"
 STEPS: Final = "KILL_STEPS"  # names a file of eight bytes: how many steps there were, for whoever wants to know
 STEP: Final = "step"
-_SENDS: Final = b"/sendMessage"
+_SENDS: Final = "/sendMessage"
+
+
+async def _at_once(*_: object) -> None:
+    """Nothing has to happen first."""
 
 
 class Point(NamedTuple):
-    """Before or after a call of this method; `when`: only for such a call, told what it was called with."""
+    """Before or after a call of this method; `when`: only for such a call, told what it was called with; `first`: what
+    is waited for before it dies."""
 
     where: type[Any]
     method: str
     after: bool = True
     when: Callable[..., bool] = lambda *_, **__: True
+    first: Callable[..., Awaitable[None]] = _at_once
 
 
-def _sends(_line: object, request: Any) -> bool:
-    return bool(request.url.target.endswith(_SENDS))
+def _sends(response: ClientResponse, _connection: object) -> bool:
+    return response.url.path.endswith(_SENDS)
+
+
+async def _is_written(response: ClientResponse, _connection: object) -> None:
+    """The whole request is with the kernel; the library writes it in a task of its own."""
+    while response._writer is not None:
+        await asyncio.sleep(0)
 
 
 def _is_left(connector: Any) -> bool:
@@ -75,7 +88,7 @@ POINTS: Final = {
     "committed": Point(Router, "_commit"),
     # a send
     "claimed": Point(EmbeddedLedger, "claim"),
-    "asked": Point(AsyncHTTP11Connection, "_receive_response_headers", after=False, when=_sends),
+    "asked": Point(ClientResponse, "start", after=False, when=_sends, first=_is_written),
     "answered": Point(EmbeddedLedger, "settle", after=False),  # the provider has done it, and nobody here knows
     "settled": Point(EmbeddedLedger, "settle"),
     "receipts": Point(Courier, "_tell"),
@@ -150,6 +163,7 @@ def _prepare(name: str, point: Point, nth: int) -> None:
     async def doomed(*given: Any, **named: Any) -> Any:
         counts = point.when(*given, **named)
         if counts and not point.after and next(times) == nth:
+            await point.first(*given, **named)
             die(f"{name}:{nth}")
         result = await method(*given, **named)
         if counts and point.after and next(times) == nth:

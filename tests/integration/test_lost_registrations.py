@@ -19,8 +19,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 RARELY: Final = types.SimpleNamespace(uniform=lambda *_: 3600.0)
 QUICK: Final[dict[str, object]] = {
     "REFRESH_SECONDS": 0.02,
-    "_SWEEP_PAUSE": 0.02,
-    "_UNKNOWN_PAUSE": 0.02,
+    "_SWEEP_PAUSE_SECONDS": 0.02,
+    "_UNREGISTERED_PAUSE_SECONDS": 0.02,
     "random": types.SimpleNamespace(SystemRandom=lambda: RARELY),
 }
 

@@ -22,6 +22,8 @@ async def main():
         await asyncio.sleep(0)
 
 asyncio.run(main())
+print("ended", flush=True)
+sys.stdin.readline()
 """
 
 
@@ -41,4 +43,11 @@ def test_a_second_signal_ends_it_unless_it_is_the_first_told_twice(number, same_
         os.kill(process.pid, number)
         process.stdin.write("\n")
         process.stdin.flush()
-        assert process.wait(60) == (128 + number if code is None else code)
+        if code is None:
+            assert process.wait(60) == 128 + number
+            return
+        assert process.stdout.readline() == "ended\n"
+        os.kill(process.pid, number)  # when all is closed, before the process has gone
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.wait(60) == code

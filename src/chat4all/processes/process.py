@@ -34,7 +34,7 @@ _RETRY_SECONDS: Final = 1.0  # between looks whether what is needed is there
 
 class Process:
     """`roles`: their names, in the order in which they start; `bound`: the sockets that they listen on, from
-    `addresses.bind`; `passwords`: how those of users are hashed. Raises StartError for what the settings lack.
+    `addresses.bind`; `passwords`: how those of users are hashed. From now on sockets and engines are its own to close.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class Process:
         self._services: Services | None = None
         self._waits: str | None = "it has only just started"
         self._servers = contextlib.AsyncExitStack()
-        self.roles: Mapping[str, ProcessRole] = {name: ROLES[name](self) for name in roles}
+        self._names = roles
+        self.roles: Mapping[str, ProcessRole] = {}  # while it runs
 
     @property
     def services(self) -> Services:
@@ -106,12 +107,16 @@ class Process:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """While this lasts it works; at its end all is undone in the reverse order."""
+        """While this lasts it works; at its end all is undone in the reverse order.
+
+        Raises StartError for what the settings lack, EngineUnavailableError where the engines are its own.
+        """
         async with contextlib.AsyncExitStack() as stack:
             for one in self._bound.values():
                 stack.callback(one.close)
             stack.push_async_callback(self.engines.close)
             stack.callback(self._close_services)
+            self.roles = {name: ROLES[name](self) for name in self._names}
             if addresses.OPERATIONS in self._bound:  # it can be asked how it is while it waits
                 app = health.create(self.operations)
                 await stack.enter_async_context(servers.plain(app, self._bound[addresses.OPERATIONS]))

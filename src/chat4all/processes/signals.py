@@ -40,6 +40,8 @@ def told_to_stop() -> Iterator[asyncio.Future[None]]:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+            if stop.done():  # all is closed: what is told once more would only spoil the exit code
+                signal.signal(number, signal.SIG_IGN)
 
 
 async def first(one: asyncio.Future[Any], other: asyncio.Future[Any]) -> None:

@@ -160,7 +160,7 @@ class Roles:
         """SIGTERM to all; the first exit code of a role that is not nought."""
         for process in self._running.values():
             process.send_signal(signal.SIGTERM)
-        codes = {name: process.stop(seconds=_STOP_SECONDS) for name, process in self._running.items()}
+        codes = {name: process.end(seconds=_STOP_SECONDS) for name, process in self._running.items()}
         self._running.clear()
         codes.pop("haproxy", None)  # it says by which signal it was ended
         return next((code for code in codes.values() if code), 0)
