@@ -5,6 +5,8 @@ import shutil
 import pytest
 
 from chat4all.model.errors import StartError
+from chat4all.processes import embedded
+from chat4all.processes.config import Settings
 from chat4all.processes.data_folder import DATABASES
 
 FILES = [f"{name}.db" for name in DATABASES]
@@ -52,14 +54,27 @@ async def test_a_log_of_other_partitions_is_refused(start):
         await start(data=data)
 
 
-@pytest.mark.parametrize("there", range(len(FILES)))
-async def test_a_first_start_that_was_cut_off_is_begun_again(start, there):
-    """It had made some files, and nothing was in them."""
+async def test_users_are_kept_even_where_nobody_has_said_anything(start):
     system = await start()
+    await system.register("carla")
     await system.stop()
     data = system.settings.embedded.data
-    for name in FILES[there:]:
-        (data / name).unlink()
+    (data / "directory.db").unlink()
+    with pytest.raises(StartError, match=r"directory\.db .* gone"):
+        await start(data=data)
+
+
+@pytest.mark.parametrize("there", range(len(FILES)))
+async def test_a_first_start_that_was_cut_off_is_begun_again(start, tmp_path, there):
+    """It had opened some engines, and made nothing in them."""
+    data = tmp_path / "cut"
+    engines = embedded.engines(Settings.model_validate({"embedded": {"data": data}}))
+    opened = [engines.managed[name].engine for name in DATABASES[:there]]
+    for engine in opened:
+        await engine.open()
+    for engine in opened:
+        await engine.close()
+    assert [(data / name).exists() for name in FILES] == [number < there for number in range(len(FILES))]
     again = await start(data=data)
     ana, _, chat = await again.pair()
     assert (await ana.said(chat, "here"))["content"] == "here"

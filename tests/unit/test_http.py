@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import gzip
+import socket
 import ssl
 import subprocess
+import threading
 import traceback
 
 import pytest
 
+from chat4all.drivers import http
 from chat4all.drivers.http import MAX_ANSWER_BYTES, BadAddressError, HttpPool, NoAnswerError, NotSentError
 
 SECRET = "s3cr3t-t0ken"
@@ -59,6 +62,8 @@ async def serving(*answers, keep=False):
                 await writer.drain()
                 if not keep:
                     break
+            if keep:
+                await reader.read()
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -68,6 +73,40 @@ async def serving(*answers, keep=False):
         server.close()
         for writer in lines:
             writer.close()
+
+
+class Forgetful:
+    """A server beside this loop that closes each line after its answer, when it is told to, without having said so."""
+
+    def __init__(self):
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._turns = threading.Semaphore(0)
+        self._closed = threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+
+    def close_line(self):
+        """The line is closed when this returns, and the loop has not heard of it."""
+        self._turns.release()
+        self._closed.acquire()
+
+    def end(self):
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._thread.join()
+
+    def _serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                line, _ = self._listening.accept()
+                with line:
+                    heard = b""
+                    while b"\r\n\r\n" not in heard:
+                        heard += line.recv(65_536)
+                    line.sendall(OK)
+                    self._turns.acquire()
+                self._closed.release()
 
 
 async def asked(url, seconds=60.0, path=f"/bot{SECRET}/send", body=None):
@@ -117,10 +156,41 @@ async def test_what_makes_no_address_is_not_sent(path):
         assert lines == []
 
 
-@pytest.mark.parametrize("url", ["", "no address", "ftp://127.0.0.1/", "http://[::1", "http://127.0.0.1:99999"])
+ADDRESSES = ["", "no address", "ftp://127.0.0.1/", "http://[::1", "http://127.0.0.1:99999", "http://a..b"]
+
+
+@pytest.mark.parametrize("url", [*ADDRESSES, f"http://{'x' * 70}.test"])
 async def test_an_address_that_is_none_is_refused(url):
     with pytest.raises(BadAddressError):
         await asked(url)
+
+
+@pytest.mark.parametrize("value", ["secret\n", "a\r\nX: y", "\x01"])
+async def test_a_header_that_is_none_is_not_sent(value):
+    async with serving(OK) as (url, lines), HttpPool(url, answer_seconds=60.0) as pool:
+        with pytest.raises(BadAddressError):
+            await pool.request("POST", "/", headers={"X-Ring": value})
+        assert lines == []
+
+
+async def test_silence_ends_when_it_was_asked_to(monkeypatch):
+    """However long a connection from the pool might have taken: that time is not the answer's."""
+    monkeypatch.setattr(http, "_POOL_SECONDS", 3600.0)
+    async with serving(keep=True) as (url, _):
+        with pytest.raises(NoAnswerError, match="SocketTimeoutError"):
+            await asked(url, seconds=0.1)
+
+
+async def test_lines_that_are_closed_while_the_loop_is_busy_are_not_used_again():
+    """Nothing would be sent on one, and nobody could know."""
+    server = Forgetful()
+    try:
+        async with HttpPool(server.url, answer_seconds=60.0) as pool:
+            for _ in range(5):
+                assert (await pool.request("POST", "/")).status == 200
+                server.close_line()
+    finally:
+        server.end()
 
 
 async def test_a_line_that_was_kept_is_used_again_and_one_that_was_closed_is_not():

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from cachetools import TTLCache
+from cachetools import LRUCache
 
 from chat4all.directory.port import Directory
 from chat4all.model.errors import Refusal
@@ -18,19 +18,20 @@ class Membership:
 
     def __init__(self, directory: Directory, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._directory = directory
-        # Conversations and users who are in them.
-        self._members: TTLCache[tuple[str, str], None] = TTLCache(_MAX_REMEMBERED, _REMEMBERED_SECONDS, timer=clock)
+        self._clock = clock
+        self._until: LRUCache[tuple[str, str], float] = LRUCache(_MAX_REMEMBERED)  # when a "yes" is forgotten
 
     async def check(self, conversation_id: str, username: str) -> None:
         """Check that a user is a member. Raises Refusal not-found otherwise: that the conversation exists is
         private."""
-        if (conversation_id, username) in self._members:
+        place, now = (conversation_id, username), self._clock()  # from before the answer on, however late it comes
+        if self._until.get(place, 0.0) > now:
             return
         if not await self._directory.is_member(conversation_id, username):
             raise Refusal("not-found", "There is no such conversation, or you are not in it.")
-        self._members[conversation_id, username] = None
+        self._until[place] = now + _REMEMBERED_SECONDS
 
     def forget(self, conversation_id: str) -> None:
         """Forget who is in this conversation, because this process has changed its members: ask the directory again."""
-        for place in [place for place in self._members if place[0] == conversation_id]:
-            self._members.pop(place, None)
+        for place in [place for place in self._until if place[0] == conversation_id]:
+            del self._until[place]

@@ -1,10 +1,13 @@
 """HTTP requests to other systems: pooled and bounded, told apart by whether a request may have arrived."""
 
 import asyncio
+import functools
+import ssl
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Self
 
 import aiohttp
+import certifi
 import msgspec
 from yarl import URL
 
@@ -33,7 +36,7 @@ class NoAnswerError(Exception):
 
 
 class BadAddressError(Exception):
-    """What the address is made of is no address."""
+    """What the address or the headers are made of cannot stand there; nothing was sent."""
 
 
 class HttpPool:
@@ -46,7 +49,7 @@ class HttpPool:
         self._base = base_url.rstrip("/")
         self._answer_seconds = answer_seconds
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_SECONDS),
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=_trusted()),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "chat4all"},
         )
@@ -72,18 +75,21 @@ class HttpPool:
         may be secret.
         """
         seconds = self._answer_seconds if seconds is None else seconds
-        given = {} if body is None else {"Content-Type": "application/json"}
-        timeout = aiohttp.ClientTimeout(total=None, connect=_POOL_SECONDS, sock_connect=_CONNECT_SECONDS)
+        url, given = self._url(path), _checked(headers or {})
+        data = None if body is None else msgspec.json.encode(body)
+        if data is not None:
+            given["Content-Type"] = "application/json"
+        # Twice round the loop: it hears of connections that the other side has closed, which are not used again then.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        timeout = aiohttp.ClientTimeout(
+            total=None, connect=_POOL_SECONDS, sock_connect=_CONNECT_SECONDS, sock_read=seconds
+        )
         try:
             async with (
                 asyncio.timeout(_POOL_SECONDS + seconds),
                 self._session.request(
-                    method,
-                    self._url(path),
-                    data=None if body is None else msgspec.json.encode(body),
-                    headers={**given, **(headers or {})},
-                    timeout=timeout,
-                    allow_redirects=False,
+                    method, url, data=data, headers=given, timeout=timeout, allow_redirects=False
                 ) as answer,
             ):
                 return Answer(answer.status, await _read(answer))
@@ -91,7 +97,7 @@ class HttpPool:
             raise NotSentError(type(error).__name__) from None
         except aiohttp.InvalidURL:
             raise BadAddressError from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise NoAnswerError(type(error).__name__) from None
 
     async def close(self) -> None:
@@ -105,12 +111,28 @@ class HttpPool:
             raise BadAddressError
         try:
             url = URL(address, encoded=True)
-            usable = url.scheme in {"http", "https"} and bool(url.host) and 0 < (url.port or 0) < _PORTS
+            host = (url.host or "").encode("idna")
+            usable = url.scheme in {"http", "https"} and bool(host) and 0 < (url.port or 0) < _PORTS
         except ValueError:
             usable = False
         if not usable:
             raise BadAddressError
         return url
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates of the system, and those that browsers know: either may be missing, or have its own."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+def _checked(headers: Mapping[str, str]) -> dict[str, str]:
+    """A copy. Raises BadAddressError for a value that cannot stand in a header, such as a secret with a line's end."""
+    if any(not text.isprintable() for item in headers.items() for text in item):
+        raise BadAddressError
+    return dict(headers)
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

@@ -91,9 +91,9 @@ class EmbeddedLog:
         self._database.close()
 
     @property
-    def empty(self) -> bool:
-        """This is True as long as nothing was ever appended."""
-        return not any(self._ends.values())
+    def begun(self) -> bool:
+        """Whether it has topics: they are made when everything else of an installation is there."""
+        return bool(self._topics)
 
     @property
     def syncs(self) -> int:

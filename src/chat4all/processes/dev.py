@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -15,6 +17,7 @@ from chat4all.processes.process import Process
 from chat4all.telemetry import logs
 
 _PUBLIC_PORT: Final = 8000
+_INTERRUPTED: Final = 130  # as a shell says it for Ctrl+C
 _DAMAGED: Final = ("not a database", "malformed")  # as SQLite says it
 
 
@@ -53,9 +56,11 @@ def run(
                 public, internal = bound[addresses.PUBLIC], bound[addresses.INTERNAL]
                 where = Addresses(addresses.url(public), addresses.url(internal), settings.channels.simulator)
                 welcome(where, settings.embedded.data)
-                main.until_end(_embedded(embedded.settings_of(settings), bound))
+                number = main.until_end(_embedded(embedded.settings_of(settings), bound))
         except EngineUnavailableError as error:
             raise StartError(f"{error} (in {settings.embedded.data}). {advice(str(error))}") from error
+    if number == signal.SIGINT:
+        sys.exit(_INTERRUPTED)
 
 
 def advice(fault: str) -> str:
@@ -78,6 +83,6 @@ def _phones(settings: Settings, *, wanted: bool, fresh: bool) -> Iterator[str]:
         yield url
 
 
-async def _embedded(settings: Settings, bound: Bound) -> None:
+async def _embedded(settings: Settings, bound: Bound) -> int:
     """Engines are made in the loop that they are used in."""
-    await Process(embedded.engines(settings), settings, roles.ALL, bound).run(lambda: None)
+    return await Process(embedded.engines(settings), settings, roles.ALL, bound).run(lambda: None)

@@ -86,7 +86,7 @@ def check_loopback(host: str, variable: str) -> None:
 
 def _complete(data: Path, log: EmbeddedLog) -> Callable[[], Awaitable[None]]:
     """What raises StartError where a database is gone that this installation had: what was accepted would be lost, or
-    sent twice, or never shown. A first start that was killed lacks the last ones, and has nothing in its log."""
+    sent twice, or never shown. A first start that was killed lacks the last ones, and its log has no topics."""
 
     async def check() -> None:
         gone = data_folder.missing(data)
@@ -94,7 +94,7 @@ def _complete(data: Path, log: EmbeddedLog) -> Callable[[], Awaitable[None]]:
             return
         if gone == [*data_folder.DATABASES[-len(gone) :]]:
             await log.open()
-            begun = not log.empty
+            begun = log.begun
             await log.close()
             if not begun:
                 return

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import uvloop
 
@@ -15,6 +15,8 @@ from chat4all.processes.config import Settings
 from chat4all.processes.process import Process
 from chat4all.processes.roles import ALL
 from chat4all.telemetry import logs
+
+T = TypeVar("T")
 
 _STUCK_SECONDS: Final = 3.0
 # A thread of a driver that computes gives way to the loop after so many seconds; the usual 5 ms is the greater part of
@@ -31,17 +33,17 @@ def run(roles: Sequence[str], on_ready: Callable[[int], None]) -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     settings = config.load()
     logs.configure(settings.server.log_level)
-    if settings.accounts.demo:
+    if settings.accounts.demo and {"api", "gateway"} & {*roles}:
         variable = "CHAT4ALL_ACCOUNTS__DEMO is set and CHAT4ALL_SERVER__HOST"
         embedded.check_loopback(settings.server.host, variable)
-    until_end(_distributed([name for name in ALL if name in roles], settings, on_ready))
+    until_end(_ending(_distributed([name for name in ALL if name in roles], settings, on_ready)))
 
 
-def until_end(process: Coroutine[Any, Any, None]) -> None:
-    """Run a process's coroutine. Raises StartError for what it raises, also where a loop ended."""
+def until_end(process: Coroutine[Any, Any, T]) -> T:
+    """Run a process's coroutine; its result. Raises StartError, also where a loop ended."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_ending(process))
+            return runner.run(process)
     except RuntimeError as error:
         raise StartError(str(error)) from error
 

@@ -84,8 +84,8 @@ class Process:
         own = {name: check() for name, check in self.checks.items()}
         return {**self.loops.live(), "engines": self._waits, **own}
 
-    async def run(self, on_ready: Callable[[], None]) -> None:
-        """Run until it is told to stop. `on_ready` is called once it works.
+    async def run(self, on_ready: Callable[[], None]) -> int:
+        """Run until it is told to stop; the number of the signal that did. `on_ready` is called once it works.
 
         Raises StartError, EngineUnavailableError where the engines are its own; RuntimeError if a loop ended.
         """
@@ -104,6 +104,7 @@ class Process:
                     await signals.first(asyncio.ensure_future(self.loops.ended()), stop)
         if self.loops.broken:
             raise RuntimeError("A loop ended; the log says which and why.")
+        return stop.result()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -186,8 +187,8 @@ class Process:
 
 
 def _unique(roles: Sequence[str]) -> str:
-    """A name that no other process has had."""
-    return f"{'+'.join(roles)} {socket.gethostname()} {os.getpid()} {uuid.uuid4().hex[:8]}"[:64]
+    """A name that no other process has had, whatever is cut off at its end."""
+    return f"{uuid.uuid4().hex[:8]} {'+'.join(roles)} {socket.gethostname()} {os.getpid()}"[:64]
 
 
 def _nobody() -> None:

@@ -15,11 +15,11 @@ _SAME_SECONDS: Final = 1.0  # a terminal, make and timeout tell a process twice 
 
 
 @contextlib.contextmanager
-def told_to_stop() -> Iterator[asyncio.Future[None]]:
-    """Done at the first SIGINT or SIGTERM. A later one ends the process at once, whatever it is at; one that comes
-    within a second is the first one told twice."""
+def told_to_stop() -> Iterator[asyncio.Future[signal.Signals]]:
+    """Done, with its number, at the first SIGINT or SIGTERM. A later one ends the process at once, whatever it is at;
+    one that comes within a second is the first one told twice."""
     loop = asyncio.get_running_loop()
-    stop: asyncio.Future[None] = loop.create_future()
+    stop: asyncio.Future[signal.Signals] = loop.create_future()
     first_at = 0.0
 
     def tell(number: signal.Signals) -> None:
@@ -31,7 +31,7 @@ def told_to_stop() -> Iterator[asyncio.Future[None]]:
             os._exit(128 + number)
         _logger.warning("Told to stop: no new work, what is under way is finished; a second signal ends at once")
         first_at = time.monotonic()
-        stop.set_result(None)
+        stop.set_result(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, tell, number)

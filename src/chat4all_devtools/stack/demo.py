@@ -11,11 +11,11 @@ from chat4all.client import AnswerError
 from chat4all.model.errors import StartError
 from chat4all.processes.simulator import simulating
 from chat4all_devtools import termination
-from chat4all_devtools.demo import printed
 from chat4all_devtools.stack.__main__ import quiet, up
 from chat4all_devtools.stack.engine import StackError
 from chat4all_devtools.stack.roles import Roles
 from chat4all_devtools.stack.stack import Stack
+from chat4all_devtools.stories import printed
 from chat4all_devtools.story import Story, UnseenError
 from chat4all_devtools.telegram_story import TelegramStory
 
