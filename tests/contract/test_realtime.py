@@ -417,9 +417,11 @@ async def test_redis_a_server_that_takes_a_line_and_says_nothing_is_left_for_the
         while len(lines) < 3:
             await asyncio.sleep(0.01)
     await realtime.close()
+    silent.close()  # it takes no line any more; one that it took just now is in `lines` a moment later
+    await silent.wait_closed()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
     for line in lines:
         line.close()
         with contextlib.suppress(OSError):
             await line.wait_closed()
-    silent.close()
-    await silent.wait_closed()

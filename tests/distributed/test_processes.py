@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 import signal
+import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -113,23 +114,40 @@ def test_told_to_stop_a_process_ends_well(roles: Roles, role: str) -> None:
 
 @pytest.mark.parametrize("role", ["api1", "router1", "connector1"])
 async def test_told_twice_a_process_ends_at_once(roles: Roles, engines: Stack, role: str) -> None:
-    """With an engine that hangs it would take seconds."""
+    """With an engine that hangs, or a client that does, it would take seconds."""
     process, before = roles.process(role), len(roles.log(role).read_text())
     for name in ("kafka", "postgresql"):
         engines[name].signal(signal.SIGSTOP)
+    client = hanging(process.port) if role == "api1" else contextlib.nullcontext()
     try:
-        process.send_signal(signal.SIGTERM)
-        await until_said(roles, role, "Told to stop", after=before)
-        async with asyncio.timeout(DEADLINE):
-            while process.alive:  # what comes within a second is the first one told twice
-                process.send_signal(signal.SIGTERM)
-                await asyncio.sleep(0.1)
-        assert code(roles, role) == 128 + signal.SIGTERM
-        assert "A second signal" in roles.log(role).read_text()[before:]
+        with client:
+            process.send_signal(signal.SIGTERM)
+            await ended_at_once(roles, role, before)
     finally:
         for name in ("kafka", "postgresql"):
             engines[name].signal(signal.SIGCONT)
     await asyncio.to_thread(roles.start)
+
+
+def hanging(port: int) -> socket.socket:
+    """A client that begins to log in, and does not go on; it is waited for."""
+    client = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
+    form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\nExpect: 100-continue"
+    client.sendall(f"POST /token HTTP/1.1\r\nHost: 127.0.0.1\r\n{form}\r\n\r\n".encode())
+    assert client.recv(1000).startswith(b"HTTP/1.1 100 ")
+    return client
+
+
+async def ended_at_once(roles: Roles, role: str, before: int) -> None:
+    """Told again and again: what comes within a second is the first one told twice."""
+    process = roles.process(role)
+    await until_said(roles, role, "Told to stop", after=before)
+    async with asyncio.timeout(DEADLINE):
+        while process.alive:
+            process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.1)
+    assert code(roles, role) == 128 + signal.SIGTERM
+    assert "A second signal" in roles.log(role).read_text()[before:]
 
 
 async def test_told_to_stop_while_engines_hang_a_process_ends_well(roles: Roles, engines: Stack) -> None:
