@@ -142,7 +142,8 @@ async def test_where_nobody_is_nothing_was_sent(url):
         await asked(url)
 
 
-async def test_what_does_not_speak_tls_gets_nothing():
+async def test_what_does_not_speak_tls_gets_nothing(monkeypatch):
+    monkeypatch.setattr(http, "_CONNECT_SECONDS", 0.2)
     async with serving(OK) as (url, _):
         with pytest.raises(NotSentError):
             await asked(url.replace("http", "https"))
