@@ -39,7 +39,7 @@ STEP: Final = "step"
 _SENDS: Final = "/sendMessage"
 
 
-async def _at_once(*_: object) -> None:
+async def _at_once(*_: object, **__: object) -> None:
     """Nothing has to happen first."""
 
 
