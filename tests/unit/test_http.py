@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import shutil
 import socket
 import ssl
 import subprocess
@@ -236,6 +237,7 @@ async def test_no_error_tells_what_is_in_the_address(name):
     assert SECRET not in repr(raised.value)
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 async def test_a_server_whose_certificate_nobody_signed_gets_nothing(tmp_path):
     request = "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out it.pem -days 2 -subj /CN=localhost"
     await asyncio.to_thread(
