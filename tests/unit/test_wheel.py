@@ -64,6 +64,18 @@ def test_its_commands_are_there(installed, tmp_path, command, said):
     assert said in out
 
 
+ENGINES = ("aiokafka", "cassandra", "minio", "opentelemetry.sdk", "psycopg2", "redis", "sqlalchemy_cockroachdb")
+
+
+def test_embedded_mode_and_its_stories_need_no_client_of_an_engine(installed, tmp_path):
+    """`make demo` and `make dev` install none."""
+    block = f"import sys; sys.modules.update(dict.fromkeys({ENGINES}))"
+    used = (
+        "import chat4all.processes.dev, chat4all_devtools.stories, chat4all_devtools.phone, chat4all_simulator.process"
+    )
+    run(sys.executable, "-c", f"{block}; {used}", cwd=tmp_path, PYTHONPATH=str(installed))
+
+
 def test_the_simulator_runs_without_the_product(installed, tmp_path):
     block = "import sys; sys.modules['chat4all'] = None; from chat4all_simulator.command import main; main()"
     assert "--port" in run(sys.executable, "-c", block, "--help", cwd=tmp_path, PYTHONPATH=str(installed))

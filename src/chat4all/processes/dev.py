@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 
 from chat4all.connectors import supervisor
 from chat4all.model.errors import EngineUnavailableError, StartError
-from chat4all.processes import addresses, config, data_folder, embedded, main, roles, simulator
+from chat4all.processes import addresses, config, data_folder, embedded, roles, simulator
 from chat4all.processes.addresses import Bound
 from chat4all.processes.config import Settings
-from chat4all.processes.process import Process
+from chat4all.processes.process import Process, until_end
 from chat4all.telemetry import logs
 
 _PUBLIC_PORT: Final = 8000
@@ -56,7 +56,7 @@ def run(
                 public, internal = bound[addresses.PUBLIC], bound[addresses.INTERNAL]
                 where = Addresses(addresses.url(public), addresses.url(internal), settings.channels.simulator)
                 welcome(where, settings.embedded.data)
-                number = main.until_end(_embedded(embedded.settings_of(settings), bound))
+                number = until_end(_embedded(embedded.settings_of(settings), bound))
         except EngineUnavailableError as error:
             raise StartError(f"{error} (in {settings.embedded.data}). {advice(str(error))}") from error
     if number == signal.SIGINT:

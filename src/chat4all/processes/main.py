@@ -1,22 +1,16 @@
 """`chat4all run ROLE ...`: one process of distributed mode, from the environment to its exit code."""
 
-import asyncio
 import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import uvloop
-
-from chat4all.model.errors import StartError
 from chat4all.processes import addresses, config, distributed, embedded
 from chat4all.processes.config import Settings
-from chat4all.processes.process import Process
+from chat4all.processes.process import Process, until_end
 from chat4all.processes.roles import ALL
 from chat4all.telemetry import logs
-
-T = TypeVar("T")
 
 _STUCK_SECONDS: Final = 3.0
 # A thread of a driver that computes gives way to the loop after so many seconds; the usual 5 ms is the greater part of
@@ -37,15 +31,6 @@ def run(roles: Sequence[str], on_ready: Callable[[int], None]) -> None:
         variable = "CHAT4ALL_ACCOUNTS__DEMO is set and CHAT4ALL_SERVER__HOST"
         embedded.check_loopback(settings.server.host, variable)
     until_end(_ending(_distributed([name for name in ALL if name in roles], settings, on_ready)))
-
-
-def until_end(process: Coroutine[Any, Any, T]) -> T:
-    """Run a process's coroutine; its result. Raises StartError, also where a loop ended."""
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(process)
-    except RuntimeError as error:
-        raise StartError(str(error)) from error
 
 
 async def _distributed(roles: Sequence[str], settings: Settings, on_ready: Callable[[int], None]) -> None:

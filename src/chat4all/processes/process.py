@@ -7,9 +7,10 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
+import uvloop
 from fastapi import FastAPI
 from starlette.applications import Starlette
 
@@ -18,7 +19,7 @@ from chat4all.api import health
 from chat4all.api.health import Operations
 from chat4all.api.services import Hooks  # noqa: TC001 - an annotation of an attribute
 from chat4all.gateway.endpoint import Endpoint
-from chat4all.model.errors import EngineUnavailableError, NotMigratedError
+from chat4all.model.errors import EngineUnavailableError, NotMigratedError, StartError
 from chat4all.processes import addresses, installation, servers, signals
 from chat4all.processes.addresses import Bound
 from chat4all.processes.config import Settings
@@ -26,6 +27,8 @@ from chat4all.processes.engines import Engines
 from chat4all.processes.loops import Loops
 from chat4all.processes.roles import ROLES, ProcessRole
 from chat4all.processes.services import Services
+
+T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
@@ -184,6 +187,15 @@ class Process:
     def _close_services(self) -> None:
         if self._services is not None:
             self._services.passwords.close()
+
+
+def until_end(process: Coroutine[Any, Any, T]) -> T:
+    """Run a process's coroutine; its result. Raises StartError, also where a loop ended."""
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(process)
+    except RuntimeError as error:
+        raise StartError(str(error)) from error
 
 
 def _unique(roles: Sequence[str]) -> str:
