@@ -63,7 +63,7 @@ class Story:
             await self._read(ana, bruno)
             message = await self._survive(bruno)
             await self._trace(message)
-        self._step(f"told in {time.monotonic() - began:.1f} s")
+        self._step(f"Finished in {time.monotonic() - began:.1f} s")
 
     async def _meet(self) -> None:
         for client in (self._ana, self._bruno):

@@ -50,7 +50,7 @@ class TelegramStory:
             finally:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
-        self._step(f"told in {time.monotonic() - began:.1f} s")
+        self._step(f"Finished in {time.monotonic() - began:.1f} s")
 
     async def _chapters(self) -> None:
         await self._out()
