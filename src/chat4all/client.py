@@ -32,7 +32,7 @@ class AnswerError(Exception):
 
 
 class Client:
-    """One user at one server."""
+    """A client is one user at one server, over REST and WebSocket."""
 
     def __init__(self, url: str, username: str, password: str) -> None:
         self.username = username
@@ -54,7 +54,7 @@ class Client:
         await self._http.aclose()
 
     async def token(self) -> str:
-        """A fresh token. Raises AnswerError."""
+        """Log in and return a fresh token. Raises AnswerError."""
         form = {"username": self.username, "password": self._password}
         self._token = (await self._ask("POST", "/token", data=form)).json()["access_token"]
         return self._token
@@ -177,17 +177,17 @@ class Client:
 
 
 class Socket:
-    """One WebSocket connection."""
+    """A socket is one open WebSocket of a client."""
 
     def __init__(self, connection: websockets.ClientConnection) -> None:
         self._connection = connection
 
     async def say(self, frame: Frame) -> None:
-        """Send a frame."""
+        """Send a frame to the server as JSON."""
         await self._connection.send(json.dumps(frame))
 
     async def hear(self) -> Frame:
-        """The next frame. Raises websockets.ConnectionClosed."""
+        """Wait for the next frame and return it. Raises websockets.ConnectionClosed."""
         frame: Frame = json.loads(await self._connection.recv())
         return frame
 

@@ -12,6 +12,6 @@ def run(as_json: Json = False) -> None:
     Example: chat4all demo
     """
     # Imported only here: the other commands start much quicker without it.
-    from chat4all_devtools import stories  # noqa: PLC0415 - see above
+    from chat4all_devtools import stories  # noqa: PLC0415 - it starts quicker without
 
     stories.tell(as_json=as_json)

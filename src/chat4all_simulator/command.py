@@ -42,7 +42,7 @@ def run(
     Example: chat4all simulator --port 8020
     """
     # Imported only here, because every other command starts much quicker without the server.
-    from chat4all_simulator import process, settings  # noqa: PLC0415 - see above
+    from chat4all_simulator import process, settings  # noqa: PLC0415 - it starts quicker without
 
     if attached:
         threading.Thread(target=_end_with_input, daemon=True).start()

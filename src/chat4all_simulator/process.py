@@ -39,19 +39,19 @@ class Reception:
         self._journal = journal
 
     def serves(self, target: bytes) -> bool:
-        """Implements `Desk.serves`."""
+        """Say whether a provider answers at this path. Implements `Desk.serves`."""
         return any(provider.serves(target) for provider in self._providers)
 
     def handle(self, request: Request) -> Answer | Awaitable[Answer]:
-        """Implements `Desk.handle`."""
+        """Have the provider of its path answer a request. Implements `Desk.handle`."""
         return next(one for one in self._providers if one.serves(request.target)).handle(request)
 
     def flush(self) -> None:
-        """Implements `Desk.flush`."""
+        """Write what the log still holds to its file. Implements `Desk.flush`."""
         self._journal.flush()
 
     def left(self, connection: str) -> None:
-        """Implements `Desk.left`."""
+        """Note in the log that a connection was closed. Implements `Desk.left`."""
         self._journal.note("closed", connection=connection)
 
 

@@ -159,14 +159,14 @@ class System:
 
     @property
     def sql(self) -> Sql:
-        """The directory's database."""
+        """Its directory's database, to ask or break it past the port."""
         found = self.engines.managed["directory"].engine
         assert isinstance(found, Sql)
         return found
 
     @property
     def log(self) -> EmbeddedLog:
-        """Its log."""
+        """Its log as the embedded twin that it is, whose file a test may break."""
         assert isinstance(self.engines.log, EmbeddedLog)
         return self.engines.log
 
@@ -178,21 +178,21 @@ class System:
 
     @property
     def gateway(self) -> GatewayRole:
-        """Its role."""
+        """The role that holds its WebSockets and its hub."""
         found = self.process.roles["gateway"]
         assert isinstance(found, GatewayRole)
         return found
 
     @property
     def connectors(self) -> Supervisor:
-        """The supervisor of its connectors."""
+        """What starts and watches its connectors."""
         found = self.process.roles["connector"]
         assert isinstance(found, ConnectorRole)
         return found.supervisor
 
     @property
     def internal(self) -> FastAPI:
-        """The internal API."""
+        """The application of its internal API, to be asked without a port."""
         found = self.process.roles["api"]
         assert isinstance(found, ApiRole)
         return found.internal

@@ -37,7 +37,7 @@ def run(
     Example: chat4all config gateway
     """
     # Imported only here: the client commands start much quicker without the server.
-    from chat4all.processes import config  # noqa: PLC0415 - see above
+    from chat4all.processes import config  # noqa: PLC0415 - it starts quicker without
 
     settings = matching(list(config.described(config.load())), word)
     if not settings:

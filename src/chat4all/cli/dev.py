@@ -52,7 +52,7 @@ def run(
     Example: chat4all dev --fresh
     """
     # Imported only here: the client commands start much quicker without the server.
-    from chat4all.processes import dev  # noqa: PLC0415 - see above
+    from chat4all.processes import dev  # noqa: PLC0415 - it starts quicker without
 
     dev.run(port, data, fresh=fresh, phones=phones, welcome=_emit_welcome if as_json else _print_welcome)
 
@@ -66,7 +66,7 @@ def _print_welcome(where: "Addresses", data: Path) -> None:
 
 
 def _emit_welcome(where: "Addresses", data: Path) -> None:
-    from chat4all.processes.installation import DEMO_PASSWORD, DEMO_USERS  # noqa: PLC0415 - as above
+    from chat4all.processes.installation import DEMO_PASSWORD, DEMO_USERS  # noqa: PLC0415 - it starts quicker without
 
     users = [{"username": name, "password": DEMO_PASSWORD} for name in DEMO_USERS]
     addresses = {"url": where.public, "docs": f"{where.public}/docs", "internal": where.internal}

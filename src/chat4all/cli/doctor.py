@@ -17,7 +17,7 @@ def run(as_json: Json = False) -> None:
     Example: chat4all doctor
     """
     # Imported only here: the client commands start much quicker without the engines.
-    from chat4all.processes import maintenance  # noqa: PLC0415 - see above
+    from chat4all.processes import maintenance  # noqa: PLC0415 - it starts quicker without
 
     findings = []
     for one in maintenance.examine():

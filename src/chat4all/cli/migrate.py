@@ -24,7 +24,7 @@ def run(
     Example: chat4all migrate --admin admin --admin-password-file /run/secrets/admin
     """
     # Imported only here: the client commands start much quicker without the engines.
-    from chat4all.processes import maintenance  # noqa: PLC0415 - see above
+    from chat4all.processes import maintenance  # noqa: PLC0415 - it starts quicker without
 
     lines = []
     for line in maintenance.migrate(admin, admin_password_file):

@@ -33,7 +33,7 @@ def run(
     Example: chat4all run api
     """
     # Imported only here: the client commands start much quicker without the server.
-    from chat4all.processes import main  # noqa: PLC0415 - see above
+    from chat4all.processes import main  # noqa: PLC0415 - it starts quicker without
 
     def on_ready(port: int) -> None:
         if as_json:

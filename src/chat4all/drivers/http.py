@@ -101,7 +101,7 @@ class HttpPool:
             raise NoAnswerError(type(error).__name__) from None
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close all connections of the pool, used and idle."""
         await self._session.close()
 
     def _url(self, path: str) -> URL:

@@ -108,7 +108,7 @@ class Connection(asyncio.Protocol):
         self._hold("its frames wait")
 
     def listen(self) -> None:
-        """Go on reading."""
+        """Go on reading what this client says, after `pause`."""
         self._release("its frames wait")
 
     async def close(self, code: int, reason: str) -> None:
@@ -158,7 +158,7 @@ class Connection(asyncio.Protocol):
         self._connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes from the client."""
+        """Take bytes from the client: the handshake first, then frames."""
         self._alive = True
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
@@ -179,7 +179,7 @@ class Connection(asyncio.Protocol):
         self._end()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """It has ended, by whomever."""
+        """Note that the connection has ended, by whichever side."""
         _ = error
         self._ended = True
         self.writable = False
@@ -194,7 +194,7 @@ class Connection(asyncio.Protocol):
         self._hold("it does not read")
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """The client keeps up again: it may be written to, and is read from."""
         self.writable = not self._transport.is_closing() and self._protocol.state is State.OPEN
         self._release("it does not read")
         self._changed()

@@ -191,13 +191,13 @@ class EmbeddedConsumer:
                     return batches
                 await _either(event, self._group.changed, min(left, 1.0))
         finally:
-            self._log._waiting.discard(event)  # noqa: SLF001 - see poll
+            self._log._waiting.discard(event)  # noqa: SLF001 - its log
 
     async def commit(self, offsets: Mapping[Assignment, int]) -> frozenset[Assignment]:
         lost = frozenset(offsets) - self._group.owned(self._member)
         rows = [(self._name, a.topic, a.partition, next_) for a, next_ in offsets.items() if a not in lost]
         if rows:
-            await self._log._database.write(lambda connection: connection.executemany(_COMMIT, rows))  # noqa: SLF001 - see poll
+            await self._log._database.write(lambda connection: connection.executemany(_COMMIT, rows))  # noqa: SLF001 - its log
         return lost
 
     def seek(self, assignment: Assignment, offset: int) -> None:
@@ -220,7 +220,7 @@ class EmbeddedConsumer:
         self._next.clear()
 
     def _end(self, assignment: Assignment) -> int:
-        return self._log._ends.get((assignment.topic, assignment.partition), 0)  # noqa: SLF001 - see poll
+        return self._log._ends.get((assignment.topic, assignment.partition), 0)  # noqa: SLF001 - its log
 
     async def _take_over(self) -> None:
         """Learn what this member owns now, and forget assignments that it has lost."""
@@ -241,7 +241,7 @@ class EmbeddedConsumer:
             )
             return dict(rows.fetchall())
 
-        offsets = await self._log._database.read(work)  # noqa: SLF001 - see poll
+        offsets = await self._log._database.read(work)  # noqa: SLF001 - its log
         return {a: offsets[a.partition] for a in assignments}
 
     async def _fetch(self, max_records: int) -> list[Batch]:
@@ -254,7 +254,7 @@ class EmbeddedConsumer:
         self._turn = (self._turn + 1) % len(ready)
         ready = ready[self._turn :] + ready[: self._turn]
         wanted = [(a, self._next[a]) for a in ready]
-        batches, error = await self._log._database.read(lambda connection: _fetch(connection, wanted, max_records))  # noqa: SLF001 - see poll
+        batches, error = await self._log._database.read(lambda connection: _fetch(connection, wanted, max_records))  # noqa: SLF001 - its log
         if error is not None:
             raise error
         for batch in batches:

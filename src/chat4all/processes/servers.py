@@ -45,7 +45,7 @@ async def public(
         _traced(Lane(app), app.state.traces) if isinstance(app, FastAPI) else app,
         http="httptools",
         # called as the class would be that it says it takes
-        ws=websockets.accept if websockets else "none",  # type: ignore[arg-type] # see above
+        ws=websockets.accept if websockets else "none",  # type: ignore[arg-type] # a function that makes it
         log_config=None,
         access_log=False,
         lifespan="off",

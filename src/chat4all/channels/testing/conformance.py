@@ -58,7 +58,7 @@ class ChannelConformance:
         await client.close()
 
     def cases(self) -> ModuleType:
-        """The channel's tables."""
+        """Import the module with the channel's tables, CREDENTIALS, CONFIG, INCOMING and OUTGOING."""
         return importlib.import_module(f"{self.manifest.implementation.rpartition('.')[0]}.tests.cases")
 
     def fixtures(self) -> Path:

@@ -184,7 +184,7 @@ def _until_through(transaction: Callable[[], T], patience: float) -> T:
         except sa.exc.DBAPIError as error:
             if getattr(error.orig, "pgcode", None) not in _RETRIED_SQLSTATES or time.monotonic() > deadline:
                 raise
-        time.sleep(backoff.failed())
+        time.sleep(backoff.failed())  # in a thread of the pool: the loop goes on
 
 
 def _prepare_sqlite(engine: sa.Engine) -> None:

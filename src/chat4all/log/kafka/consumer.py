@@ -420,8 +420,8 @@ def _note_fetch_ended(consumer: AIOKafkaConsumer) -> None:
     be silent: fetch_context has no `finally` in
     https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/consumer/subscription_state.py"""
     subscription = consumer._subscription  # noqa: SLF001 - there is no other way to set it right
-    subscription._fetch_count -= 1  # noqa: SLF001 - see above
-    subscription._last_fetch_ended = time.monotonic()  # noqa: SLF001 - see above
+    subscription._fetch_count -= 1  # noqa: SLF001 - the library does not do it itself
+    subscription._last_fetch_ended = time.monotonic()  # noqa: SLF001 - the library does not do it itself
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # the library has no types

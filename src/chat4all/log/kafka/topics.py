@@ -101,7 +101,7 @@ class _Answer(Response):  # type: ignore[misc] # the library has no types
     )
 
 
-class _Asked(RequestStruct):  # type: ignore[misc] # see above
+class _Asked(RequestStruct):  # type: ignore[misc] # the library has no types
     FLEXIBLE_VERSION = True
     API_KEY = _API_KEY
     API_VERSION = _API_VERSION
@@ -118,7 +118,7 @@ class _Asked(RequestStruct):  # type: ignore[misc] # see above
     )
 
 
-class _TopicsRequest(Request[_Asked]):  # type: ignore[misc] # see above
+class _TopicsRequest(Request[_Asked]):  # type: ignore[misc] # the library has no types
     API_KEY = _API_KEY
 
     def __init__(self, topic: str) -> None:

@@ -23,7 +23,7 @@ _EVENT_RETENTION_MS: Final = 35 * 86_400_000  # what a provider told before that
 
 
 class ApiRole:
-    """The role api: see chat4all.processes.roles.ProcessRole."""
+    """The role serves REST and the internal API, and relays the outbox."""
 
     def __init__(self, host: "Host") -> None:
         tokens = host.settings.internal.token_file

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ConnectorRole:
-    """The role connector: see chat4all.processes.roles.ProcessRole."""
+    """The role runs the connectors of files, of TELEGRAM_TOKEN and of a simulator."""
 
     def __init__(self, host: "Host") -> None:
         self._host = host

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class GatewayRole:
-    """The role gateway: see chat4all.processes.roles.ProcessRole."""
+    """The role holds the clients' WebSockets."""
 
     def __init__(self, host: "Host") -> None:
         self._host = host

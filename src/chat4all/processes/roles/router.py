@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class RouterRole:
-    """The role router: see chat4all.processes.roles.ProcessRole."""
+    """The role sequences the log, stores it, tells whoever is there, and plans what goes out."""
 
     def __init__(self, host: "Host") -> None:
         self._host = host
