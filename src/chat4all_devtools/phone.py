@@ -15,8 +15,6 @@ from chat4all.cli import output
 from chat4all.cli.options import As, Json
 from chat4all.client import AnswerError
 
-NAME = "phone"
-
 _RETRY_SECONDS: Final = 1.0  # until a line is made again
 _HELP: Final = (
     "/reply N text, /edit N text, /delete N, /block, /unblock; Ctrl+D ends; anything else is said, /start too."

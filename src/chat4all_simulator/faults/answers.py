@@ -13,8 +13,6 @@ _ERROR_PAGE_HTML: Final = (
     "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n</body>\r\n</html>\r\n"
 )
 
-Answered = Answer | Awaitable[Answer]
-
 
 def instead(fault: CallFault | None) -> Answer | None:
     """Return the answer of a call that is not processed; None: it is. A 429 is not made here but by each provider."""
