@@ -5,10 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STACK ?= .stack
+NODE ?= .node
 LOAD ?= 0
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo dev test coverage chaos machine check lint fmt lock docs screenshots bench bench-memory bench-stack demo-stack dev-stack stack-up stack-down stack-status clean
+.PHONY: help demo dev test coverage chaos machine node-machine check lint fmt lock docs screenshots bench bench-memory bench-stack demo-stack dev-stack stack-up stack-down stack-status node-up node-down node-image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +31,9 @@ chaos: machine $(VENV)/dev.stamp ## The long proofs, of which `make test` has sh
 
 machine:
 	@hack/machine.sh
+
+node-machine:
+	@E2E=1 hack/machine.sh
 
 check: $(VENV)/dev.stamp ## The inner loop, under two minutes: lint, unit, embedded contract
 	@$(MAKE) --no-print-directory lint
@@ -78,6 +82,15 @@ stack-down: $(VENV)/dev.stamp ## Stop them; their data stays
 
 stack-status: $(VENV)/dev.stamp ## How each of them is, and where
 	@$(BIN)/python -m chat4all_devtools.stack status --folder $(STACK)
+
+node-up: node-machine $(VENV)/dev.stamp ## Start a real Kubernetes node, without a container engine (NODE=folder); root
+	@$(BIN)/python -m hack.node up --folder $(NODE)
+
+node-down: $(VENV)/dev.stamp ## End it, and leave nothing of it but what was built
+	@$(BIN)/python -m hack.node down --folder $(NODE)
+
+node-image: $(VENV)/dev.stamp ## Build the image from the Dockerfile and load it into the node, as localhost/chat4all:dev
+	@$(BIN)/python -m hack.node image --folder $(NODE)
 
 clean: ## Remove the environment and the caches; ./data stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -27,12 +27,16 @@ def resolve(into: Path, *extra: str, inputs: Sequence[str] = PRODUCT) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Write the locks: what runs the system embedded, what runs it on engines, and that plus what tests it; and Go."""
+    """Write the locks: of the embedded system, of that on engines, of that and what tests it; of the image, which has
+    nothing to install packages with, and of what it is built with; and of Go."""
     resolve(LOCKS / "embedded.lock", "--extra=embedded", *arguments)
     engines = ["--extra=distributed", f"--constraints={LOCKS / 'embedded.lock'}"]
     resolve(LOCKS / "distributed.lock", *engines, *arguments)
     both = ["--extra=distributed", "--group=dev", f"--constraints={LOCKS / 'distributed.lock'}"]
     resolve(LOCKS / "dev.lock", *both, *arguments)
+    same = f"--constraints={LOCKS / 'distributed.lock'}"
+    resolve(LOCKS / "image.lock", "--extra=distributed", same, *arguments, inputs=["pyproject.toml"])
+    resolve(LOCKS / "image-build.lock", same, *arguments, inputs=["requirements/image-build.in"])
     resolve(STACK / "go.lock", *arguments, inputs=["requirements/go.in"])
 
 

@@ -2,6 +2,7 @@
 # Have the system's packages that the tests need. On Debian and Ubuntu, as root, what is missing is named and installed:
 # at once with CI=true or YES=1, else after asking. Elsewhere it is named, and the tiers that need it are skipped.
 #   hack/machine.sh [PACKAGE ...]    just these, missing or not
+#   E2E=1 hack/machine.sh            what a Kubernetes node needs as well; CI=true does too
 set -euo pipefail
 
 # What is looked for, and the package that has it.
@@ -9,6 +10,12 @@ packages=(
   chromium:chromium npm:npm java:openjdk-17-jre-headless mvn:maven redis-server:redis-server
   pg_ctlcluster:postgresql haproxy:haproxy curl:curl openssl:openssl
 )
+if [[ "${CI:-}" == true || "${E2E:-}" == 1 ]]; then
+  packages+=(
+    containerd:containerd runc:runc etcd:etcd-server buildah:buildah debootstrap:debootstrap
+    iptables:iptables conntrack:conntrack ip:iproute2 /usr/lib/cni/bridge:containernetworking-plugins
+  )
+fi
 missing=()
 for one in "${packages[@]}"; do
   command -v "${one%%:*}" >/dev/null || missing+=("${one#*:}")
