@@ -23,6 +23,11 @@ KUBERNETES: Final = "1.34.4"
 _COMPONENTS: Final = (
     *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "kubectl", "pause"),
 )
+_SMALL: Final = "-s -w"
+# Helm's library learns only from its Makefile which Kubernetes it was made for; a chart's kubeVersion asks for that.
+_HELM: Final = f"{_SMALL} -X {{0}}.k8sVersionMajor=1 -X {{0}}.k8sVersionMinor={KUBERNETES.split('.')[1]}".format(
+    "helm.sh/helm/v3/pkg/chartutil"
+)
 _LINKER: Final = "-s -w -X {0}.gitVersion=v{1} -X {0}.gitMajor=1 -X {0}.gitMinor={2}"
 
 
@@ -122,13 +127,21 @@ def _kubernetes(into: Path) -> None:
 
 def _installed(into: Path, module: Module) -> None:
     named = f"{module.path}{module.package}@{module.version}"
-    _go("install", "-trimpath", "-ldflags", "-s -w", named, folder=into, GOBIN=str(into))
+    _go(
+        "install",
+        "-trimpath",
+        "-ldflags",
+        _HELM if module.name == "helm" else _SMALL,
+        named,
+        folder=into,
+        GOBIN=str(into),
+    )
 
 
 def _chart_tools(into: Path) -> None:
     folder = HERE / "charttools"
     unittest = "github.com/helm-unittest/helm-unittest/cmd/helm-unittest"
-    _go("build", "-trimpath", "-ldflags", "-s -w", "-o", f"{into}/", unittest, "./kindconfig", folder=folder)
+    _go("build", "-trimpath", "-ldflags", _HELM, "-o", f"{into}/", unittest, "./kindconfig", folder=folder)
 
 
 def _copied(into: Path, module: Module, files: str) -> None:

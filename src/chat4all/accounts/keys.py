@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from chat4all.accounts import secret_file
-from chat4all.model.errors import StartError
+from chat4all.model.errors import StartError, UnusableFileError
 
 _log = logging.getLogger(__name__)
 
@@ -24,9 +24,28 @@ class Keyring:
     last token that it signed has expired.
     """
 
-    def __init__(self, public: Mapping[str, Ed25519PublicKey], signing: tuple[str, Ed25519PrivateKey] | None) -> None:
+    def __init__(
+        self,
+        public: Mapping[str, Ed25519PublicKey],
+        signing: tuple[str, Ed25519PrivateKey] | None,
+        *,
+        folder: Path | None = None,
+        signing_key: str = "",
+    ) -> None:
         self.public = public
         self.signing = signing
+        self._folder = folder
+        self._signing_key = signing_key
+
+    def read_again(self) -> bool:
+        """Take what is in the folder now; whether anything is different. Raises UnusableFileError, and keeps what it
+        had."""
+        if self._folder is None:
+            return False
+        fresh = Keyring.load(self._folder, self._signing_key)
+        before = _raw(self.public), self.signing and self.signing[0]
+        self.public, self.signing = fresh.public, fresh.signing
+        return before != (_raw(self.public), self.signing and self.signing[0])
 
     @classmethod
     def load(cls, folder: Path, signing_key: str = "") -> "Keyring":
@@ -34,7 +53,7 @@ class Keyring:
         there."""
         files = sorted(folder.glob("*.pem")) if folder.is_dir() else []
         if not files:
-            raise StartError(
+            raise UnusableFileError(
                 f"No signing key in {folder}. Put an Ed25519 key there as <key id>.pem "
                 "(openssl genpkey -algorithm ed25519), or point CHAT4ALL_ACCOUNTS__KEYS_DIR to a folder that has one."
             )
@@ -42,9 +61,12 @@ class Keyring:
         public = {f.name.removesuffix(_PUBLIC_SUFFIX): _public(f) for f in files if f.name.endswith(_PUBLIC_SUFFIX)}
         public |= {key_id: key.public_key() for key_id, key in private.items()}
         if signing_key and signing_key not in private:
-            raise StartError(f"CHAT4ALL_ACCOUNTS__SIGNING_KEY is {signing_key}, but {folder} has no {signing_key}.pem.")
+            raise UnusableFileError(
+                f"CHAT4ALL_ACCOUNTS__SIGNING_KEY is {signing_key}, but {folder} has no {signing_key}.pem."
+            )
         signing_id = signing_key or max(private, default="")
-        return cls(public, (signing_id, private[signing_id]) if signing_id else None)
+        signing = (signing_id, private[signing_id]) if signing_id else None
+        return cls(public, signing, folder=folder, signing_key=signing_key)
 
     @classmethod
     def load_or_make(cls, folder: Path, signing_key: str = "") -> "Keyring":
@@ -62,6 +84,10 @@ class Keyring:
         return cls.load(folder, signing_key)
 
 
+def _raw(keys: Mapping[str, Ed25519PublicKey]) -> dict[str, bytes]:
+    return {key_id: key.public_bytes_raw() for key_id, key in keys.items()}
+
+
 def _make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = Ed25519PrivateKey.generate().private_bytes(
@@ -74,9 +100,9 @@ def _private(file: Path) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(file.read_bytes(), None)
     except (ValueError, TypeError, OSError) as error:
-        raise StartError(f"{file} is no private key without a passphrase: {error}") from error
+        raise UnusableFileError(f"{file} is no private key without a passphrase: {error}") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise StartError(f"{file} is not an Ed25519 key.")
+        raise UnusableFileError(f"{file} is not an Ed25519 key.")
     return key
 
 
@@ -84,7 +110,7 @@ def _public(file: Path) -> Ed25519PublicKey:
     try:
         key = serialization.load_pem_public_key(file.read_bytes())
     except (ValueError, OSError) as error:
-        raise StartError(f"{file} is no public key: {error}") from error
+        raise UnusableFileError(f"{file} is no public key: {error}") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise StartError(f"{file} is not an Ed25519 key.")
+        raise UnusableFileError(f"{file} is not an Ed25519 key.")
     return key

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from chat4all.accounts import secret_file
-from chat4all.model.errors import Refusal, StartError
+from chat4all.model.errors import Refusal, StartError, UnusableFileError
 
 _MAX_TOKENS: Final = 2  # the current one, and the one before
 _MIN_TOKEN_BYTES: Final = 16
@@ -35,6 +35,12 @@ class SharedTokens:
         except OSError as error:
             raise StartError(f"Cannot keep a token in {path}: {error.strerror}.") from error
         return cls(path)
+
+    @staticmethod
+    def check_file(path: Path) -> None:
+        """Raise UnusableFileError if there is no such file."""
+        if not path.is_file():
+            raise UnusableFileError(f"CHAT4ALL_INTERNAL__TOKEN_FILE: there is no file {path}.")
 
     def check(self, bearer: str | None) -> None:
         """Compare a token with all, in constant time. Raises Refusal unauthenticated if it is none of them."""

@@ -1,11 +1,13 @@
 """Tokens are JWTs signed with EdDSA: whoever has a public key can tell who holds one and until when."""
 
+import contextlib
 import functools
 import time
 from typing import Final
 
 import jwt
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chat4all.accounts.keys import Keyring
 from chat4all.accounts.settings import AccountsSettings
@@ -14,6 +16,7 @@ from chat4all.model.errors import Refusal, StartError
 from chat4all.model.ids import new_id
 
 _REQUIRED_CLAIMS: Final = ["iss", "aud", "sub", "exp", "iat", "jti", "role"]
+_READ_SECONDS: Final = 1.0
 _MAX_REMEMBERED_TOKENS: Final = 10_000  # their signatures are checked once
 
 
@@ -32,7 +35,13 @@ class Tokens:
     def __init__(self, keyring: Keyring, settings: AccountsSettings) -> None:
         self._keyring = keyring
         self._settings = settings
+        self._next_read = 0.0  # when a key that is not known is looked for again
         self._identity = functools.lru_cache(_MAX_REMEMBERED_TOKENS)(self._check)  # in C: every request asks it
+
+    def refresh(self) -> None:
+        """Read the keys again; tokens of a key that is gone are no longer taken. Raises UnusableFileError."""
+        if self._keyring.read_again():
+            self._identity.cache_clear()
 
     def issue(self, username: str, role: Role) -> str:
         """Return a token that is valid for `token_seconds`. Raises StartError in a process without a private key."""
@@ -58,9 +67,18 @@ class Tokens:
             raise Refusal("unauthenticated", "The token has expired.")
         return identity
 
+    def _key(self, key_id: str) -> Ed25519PublicKey:
+        """Return the key of this id. One that is not known may have been added a moment ago: the folder is read again,
+        but not for every forged token. Raises KeyError."""
+        if key_id not in self._keyring.public and time.monotonic() >= self._next_read:
+            self._next_read = time.monotonic() + _READ_SECONDS
+            with contextlib.suppress(StartError):
+                self._keyring.read_again()
+        return self._keyring.public[key_id]
+
     def _check(self, token: str) -> Identity:
         try:
-            key = self._keyring.public[jwt.get_unverified_header(token)["kid"]]
+            key = self._key(jwt.get_unverified_header(token)["kid"])
             claims = jwt.decode(
                 token,
                 key,

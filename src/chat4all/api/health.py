@@ -1,4 +1,4 @@
-"""/livez, /readyz, /metrics and /status are for whoever runs the process."""
+"""/livez, /readyz, /metrics, /status and /version are for whoever runs the process."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from chat4all import __version__
 from chat4all.api.plain import PlainRoute
 from chat4all.telemetry.metrics import Metrics
 
@@ -60,11 +61,18 @@ async def status(request: Request) -> Response:
     return JSONResponse(_operations(request).status())
 
 
+async def version(request: Request) -> Response:
+    """Answer with the release that runs here."""
+    _ = request
+    return JSONResponse({"version": __version__})
+
+
 ROUTES = [
     PlainRoute("/livez", live),
     PlainRoute("/readyz", ready),
     PlainRoute("/metrics", metrics),
     PlainRoute("/status", status),
+    PlainRoute("/version", version),
 ]
 
 

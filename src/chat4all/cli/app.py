@@ -25,6 +25,7 @@ from chat4all.cli import (
     history,
     links,
     migrate,
+    probe,
     run,
     send,
     tail,
@@ -56,6 +57,7 @@ for command in (
     migrate,
     run,
     doctor,
+    probe,
     completion,
 ):
     app.command(command.NAME)(command.run)

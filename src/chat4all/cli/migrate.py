@@ -14,20 +14,33 @@ NAME = "migrate"
 def run(
     admin: Annotated[str, typer.Option(help="Make this user as the first admin, if it is not there.")] = "",
     admin_password_file: Annotated[Path | None, typer.Option(help="File with that user's password.")] = None,
+    service_user: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder with the files username and password of a program's user, which is made."
+        ),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for engines and files, however long it takes.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make the schemas, the topics, the log's epoch, the bucket and the first admin on the engines.
 
-    Safe to repeat: what is there stays. It refuses a log whose partitions have changed, or that was made again. The
-    settings (CHAT4ALL_KAFKA__SERVERS and so on, see chat4all config) say where the engines are.
+    Safe to repeat: what is there stays, and a program's user gets the password that its file has now. It refuses a log
+    whose partitions have changed, or that was made again. The settings (CHAT4ALL_KAFKA__SERVERS and so on, see chat4all
+    config) say where the engines are.
 
     Example: chat4all migrate --admin admin --admin-password-file /run/secrets/admin
     """
     # Imported only here: the client commands start much quicker without the engines.
+    from chat4all.directory.port import Role  # noqa: PLC0415 - it starts quicker without
     from chat4all.processes import maintenance  # noqa: PLC0415 - it starts quicker without
+    from chat4all.processes.installation import Newcomer  # noqa: PLC0415 - it starts quicker without
 
+    newcomers = [Newcomer(Role.ADMIN, admin_password_file, name=admin)] if admin else []
+    if service_user is not None:
+        newcomers.append(Newcomer(Role.SERVICE, service_user / "password", name_file=service_user / "username"))
     lines = []
-    for line in maintenance.migrate(admin, admin_password_file):
+    for line in maintenance.migrate(newcomers, patient=wait):
         lines.append(line)
         if not as_json:
             typer.echo(plain(line))

@@ -36,14 +36,11 @@ class DirectorySettings(Secured):
     )
 
     def url(self) -> sa.URL:
-        """Return the database's URL, with user and password. Raises StartError for a password file that cannot be
-        read."""
-        name, password = self.user or None, self.password() or None
-        driver = f"{self.dialect}+psycopg2"
-        return sa.URL.create(driver, name, password, self.host, self.port, self.database)
+        """Return the database's URL, with the user. The password is read from its file for each connection."""
+        return sa.URL.create(f"{self.dialect}+psycopg2", self.user or None, None, self.host, self.port, self.database)
 
     def connects(self) -> dict[str, Any]:
-        """Return the driver's arguments beside the URL. Raises StartError for files that cannot be used."""
+        """Return the driver's arguments beside URL and password. Raises UnusableFileError."""
         self.ssl_context()  # the driver reads the files itself, and only when it connects
         files = {"sslrootcert": self.ca_file, "sslcert": self.certificate_file, "sslkey": self.key_file}
         secured = {name: str(file) for name, file in files.items() if file is not None} if self.tls else {}

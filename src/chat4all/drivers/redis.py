@@ -13,13 +13,14 @@ from redis import asyncio as aioredis
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
 from redis.exceptions import RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from chat4all.drivers.outage import Outage
 from chat4all.drivers.redis_settings import RedisSettings
 from chat4all.model.engines import Description
-from chat4all.model.errors import EngineUnavailableError
+from chat4all.model.errors import EngineUnavailableError, UnusableFileError
 
 _REST_SECONDS: Final = 0.5  # after a failure; every call fails at once in this time
 _MAX_PIPELINE_COMMANDS: Final = 1000
@@ -53,7 +54,7 @@ class RedisClient:
             for start in range(0, len(commands), _MAX_PIPELINE_COMMANDS):
                 async with patience(self.settings):
                     answers += await self._send(commands[start : start + _MAX_PIPELINE_COMMANDS])
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, OSError, UnusableFileError) as error:
             self._rests_until = time.monotonic() + _REST_SECONDS
             why = str(error) or type(error).__name__
             self._outage.failed(why)
@@ -75,6 +76,31 @@ class RedisClient:
             return await pipe.execute()
 
 
+class _Login(CredentialProvider):
+    """The user, and the password that its file has when a connection is made."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._settings = settings
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        password = self._settings.password()
+        return (self._settings.user, password) if self._settings.user else (password,)
+
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        return self.get_credentials()
+
+
+def _tls_connection(settings: RedisSettings) -> type[aioredis.SSLConnection]:
+    """Return a connection that speaks TLS by the settings' own context, in which changed files are loaded again; the
+    library's would keep what it read first."""
+
+    class Connection(aioredis.SSLConnection):
+        def _connection_arguments(self) -> dict[str, Any]:
+            return {**super()._connection_arguments(), "ssl": settings.ssl_context()}
+
+    return Connection
+
+
 def patience(settings: RedisSettings, silence: float = 0.0) -> asyncio.Timeout:
     """Return the time-out of connecting and asking together. `silence`: seconds to add in which nothing has to come."""
     return asyncio.timeout(silence + 2 * settings.request_seconds)
@@ -86,19 +112,14 @@ def client(settings: RedisSettings) -> aioredis.Redis:
 
     Raises StartError for files that cannot be read.
     """
-    secured: dict[str, Any] = {}
-    if settings.tls:
-        settings.ssl_context()  # its error says which file cannot be used
-        files = {"ssl_ca_certs": settings.ca_file, "ssl_certfile": settings.certificate_file}
-        files |= {"ssl_keyfile": settings.key_file}
-        secured = {name: str(file) for name, file in files.items() if file is not None}
-        secured["connection_class"] = aioredis.SSLConnection
+    settings.check_files()
+    secured: dict[str, Any] = {"connection_class": _tls_connection(settings)} if settings.tls else {}
+    if settings.user or settings.password_file is not None:
+        secured["credential_provider"] = _Login(settings)
     pool = aioredis.BlockingConnectionPool(
         host=settings.host,
         port=settings.port,
         db=settings.database,
-        username=settings.user or None,
-        password=settings.password() or None,
         max_connections=settings.connections,
         timeout=settings.request_seconds,
         socket_timeout=None,

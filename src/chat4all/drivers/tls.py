@@ -7,7 +7,7 @@ from typing import ClassVar, TypeVar
 
 import pydantic
 
-from chat4all.model.errors import StartError
+from chat4all.model.errors import UnusableFileError
 
 T = TypeVar("T")
 
@@ -26,24 +26,58 @@ class Secured(pydantic.BaseModel):
     user: str = pydantic.Field("", description="Who logs in; empty: nobody has to.")
     password_file: Path | None = pydantic.Field(None, description="File whose only content is the password.")
 
+    _context: ssl.SSLContext | None = pydantic.PrivateAttr(None)
+    _loaded: tuple[int, ...] = pydantic.PrivateAttr(())  # when the files in it were changed, ns
+
     def ssl_context(self) -> ssl.SSLContext | None:
-        """Return how TLS is spoken, or None if it is not. Raises StartError that names the setting and the file."""
+        """Return how TLS is spoken, or None if it is not: always the same object, into which files that have changed
+        are loaded again, so that they hold for the next connection of whoever has it.
+
+        Raises UnusableFileError that names the setting and the file.
+        """
         if not self.tls:
             return None
-        context = self._read("CA_FILE", self.ca_file, lambda: ssl.create_default_context(cafile=self.ca_file))
+        files = [file for file in (self.ca_file, self.certificate_file, self.key_file) if file is not None]
+        changed = tuple(_changed_at(file) for file in files)
+        if self._context is not None and changed == self._loaded:
+            return self._context
+        context = self._context or _context(system_authorities=self.ca_file is None)
+        if self.ca_file is not None:
+            self._read("CA_FILE", self.ca_file, lambda: context.load_verify_locations(self.ca_file))
         if self.certificate_file is not None:
-            files = self.certificate_file, self.key_file
-            self._read("CERTIFICATE_FILE", self.certificate_file, lambda: context.load_cert_chain(*files))
+            chain = self.certificate_file, self.key_file
+            self._read("CERTIFICATE_FILE", self.certificate_file, lambda: context.load_cert_chain(*chain))
+        self._context, self._loaded = context, changed
         return context
 
     def password(self) -> str:
-        """Return the password without the line's end, or "" if no file is set. Raises StartError."""
+        """Return the password without the line's end, or "" if no file is set. Raises UnusableFileError."""
         file = self.password_file
         return "" if file is None else self._read("PASSWORD_FILE", file, lambda: file.read_text("utf-8").strip())
+
+    def check_files(self) -> None:
+        """Read every file once. Raises UnusableFileError that names the setting and the file."""
+        self.ssl_context()
+        self.password()
 
     def _read(self, name: str, file: Path | None, reader: Callable[[], T]) -> T:
         try:
             return reader()
         except (OSError, ssl.SSLError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise StartError(f"CHAT4ALL_{self.section}__{name}: cannot use {file}: {why}") from error
+            raise UnusableFileError(f"CHAT4ALL_{self.section}__{name}: cannot use {file}: {why}") from error
+
+
+def _context(*, system_authorities: bool) -> ssl.SSLContext:
+    """Return a context that checks the server's certificate and name."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if system_authorities:
+        context.load_default_certs()
+    return context
+
+
+def _changed_at(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0  # reading it says what is wrong

@@ -87,5 +87,9 @@ class StartError(Exception):
     """The process cannot start. The message names the setting or file and says what to do."""
 
 
+class UnusableFileError(StartError):
+    """A file that a setting names is missing or cannot be used. Once it is mended, the process can start."""
+
+
 class NotMigratedError(Exception):
     """Something that `chat4all migrate` makes is missing on an engine. The message says what."""

@@ -30,6 +30,12 @@ def engines(settings: Settings, role: str) -> Engines:
     sql = Sql.at(settings.directory)
     realtime = RedisRealtime(settings.redis)
     limits = RedisLimits(settings.redis, EmbeddedLimits(), share=settings.operations.share)
+
+    def refresh() -> None:
+        log.login.refresh()
+        for one in (settings.cassandra, settings.directory, settings.redis):
+            one.ssl_context()
+
     return Engines(
         log=log,
         store=store,
@@ -57,5 +63,6 @@ def engines(settings: Settings, role: str) -> Engines:
             "limits": "redis",
         },
         place="the topic, as it was",
+        refresh=refresh,
         close_seconds=_CLOSE_SECONDS,
     )

@@ -32,6 +32,10 @@ async def _no_check() -> None:
     """Nothing is to be seen before these engines are opened."""
 
 
+def _no_files() -> None:
+    """Nothing is to be read again where no engine has a password or a certificate."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
     """What stands behind each port.
@@ -39,7 +43,8 @@ class Engines:
     `managed`: the engines by name, in the order in which they are closed; `exclusive`: nobody else works on them, so
     this process brings them up to date itself; `holder`: the name of this process in leases, if it is always the same;
     `adapters`: which twin each port has, for the metrics; `place`: where the log is, for whoever has to restore it;
-    `check_complete`: called before they are opened, raises StartError; `close_seconds`: how long each may take.
+    `check_complete`: called before they are opened, raises StartError; `refresh`: reads certificates and passwords
+    again, raises UnusableFileError; `close_seconds`: how long each may take.
     """
 
     log: Log
@@ -57,6 +62,7 @@ class Engines:
     exclusive: bool = False
     holder: str = ""
     check_complete: Callable[[], Awaitable[None]] = _no_check
+    refresh: Callable[[], None] = _no_files
     close_seconds: float | None = None
 
     async def open(self) -> None:

@@ -1,14 +1,14 @@
 """What has to be there before a role can work: schemas, topics, the log's epoch, the bucket, somebody to log in."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from chat4all.accounts.passwords import Passwords
 from chat4all.directory.port import AlreadyThereError, LogEpoch, Role, User
 from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Topic
-from chat4all.model.errors import NotMigratedError, StartError
+from chat4all.model.errors import NotMigratedError, StartError, UnusableFileError
 from chat4all.processes.config import Settings
 from chat4all.processes.engines import Engines
 
@@ -18,18 +18,30 @@ _DAY_SECONDS: Final = 86_400.0
 _MIN_PASSWORD: Final = 8  # characters
 
 
-async def migrate(
-    engines: Engines, settings: Settings, *, admin: str = "", password_file: Path | None = None
-) -> AsyncIterator[str]:
-    """Bring everything there, and say what was done; again, it changes nothing. `admin`: the first one, if any.
+class Newcomer(NamedTuple):
+    """A user that `migrate` is to make. `name_file`: a file with the name, where that is not given as it is."""
 
-    Raises StartError for what somebody has to decide, EngineUnavailableError.
+    role: Role
+    password_file: Path | None
+    name: str = ""
+    name_file: Path | None = None
+
+    def username(self) -> str:
+        """Return the name. Raises StartError for a file that cannot be read."""
+        return self.name or _text(self.name_file, f"The {self.role}'s name")
+
+
+async def migrate(engines: Engines, settings: Settings, newcomers: Sequence[Newcomer] = ()) -> AsyncIterator[str]:
+    """Bring everything there, and say what was done; again, it changes nothing.
+
+    A newcomer of role service gets the password of its file also where the user exists. Raises StartError for what
+    somebody has to decide, EngineUnavailableError.
     """
     for name, one in engines.managed.items():
         yield f"{name}: {await one.engine.migrate()}"
     epoch = await _epoch(engines)
     yield f"log: {CONVERSATIONS} with {epoch.partitions} partitions, epoch {epoch.epoch}"
-    async for line in _people(engines, settings, admin, password_file):
+    async for line in _people(engines, settings, newcomers):
         yield line
 
 
@@ -89,20 +101,39 @@ async def _check_topic(engines: Engines, known: LogEpoch) -> None:
         )
 
 
-async def _people(engines: Engines, settings: Settings, admin: str, password_file: Path | None) -> AsyncIterator[str]:
-    wanted: dict[str, tuple[Role, Callable[[], Awaitable[str]]]] = {}
+async def _people(engines: Engines, settings: Settings, newcomers: Sequence[Newcomer]) -> AsyncIterator[str]:
     if settings.accounts.demo:
-        wanted = {name: (role, demo_hash) for name, role in DEMO_USERS.items()}
-    if admin:
-        password = _password(password_file)
-        wanted[admin] = (Role.ADMIN, lambda: _hash(password, Passwords()))
-    for name, (role, hashed) in wanted.items():
-        if await engines.directory.user(name) is not None:
-            yield f"accounts: {name} is there"
-            continue
-        with contextlib.suppress(AlreadyThereError):
-            await engines.directory.add_user(User(username=name, role=role, password_hash=await hashed()))
-        yield f"accounts: {name} made, {role}"
+        for name, role in DEMO_USERS.items():
+            yield await _person(engines, name, role, demo_hash)
+    for one in newcomers:
+        password = _password(one)
+        yield await _person(engines, one.username(), one.role, lambda password=password: _hash(password, Passwords()))  # type: ignore[misc]
+        if one.role is Role.SERVICE:
+            async for line in _renewed(engines, one.username(), password):
+                yield line
+
+
+async def _person(engines: Engines, name: str, role: Role, hashed: Callable[[], Awaitable[str]]) -> str:
+    if await engines.directory.user(name) is not None:
+        return f"accounts: {name} is there"
+    with contextlib.suppress(AlreadyThereError):
+        await engines.directory.add_user(User(username=name, role=role, password_hash=await hashed()))
+    return f"accounts: {name} made, {role}"
+
+
+async def _renewed(engines: Engines, name: str, password: str) -> AsyncIterator[str]:
+    """A program's user has the password that its Secret says now."""
+    user = await engines.directory.user(name)
+    if user is None or user.role is not Role.SERVICE:
+        raise StartError(f"{name} is to be a program's user, of role service, and is somebody else. Name another one.")
+    passwords = Passwords()
+    try:
+        if await passwords.fits(password, user.password_hash):
+            return
+        await engines.directory.change_user(name, role=None, password_hash=await passwords.hash(password))
+        yield f"accounts: {name} has a new password"
+    finally:
+        passwords.close()
 
 
 async def _hash(password: str, passwords: Passwords) -> str:
@@ -112,13 +143,18 @@ async def _hash(password: str, passwords: Passwords) -> str:
         passwords.close()
 
 
-def _password(file: Path | None) -> str:
-    if file is None:
-        raise StartError("The first admin needs a password: --admin-password-file")
-    try:
-        password = file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise StartError(f"Cannot read the first admin's password in {file}: {error.strerror}") from error
+def _password(newcomer: Newcomer) -> str:
+    what = f"The {newcomer.role}'s password"
+    password = _text(newcomer.password_file, what)
     if len(password) < _MIN_PASSWORD:
-        raise StartError(f"The first admin's password in {file} has fewer than {_MIN_PASSWORD} characters.")
+        raise UnusableFileError(f"{what} in {newcomer.password_file} has fewer than {_MIN_PASSWORD} characters.")
     return password
+
+
+def _text(file: Path | None, what: str) -> str:
+    if file is None:
+        raise StartError(f"{what} has to be in a file: see chat4all migrate --help.")
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnusableFileError(f"{what} cannot be read in {file}: {error}") from error

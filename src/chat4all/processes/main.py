@@ -1,15 +1,18 @@
 """`chat4all run ROLE ...`: one process of distributed mode, from the environment to its exit code."""
 
+import contextlib
 import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
-from chat4all.processes import addresses, config, distributed, embedded
+from chat4all.accounts.shared_tokens import SharedTokens
+from chat4all.processes import addresses, config, distributed, embedded, services
 from chat4all.processes.config import Settings
 from chat4all.processes.process import Process, until_end
 from chat4all.processes.roles import ALL
+from chat4all.processes.waiting import until_usable
 from chat4all.telemetry import logs
 
 _STUCK_SECONDS: Final = 3.0
@@ -36,8 +39,25 @@ def run(roles: Sequence[str], on_ready: Callable[[int], None]) -> None:
 async def _distributed(roles: Sequence[str], settings: Settings, on_ready: Callable[[int], None]) -> None:
     """Engines are made in the loop that they are used in."""
     bound = addresses.bind(settings, roles, operations=True)
-    process = Process(distributed.engines(settings, "+".join(roles)), settings, roles, bound)
+    with contextlib.ExitStack() as sockets:
+        for one in bound.values():
+            sockets.callback(one.close)
+        if not await until_usable(lambda: _check_files(settings, roles), bound[addresses.OPERATIONS]):
+            return
+        engines = distributed.engines(settings, "+".join(roles))
+        sockets.pop_all()  # from now on they are the process's to close
+    process = Process(engines, settings, roles, bound)
     await process.run(lambda: on_ready(bound[addresses.OPERATIONS].getsockname()[1]))
+
+
+def _check_files(settings: Settings, roles: Sequence[str]) -> None:
+    """Read every file that the settings of these roles name. Raises UnusableFileError, StartError."""
+    for engine in (settings.kafka, settings.cassandra, settings.directory, settings.redis, settings.files):
+        engine.check_files()
+    if {"api", "gateway"} & {*roles}:
+        services.keyring(settings)
+    if "api" in roles and settings.internal.token_file is not None:
+        SharedTokens.check_file(settings.internal.token_file)
 
 
 async def _ending(process: Coroutine[Any, Any, None]) -> None:

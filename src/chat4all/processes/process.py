@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
+_REFRESH_SECONDS: Final = 10.0
 _RETRY_SECONDS: Final = 1.0  # between looks whether what is needed is there
 
 
@@ -125,6 +126,7 @@ class Process:
                 app = health.create(self.operations)
                 await stack.enter_async_context(servers.plain(app, self._bound[addresses.OPERATIONS]))
             stack.push_async_callback(self.loops.stop, seconds=self.settings.server.drain_seconds)
+            self.loops.start("credentials", self._refresh())
             epoch = await self._prepared()
             for role in self.roles.values():
                 await role.start(epoch)
@@ -177,6 +179,17 @@ class Process:
             else:
                 self._waits = None
                 return epoch
+
+    async def _refresh(self) -> None:
+        """Certificates, passwords and keys that have changed hold for what is connected or verified from then on."""
+        while True:
+            await asyncio.sleep(_REFRESH_SECONDS)
+            try:
+                await asyncio.to_thread(self.engines.refresh)
+                if self._services is not None:
+                    await asyncio.to_thread(self._services.tokens.refresh)
+            except StartError as error:
+                _logger.warning("What was read before stays in use: %s", error)
 
     def _wait_for(self, error: Exception) -> None:
         why = f"{error}: run chat4all migrate" if isinstance(error, NotMigratedError) else str(error)

@@ -36,7 +36,7 @@ class Services:
     ) -> None:
         self._engines = engines
         self._settings = settings
-        self.tokens = Tokens(_keyring(settings), settings.accounts)
+        self.tokens = Tokens(keyring(settings), settings.accounts)
         self.passwords = passwords or Passwords()
         self.membership = Membership(engines.directory)
         self.presence = Presence(directory=engines.directory, realtime=engines.realtime)
@@ -99,7 +99,8 @@ class Services:
         }
 
 
-def _keyring(settings: Settings) -> Keyring:
+def keyring(settings: Settings) -> Keyring:
+    """Return the keys that the settings name. Raises StartError, UnusableFileError."""
     accounts = settings.accounts
     if accounts.keys_dir is None:
         raise StartError("Every process needs the same keys: set CHAT4ALL_ACCOUNTS__KEYS_DIR.")

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from chat4all_devtools.stack.engine import StackError
+from chat4all_devtools.stack.engine import LOOPBACK, StackError
 from chat4all_devtools.stack.stack import ENGINES, Stack
 
 DEFAULT: Final = Path(".stack")
@@ -59,12 +59,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("command", choices=["up", "down", "status"])
     parser.add_argument("engines", nargs="*", metavar="ENGINE", help=f"{', '.join(ENGINES)}; all of them by default")
     parser.add_argument("--folder", type=Path, default=DEFAULT, help="where the stack lives (default: .stack)")
+    parser.add_argument("--host", default=LOOPBACK, help=f"address that they listen on (default: {LOOPBACK})")
     parser.add_argument("--free-ports", action="store_true", help="take any free ports instead of the usual ones")
     given = parser.parse_args(arguments)
     if unknown := [name for name in given.engines if name not in ENGINES]:
         parser.error(f"there is no engine {', '.join(unknown)}; there are {', '.join(ENGINES)}")
     quiet()
-    stack = Stack(given.folder.resolve(), given.engines)
+    stack = Stack(given.folder.resolve(), given.engines, given.host)
     try:
         match given.command:
             case "up":

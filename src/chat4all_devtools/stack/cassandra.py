@@ -31,7 +31,7 @@ class Cassandra(Engine):
 
     def prepare(self) -> None:
         text = (_HERE / "cassandra.yaml").read_text()
-        (self.folder / "cassandra.yaml").write_text(text.format(folder=self.folder, **self._ports()))
+        (self.folder / "cassandra.yaml").write_text(text.format(folder=self.folder, host=self.host, **self._ports()))
 
     def command(self) -> Sequence[str]:
         [jamm] = self._jars.glob("jamm*.jar")
@@ -54,7 +54,7 @@ class Cassandra(Engine):
     def cluster(self, **how: Any) -> Cluster:
         """A way to it that is patient. `how`: what the driver is told besides."""
         patience = {"connect_timeout": LOOK_SECONDS, "control_connection_timeout": LOOK_SECONDS}
-        return Cluster(["127.0.0.1"], port=self.port(), **patience, **how)
+        return Cluster([self.host], port=self.port(), **patience, **how)
 
     @property
     def _jars(self) -> Path:

@@ -24,7 +24,7 @@ _START_SECONDS: Final = 600.0  # that an engine gets to answer; one whose proces
 _STOP_SECONDS: Final = 120.0  # until one that was told to end is killed
 LOOK_SECONDS: Final = 60.0  # that one look may take: a login over TLS takes long where all start at once
 _CLOCK_SECONDS: Final = 2.0
-_HOST: Final = "127.0.0.1"
+LOOPBACK: Final = "127.0.0.1"
 
 
 class StackError(Exception):
@@ -32,7 +32,8 @@ class StackError(Exception):
 
 
 class Engine(abc.ABC):
-    """One engine in a folder of its own. `library`: where what is installed for it is kept, for every stack.
+    """One engine in a folder of its own. `library`: where what is installed for it is kept, for every stack; `host`:
+    the address of this machine that it listens on.
 
     Whatever state there is, is in the folder: its ports, its process's id, its log, its data.
     """
@@ -41,9 +42,10 @@ class Engine(abc.ABC):
     title: ClassVar[str]
     default_ports: ClassVar[Mapping[str, int]]
 
-    def __init__(self, folder: Path, library: Path) -> None:
+    def __init__(self, folder: Path, library: Path, host: str = LOOPBACK) -> None:
         self.folder = folder / self.name
         self.library = library
+        self.host = host
 
     # -- what each says for itself
 
@@ -72,7 +74,7 @@ class Engine(abc.ABC):
     @property
     def address(self) -> str:
         """The address at which it is reached, as host:port."""
-        return f"{_HOST}:{self.port()}"
+        return f"{self.host}:{self.port()}"
 
     @property
     def password(self) -> Path:
@@ -91,7 +93,7 @@ class Engine(abc.ABC):
             return
         ports = {name: free_port() if free else port for name, port in self.default_ports.items()}
         for port in () if free else ports.values():
-            _check_free(self.title, port)
+            _check_free(self.title, self.host, port)
         self.folder.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(ports))
 
@@ -207,9 +209,9 @@ def _began(pid: int) -> float | None:
         return None
 
 
-def _check_free(title: str, port: int) -> None:
+def _check_free(title: str, host: str, port: int) -> None:
     try:
-        socket.create_server((_HOST, port)).close()
+        socket.create_server((host, port)).close()
     except OSError as error:
         raise StackError(
             f"{title} wants port {port}: {error.strerror}. Stop what has it, or use --free-ports."

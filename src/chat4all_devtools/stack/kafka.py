@@ -16,9 +16,9 @@ _JAVA: Final = ("java", "-Xms384m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredS
 # One broker: everything that would be replicated is not. What the product relies on is set by its topics.
 _PROPERTIES: Final = """process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{main},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{main}
+controller.quorum.voters=1@{host}:{controller}
+listeners=PLAINTEXT://{host}:{main},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{main}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs={folder}/data
@@ -65,7 +65,7 @@ class Kafka(Engine):
         lines = [line for line in _PROPERTIES.splitlines() if line.partition("=")[0] not in more]
         lines += [f"{name}={value}" for name, value in more.items()]
         properties = self.folder / "server.properties"
-        properties.write_text("\n".join(lines).format(folder=self.folder, **self._ports()) + "\n")
+        properties.write_text("\n".join(lines).format(folder=self.folder, host=self.host, **self._ports()) + "\n")
         if not (self.folder / "data").exists():
             tool = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER, "-c", str(properties), *format_with]
             run(["java", "-Xmx256m", "-cp", f"{self._jars}/*", *tool], cwd=self.folder)

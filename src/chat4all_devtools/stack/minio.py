@@ -36,7 +36,7 @@ class Minio(Engine):
 
     def command(self) -> Sequence[str]:
         # Its password comes in the environment, so that no process list shows it.
-        addresses = ["--address", self.address, "--console-address", f"127.0.0.1:{self.port('console')}"]
+        addresses = ["--address", self.address, "--console-address", f"{self.host}:{self.port('console')}"]
         script = f'MINIO_ROOT_USER={_USER} MINIO_ROOT_PASSWORD=$(cat "$0") exec "$@"'
         server = [str(self._program), "server", "--quiet", *addresses, str(self.folder / "data")]
         return ["sh", "-c", script, str(self.password), *server]

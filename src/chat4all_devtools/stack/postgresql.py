@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 import psycopg2
 
-from chat4all_devtools.stack.engine import LOOK_SECONDS, Engine, StackError, run
+from chat4all_devtools.stack.engine import LOOK_SECONDS, LOOPBACK, Engine, StackError, run
 
 _USER: Final = "chat4all"
 _ADVICE: Final = "PostgreSQL is not installed. On Debian or Ubuntu: apt-get install postgresql"
@@ -36,10 +36,13 @@ class PostgreSql(Engine):
         made = ["initdb", "--pgdata=data", f"--username={_USER}", f"--pwfile={password}", "--auth=scram-sha-256"]
         made += ["--encoding=UTF8", "--locale=C", "--no-instructions"]
         run([*_prefix(), str(_programs() / made[0]), *made[1:]], cwd=self.folder)
+        if self.host != LOOPBACK:  # initdb lets only this machine in
+            with (self.folder / "data" / "pg_hba.conf").open("a") as rules:
+                rules.write("host all all samenet scram-sha-256\nhost all all 10.0.0.0/8 scram-sha-256\n")
 
     def command(self) -> Sequence[str]:
         server = [str(_programs() / "postgres"), f"-D{self.folder}/data", f"-p{self.port()}", f"-k{self.folder}"]
-        return [*_prefix(), *server, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
+        return [*_prefix(), *server, "-c", f"listen_addresses={self.host}", "-c", "max_connections=200"]
 
     def version(self) -> str:
         connection = psycopg2.connect(self._url("postgres"), connect_timeout=int(LOOK_SECONDS))

@@ -21,7 +21,7 @@ class Redis(Engine):
         need("redis-server", _ADVICE)
 
     def prepare(self) -> None:
-        lines = ["bind 127.0.0.1", f"port {self.port()}", f"dir {self.folder}", 'save ""', "appendonly no"]
+        lines = [f"bind {self.host}", f"port {self.port()}", f"dir {self.folder}", 'save ""', "appendonly no"]
         lines += [f"requirepass {self.password.read_text()}"]
         configuration = self.folder / "redis.conf"
         configuration.touch(mode=0o600)
@@ -31,5 +31,7 @@ class Redis(Engine):
         return [need("redis-server", _ADVICE), str(self.folder / "redis.conf")]
 
     def version(self) -> str:
-        with redis.Redis(port=self.port(), password=self.password.read_text(), socket_timeout=LOOK_SECONDS) as client:
+        with redis.Redis(
+            self.host, self.port(), password=self.password.read_text(), socket_timeout=LOOK_SECONDS
+        ) as client:
             return str(client.info("server")["redis_version"])

@@ -7,7 +7,7 @@ from typing import Final
 
 from chat4all_devtools import cache
 from chat4all_devtools.stack.cassandra import Cassandra
-from chat4all_devtools.stack.engine import Engine
+from chat4all_devtools.stack.engine import LOOPBACK, Engine
 from chat4all_devtools.stack.kafka import Kafka
 from chat4all_devtools.stack.minio import Minio
 from chat4all_devtools.stack.postgresql import PostgreSql
@@ -17,12 +17,12 @@ ENGINES: Final[dict[str, type[Engine]]] = {kind.name: kind for kind in (Kafka, C
 
 
 class Stack:
-    """The engines named, or all, in this folder."""
+    """The engines named, or all, in this folder. `host`: the address of this machine that they listen on."""
 
-    def __init__(self, folder: Path, names: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, names: Sequence[str] = (), host: str = LOOPBACK) -> None:
         self.folder = folder
         library = cache.folder("engines")
-        self._engines = {name: ENGINES[name](folder, library) for name in names or ENGINES}
+        self._engines = {name: ENGINES[name](folder, library, host) for name in names or ENGINES}
 
     def __getitem__(self, name: str) -> Engine:
         return self._engines[name]

@@ -16,7 +16,7 @@ from chat4all.directory.sql import migrations
 from chat4all.drivers.outage import Outage
 from chat4all.futures import seen
 from chat4all.model.engines import Description
-from chat4all.model.errors import EngineUnavailableError, NotMigratedError
+from chat4all.model.errors import EngineUnavailableError, NotMigratedError, UnusableFileError
 
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
@@ -84,8 +84,11 @@ class Sql:
     @classmethod
     def at(cls, settings: DirectorySettings, *, patience: float = _ANSWER_SECONDS) -> "Sql":
         """Return the database on a server. Raises StartError for a file that cannot be read."""
+        settings.check_files()
         connect_args = settings.connects()
-        return cls(settings.url(), threads=settings.connections, connect_args=connect_args, patience=patience)
+        made = cls(settings.url(), threads=settings.connections, connect_args=connect_args, patience=patience)
+        _log_in_by(made._engine, settings)
+        return made
 
     async def open(self) -> None:
         """Bring a file's schema up to date; that of a server is left to `migrate`. Raises EngineUnavailableError."""
@@ -161,6 +164,8 @@ class Sql:
             raise
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             raise self._away(str(error.__cause__ or error)) from error
+        except UnusableFileError as error:
+            raise self._away(str(error)) from error
         except TimeoutError as error:
             raise self._away(f"no answer in {seconds:.0f} s") from error
         self._outage.answered()
@@ -172,6 +177,15 @@ class Sql:
 
     def _answered(self, _: object) -> None:
         self._waiting -= 1
+
+
+def _log_in_by(engine: sa.Engine, settings: DirectorySettings) -> None:
+    """Have the engine log in with the password that its file has when a connection is made."""
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _connect(_dialect: object, _record: object, _args: object, parameters: dict[str, Any]) -> None:
+        if settings.password_file is not None:
+            parameters["password"] = settings.password()
 
 
 def _until_through(transaction: Callable[[], T], patience: float) -> T:

@@ -2,23 +2,52 @@
 
 import asyncio
 import contextlib
+import weakref
 from asyncio import timeout
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Final
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError
 
 from chat4all.drivers.outage import Outage
 from chat4all.futures import seen
 from chat4all.log.settings import KafkaSettings
-from chat4all.model.errors import EngineUnavailableError
+from chat4all.model.errors import EngineUnavailableError, UnusableFileError
 
 # Kafka counts as away after these only: the other errors are answers of a broker.
 _CONNECTION_ERRORS: Final = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError)
 
 
-def arguments(settings: KafkaSettings) -> dict[str, Any]:
-    """Return the arguments that every client of the library takes. Raises StartError for files that cannot be read."""
+class Login:
+    """Clients of the library connect with the password and the certificate that their files have at that time."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._clients: weakref.WeakSet[AIOKafkaClient] = weakref.WeakSet()
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments that every client takes. Raises UnusableFileError."""
+        return _arguments(self._settings)
+
+    def adopt(self, client: AIOKafkaClient) -> None:
+        """Keep the password of a client up to date as long as it lives."""
+        self._clients.add(client)
+
+    def refresh(self) -> None:
+        """Read the files again. Raises UnusableFileError.
+
+        The library keeps the password that it was given, and has no way to be given another one:
+        https://github.com/aio-libs/aiokafka/blob/v0.14.0/aiokafka/client.py
+        """
+        self._settings.ssl_context()
+        if self._settings.user:
+            password = self._settings.password()
+            for client in self._clients:
+                client._sasl_plain_password = password  # noqa: SLF001 - see above
+
+
+def _arguments(settings: KafkaSettings) -> dict[str, Any]:
     context = settings.ssl_context()
     shared: dict[str, Any] = {
         "bootstrap_servers": settings.servers,
@@ -85,6 +114,9 @@ async def bounded(seconds: float, outage: Outage) -> AsyncIterator[None]:
     except TimeoutError as error:
         outage.failed(f"no answer in {seconds:g} s")
         raise EngineUnavailableError("log", f"no answer in {seconds:g} s") from error
+    except UnusableFileError as error:
+        outage.failed(str(error))
+        raise EngineUnavailableError("log", str(error)) from error
     except KafkaError as error:
         if isinstance(error, _CONNECTION_ERRORS):
             outage.failed(str(error) or type(error).__name__)

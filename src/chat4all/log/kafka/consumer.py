@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, NoOffsetForPartitionError
@@ -18,7 +18,7 @@ from aiokafka.structs import ConsumerRecord
 
 from chat4all.drivers.outage import Outage
 from chat4all.futures import seen
-from chat4all.log.kafka.connection import bounded
+from chat4all.log.kafka.connection import Login, bounded
 from chat4all.log.kafka.topics import TopicInfo
 from chat4all.log.port import Assignment, Batch, LogRecord, OffsetOutOfRangeError
 from chat4all.log.settings import KafkaSettings
@@ -41,7 +41,7 @@ class KafkaConsumer:
     def __init__(
         self,
         settings: KafkaSettings,
-        arguments: Mapping[str, Any],
+        login: Login,
         group: str,
         topic: str,
         *,
@@ -50,7 +50,7 @@ class KafkaConsumer:
         outage: Outage,
     ) -> None:
         self._settings = settings
-        self._arguments = arguments
+        self._login = login
         self._group = group
         self._topic = topic
         self._topic_info = topic_info
@@ -225,7 +225,7 @@ class KafkaConsumer:
 
     async def _start(self) -> None:
         consumer = AIOKafkaConsumer(
-            **self._arguments,
+            **self._login.arguments(),
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -236,6 +236,7 @@ class KafkaConsumer:
             fetch_max_bytes=_MAX_FETCH_BYTES,
             max_partition_fetch_bytes=_MAX_FETCH_BYTES // 4,
         )
+        self._login.adopt(consumer._client)  # noqa: SLF001 - there is no other way to it
         consumer.subscribe([self._topic], listener=_Listener(self))
         self._consumer = consumer
         try:

@@ -40,10 +40,11 @@ class KafkaLog:
     def __init__(self, settings: KafkaSettings, topics: Sequence[Topic] = ()) -> None:
         self._settings = settings
         self._topics = topics
-        self._arguments = kafka_connection.arguments(settings)
+        self.login = kafka_connection.Login(settings)
+        self.login.arguments()  # raises what is wrong with a file now
         self._outage = Outage("Kafka")
         self._starts = Starts()
-        self._producer = Producer(self._arguments, self._starts, stop_seconds=_STOP_SECONDS)
+        self._producer = Producer(self.login, self._starts, stop_seconds=_STOP_SECONDS)
         self._known: dict[str, int] = {}  # partitions by topic, since the last failure
         self._seen: set[str] = set()  # topics that have existed
         self._consumers: set[KafkaConsumer] = set()
@@ -135,7 +136,7 @@ class KafkaLog:
         if partition >= await self.partitions(topic):
             return []
         place = TopicPartition(topic, partition)
-        consumer = AIOKafkaConsumer(**self._arguments, enable_auto_commit=False, auto_offset_reset="none")
+        consumer = AIOKafkaConsumer(**self.login.arguments(), enable_auto_commit=False, auto_offset_reset="none")
         consumer.assign([place])
         end = partial(stop, consumer, self._settings.request_seconds)
         async with bounded(self._settings.request_seconds, self._outage):
@@ -149,7 +150,7 @@ class KafkaLog:
         self._check_open()
         consumer = KafkaConsumer(
             self._settings,
-            self._arguments,
+            self.login,
             group,
             topic,
             topic_info=self._topic_info,
@@ -161,7 +162,7 @@ class KafkaLog:
 
     @contextlib.asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
-        admin = AIOKafkaAdminClient(**self._arguments)
+        admin = AIOKafkaAdminClient(**self.login.arguments())
         await self._starts.connect(admin.start(), admin.close)
         try:
             yield admin

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerClosed
 
-from chat4all.log.kafka.connection import Starts
+from chat4all.log.kafka.connection import Login, Starts
 
 _MAX_RECORD_BYTES: Final = 4 << 20  # the API takes far smaller ones
 _MAX_BATCH_BYTES: Final = 256 << 10  # of one partition; further records wait until it has left
@@ -18,12 +18,12 @@ _HARMLESS_ERRORS: Final = (MessageSizeTooLargeError, ProducerClosed)
 class Producer:
     """This object holds the one producer of a process.
 
-    `arguments`: what clients are made with; `starts`: by which they connect; `stop_seconds`: in which records that are
+    `login`: by which clients are made; `starts`: by which they connect; `stop_seconds`: in which records that are
     on their way may still arrive.
     """
 
-    def __init__(self, arguments: dict[str, Any], starts: Starts, *, stop_seconds: float) -> None:
-        self._arguments = arguments
+    def __init__(self, login: Login, starts: Starts, *, stop_seconds: float) -> None:
+        self._login = login
         self._starts = starts
         self._stop_seconds = stop_seconds
         self._live: AIOKafkaProducer | None = None
@@ -56,13 +56,14 @@ class Producer:
 
     async def _connected_producer(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
-            **self._arguments,
+            **self._login.arguments(),
             acks="all",
             enable_idempotence=True,
             linger_ms=0,
             max_batch_size=_MAX_BATCH_BYTES,
             max_request_size=_MAX_RECORD_BYTES,
         )
+        self._login.adopt(producer.client)
         await self._starts.connect(producer.start(), lambda: self._stop(producer))
         return producer
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from cassandra.cluster import Session
 
-from chat4all.model.errors import EngineUnavailableError
+from chat4all.model.errors import EngineUnavailableError, UnusableFileError
 from chat4all.store.cassandra.session import CONNECTION_ERRORS, cluster_of
 from chat4all.store.settings import CassandraSettings
 
@@ -20,7 +20,7 @@ async def migrated(settings: CassandraSettings) -> list[str]:
     """Run `migrate` in a thread, and return what it returns. Raises EngineUnavailableError."""
     try:
         return await asyncio.to_thread(migrate, settings)
-    except CONNECTION_ERRORS as error:
+    except (*CONNECTION_ERRORS, UnusableFileError) as error:
         raise EngineUnavailableError("store", str(error)) from error
 
 

@@ -6,12 +6,13 @@ waits for a query.
 
 import asyncio
 import functools
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from cassandra import ConsistencyLevel, DriverException, InvalidRequest, RequestExecutionException
-from cassandra.auth import PlainTextAuthProvider
+from cassandra.auth import AuthProvider, PlainTextAuthenticator
 from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile, NoHostAvailable, Session
 from cassandra.connection import ConnectionException
 from cassandra.policies import (
@@ -26,8 +27,10 @@ from cassandra.query import BatchStatement, BatchType, BoundStatement, PreparedS
 
 from chat4all.drivers.outage import Outage
 from chat4all.futures import seen
-from chat4all.model.errors import EngineUnavailableError
+from chat4all.model.errors import EngineUnavailableError, UnusableFileError
 from chat4all.store.settings import CassandraSettings
+
+_logger = logging.getLogger(__name__)
 
 _MAX_BATCH_ROWS: Final = 100  # of one partition
 _MAX_BATCH_CHARACTERS: Final = 1 << 20  # unless one row alone has more
@@ -144,7 +147,7 @@ class CassandraSession:
                 await asyncio.shield(self._connecting)
         except TimeoutError as error:
             raise self._away("cannot connect in time") from error
-        except (*CONNECTION_ERRORS, InvalidRequest) as error:
+        except (*CONNECTION_ERRORS, InvalidRequest, UnusableFileError) as error:
             raise self._away(_sentence(error)) from error
 
     def _connect(self) -> None:
@@ -163,6 +166,22 @@ class CassandraSession:
         return re.sub(r"\b(FROM|INTO|UPDATE) (?=\w+ |\w+$)", rf"\1 {self._settings.keyspace}.", cql)
 
 
+class _Login(AuthProvider):  # type: ignore[misc] # the driver has no types
+    """The user, and the password that its file has when a connection is made."""
+
+    def __init__(self, settings: CassandraSettings) -> None:
+        self._settings = settings
+
+    def new_authenticator(self, host: str) -> PlainTextAuthenticator:
+        _ = host
+        try:
+            password = self._settings.password()
+        except UnusableFileError as error:  # in a thread of the driver's, for which it is no reason to end
+            _logger.warning("%s", error)
+            password = ""
+        return PlainTextAuthenticator(self._settings.user, password)
+
+
 def cluster_of(settings: CassandraSettings) -> Cluster:
     """Return the driver's cluster, not yet connected. Raises StartError for files that cannot be read."""
     profile = ExecutionProfile(
@@ -173,7 +192,8 @@ def cluster_of(settings: CassandraSettings) -> Cluster:
         request_timeout=settings.request_seconds,
         row_factory=tuple_factory,
     )
-    login = PlainTextAuthProvider(settings.user, settings.password()) if settings.user else None
+    settings.check_files()
+    login = _Login(settings) if settings.user else None
     return Cluster(
         [host.strip() for host in settings.hosts.split(",")],
         port=settings.port,

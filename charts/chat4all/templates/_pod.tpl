@@ -1,0 +1,115 @@
+{{/* Every pod of the chart: of the root context, the component, its values, and
+     args: what the image runs; own: settings of its own; ports: by name; probes: whether it has health;
+     restartPolicy; volumes and mounts: more of them. */}}
+{{- define "chat4all.podSpec" -}}
+{{- $root := .root -}}
+{{- $values := $root.Values -}}
+{{- $own := .values -}}
+serviceAccountName: {{ .serviceAccount | default (include "chat4all.name" .) }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .restartPolicy }}
+restartPolicy: {{ . }}
+{{- end }}
+{{- with $values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $own.priorityClassName | default $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- if .probes }}
+terminationGracePeriodSeconds: {{ add $values.preStopSeconds $values.drainSeconds 30 }}
+{{- end }}
+securityContext:
+  {{- toYaml $values.podSecurityContext | nindent 2 }}
+containers:
+  - name: {{ .component }}
+    image: {{ include "chat4all.image" $root | quote }}
+    imagePullPolicy: {{ $values.image.pullPolicy }}
+    {{- with .command }}
+    command: {{ toJson . }}
+    {{- end }}
+    args: {{ toJson .args }}
+    env:
+      {{- include "chat4all.environment" . | trim | nindent 6 }}
+      {{- with .env }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+      {{- with concat ($values.extraEnv | default list) ($own.extraEnv | default list) }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+    {{- with .ports }}
+    ports:
+      {{- range $name, $port := . }}
+      - name: {{ $name }}
+        containerPort: {{ $port }}
+        protocol: TCP
+      {{- end }}
+    {{- end }}
+    {{- if .probes }}
+    startupProbe:
+      httpGet: {path: /livez, port: operations}
+      periodSeconds: 2
+      timeoutSeconds: 5
+      failureThreshold: 60
+    livenessProbe:
+      httpGet: {path: /livez, port: operations}
+      periodSeconds: 10
+      timeoutSeconds: 5
+      failureThreshold: 6
+    readinessProbe:
+      httpGet: {path: /readyz, port: operations}
+      periodSeconds: 2
+      timeoutSeconds: 5
+      failureThreshold: 2
+    lifecycle:
+      preStop:
+        sleep: {seconds: {{ $values.preStopSeconds }}}
+    {{- end }}
+    resources:
+      {{- toYaml $own.resources | nindent 6 }}
+    securityContext:
+      {{- toYaml $values.securityContext | nindent 6 }}
+    volumeMounts:
+      - name: tmp
+        mountPath: /tmp
+      {{- include "chat4all.secretMounts" . | nindent 6 }}
+      {{- with concat (.mounts | default list) ($values.extraVolumeMounts | default list) }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+volumes:
+  - name: tmp
+    emptyDir: {sizeLimit: 64Mi}
+  {{- include "chat4all.secretVolumes" . | nindent 2 }}
+  {{- with concat (.volumes | default list) ($values.extraVolumes | default list) }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with $own.nodeSelector | default $values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $own.tolerations | default $values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $own.affinity | default $values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .spread }}
+topologySpreadConstraints:
+  {{- if $own.topologySpreadConstraints }}
+  {{- toYaml $own.topologySpreadConstraints | nindent 2 }}
+  {{- else }}
+  {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+  - maxSkew: 1
+    topologyKey: {{ . }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "chat4all.selector" $ | nindent 8 }}
+  {{- end }}
+  {{- end }}
+{{- end }}
+{{- end -}}
