@@ -10,6 +10,7 @@ from typing import Any, Final
 import httpx
 from fastapi import FastAPI
 
+from chat4all.connectors.follower import Follower
 from chat4all.connectors.supervisor import Supervisor
 from chat4all.directory.port import Role
 from chat4all.directory.sql.engine import Sql
@@ -184,11 +185,11 @@ class System:
         return found
 
     @property
-    def connectors(self) -> Supervisor:
+    def connectors(self) -> Supervisor | Follower:
         """What starts and watches its connectors."""
         found = self.process.roles["connector"]
         assert isinstance(found, ConnectorRole)
-        return found.supervisor
+        return found.connectors
 
     @property
     def internal(self) -> FastAPI:

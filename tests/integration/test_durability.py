@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from tests.integration.people import PASSWORD, Person, System, expected, refused, unused
 from tests.refusing import refusing, refusing_sql
 
+from chat4all.connectors.supervisor import registration
 from chat4all.log.port import CONVERSATIONS, Assignment, LogRecord, dead_letter
 from chat4all.model import records
 from chat4all.model.ids import new_id
@@ -59,7 +60,7 @@ async def connector(system: System) -> None:
     spec = {"channel": "telegram", "credentialsSecretRef": {"name": "keys"}, "inbox": {"members": ["ana"]}}
     metadata = {"name": "support", "namespace": "local"}
     resource = {"apiVersion": "chat4all.io/v1alpha1", "kind": "ChannelConnector", "metadata": metadata, "spec": spec}
-    await system.connectors.registration.put_raw(new_id(), resource, managed_by="test")
+    await registration(system.engines).put_raw(new_id(), resource, managed_by="test")
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -31,6 +31,15 @@ class ChannelsSettings(pydantic.BaseModel):
         description="Address of a running simulator, as http://localhost:8020: a connector to it is made, and the demo "
         "user bruno is linked to its phone of that name. chat4all dev sets it.",
     )
+    uid: str = pydantic.Field(
+        "",
+        max_length=64,
+        description="The one connector that this process runs, by the uid of its row, which somebody else keeps: an "
+        "operator, say. Files are not read then.",
+    )
+    credentials_dir: Path | None = pydantic.Field(
+        None, description="Folder with that connector's credentials, a file per key; read again when it changes."
+    )
     inbox: list[str] = pydantic.Field(
         ["ana"], description="Who is in new conversations of the connector that TELEGRAM_TOKEN makes."
     )

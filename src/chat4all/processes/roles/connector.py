@@ -1,8 +1,9 @@
-"""The connectors: those of files, of TELEGRAM_TOKEN, and of a simulator."""
+"""The connectors: those of files, of TELEGRAM_TOKEN and of a simulator; or the one whose row somebody else keeps."""
 
 from typing import TYPE_CHECKING
 
 from chat4all.api import hooks
+from chat4all.connectors.follower import Follower
 from chat4all.connectors.supervisor import Supervisor
 from chat4all.processes import addresses
 
@@ -11,23 +12,26 @@ if TYPE_CHECKING:
 
 
 class ConnectorRole:
-    """The role runs the connectors of files, of TELEGRAM_TOKEN and of a simulator."""
+    """The role runs connectors that it registers itself, or follows the row of one."""
 
     def __init__(self, host: "Host") -> None:
         self._host = host
-        self.supervisor = Supervisor(
-            host.engines,
-            host.settings.channels,
-            holder=host.holder,
-            on_outbox_change=self._on_outbox_change,
-        )
-        host.status = self.supervisor.status
-        host.hooks = self.supervisor.receive
+        settings = host.settings.channels
+        if settings.uid:
+            follower = Follower(host.engines, settings, holder=host.holder, on_outbox_change=self._on_outbox_change)
+            host.checks["connector"] = follower.problem
+            self.connectors: Supervisor | Follower = follower
+        else:
+            self.connectors = Supervisor(
+                host.engines, settings, holder=host.holder, on_outbox_change=self._on_outbox_change
+            )
+        host.status = self.connectors.running.status
+        host.hooks = self.connectors.running.receive
 
     async def start(self, epoch: int) -> None:
         _ = epoch
-        await self._host.until_there(self.supervisor.register)
-        self._host.loops.start("connectors", self.supervisor.run())
+        await self._host.until_there(self.connectors.register)
+        self._host.loops.start("connectors", self.connectors.run())
 
     def _on_outbox_change(self) -> None:
         self._host.on_outbox_change()
@@ -35,4 +39,4 @@ class ConnectorRole:
     async def serve(self) -> None:
         """Where the API is in the same process, providers post to its port."""
         if self._host.listens(addresses.CONNECTORS):
-            await self._host.serve_plain(hooks.create(self.supervisor.receive), addresses.CONNECTORS)
+            await self._host.serve_plain(hooks.create(self.connectors.running.receive), addresses.CONNECTORS)
