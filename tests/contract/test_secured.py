@@ -192,5 +192,7 @@ async def test_a_file_that_cannot_be_used_is_named_with_its_setting(
 ) -> None:
     section = {"postgresql": "DIRECTORY", "minio": "FILES"}.get(name, name.upper())
     (tmp_path / "empty").touch()
-    with pytest.raises(StartError, match=f"CHAT4ALL_{section}__{setting}: cannot use {tmp_path / file}"):
+    with pytest.raises(
+        (StartError, EngineUnavailableError), match=f"CHAT4ALL_{section}__{setting}: cannot use {tmp_path / file}"
+    ):
         await connect(**{setting.lower(): tmp_path / file})

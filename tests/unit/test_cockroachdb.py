@@ -93,6 +93,8 @@ async def everything(sql: Sql) -> None:
     await channels.forget_events(before=0)
     await channels.remove_link(link.link_id, "ana")
     await channels.remove_connector("u")
+    await sql.migrate()
+    await sql.check()
 
 
 async def test_every_statement_is_one_that_cockroachdb_has(tmp_path: Path) -> None:

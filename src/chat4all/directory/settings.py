@@ -36,8 +36,10 @@ class DirectorySettings(Secured):
     )
 
     def url(self) -> sa.URL:
-        """Return the database's URL, with the user. The password is read from its file for each connection."""
-        return sa.URL.create(f"{self.dialect}+psycopg2", self.user or None, None, self.host, self.port, self.database)
+        """Return the database's URL, with user and password. Raises UnusableFileError."""
+        name, password = self.user or None, self.password() or None
+        driver = f"{self.dialect}+psycopg2"
+        return sa.URL.create(driver, name, password, self.host, self.port, self.database)
 
     def connects(self) -> dict[str, Any]:
         """Return the driver's arguments beside URL and password. Raises UnusableFileError."""

@@ -92,4 +92,11 @@ class UnusableFileError(StartError):
 
 
 class NotMigratedError(Exception):
-    """Something that `chat4all migrate` makes is missing on an engine. The message says what."""
+    """What is kept on an engine is not of a version that this release works with, or not there. The message says what.
+
+    `advice`: what to do, for a person.
+    """
+
+    def __init__(self, what: str, advice: str = "run chat4all migrate") -> None:
+        super().__init__(what)
+        self.advice = advice

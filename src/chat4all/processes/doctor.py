@@ -66,7 +66,7 @@ async def _schema(engines: Engines) -> Finding:
     try:
         epoch = await installation.check(engines)
     except NotMigratedError as error:
-        return Finding("schema", "", str(error), "Run chat4all migrate.")
+        return Finding("schema", "", str(error), f"{error.advice.capitalize()}.")
     except (EngineUnavailableError, StartError) as error:
         return Finding("schema", "", str(error), "See the engine named first.")
     return Finding("schema", f"all there; the log's epoch is {epoch}")

@@ -1,6 +1,8 @@
 """What has to be there before a role can work: schemas, topics, the log's epoch, the bucket, somebody to log in."""
 
+import asyncio
 import contextlib
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -8,13 +10,14 @@ from typing import Final, NamedTuple
 from chat4all.accounts.passwords import Passwords
 from chat4all.directory.port import AlreadyThereError, LogEpoch, Role, User
 from chat4all.log.port import CONVERSATIONS, DEAD_LETTERS, EVENTS, Topic
-from chat4all.model.errors import NotMigratedError, StartError, UnusableFileError
+from chat4all.model.errors import EngineUnavailableError, NotMigratedError, StartError, UnusableFileError
 from chat4all.processes.config import Settings
 from chat4all.processes.engines import Engines
 
 DEMO_USERS: Final = {"ana": Role.AGENT, "bruno": Role.USER, "admin": Role.ADMIN}
 DEMO_PASSWORD: Final = "demo"  # noqa: S105 - public: it is in the README, and only loopback is listened on
 _DAY_SECONDS: Final = 86_400.0
+_CLAIM_SECONDS: Final = 40.0  # for which a migration that was killed keeps others waiting
 _MIN_PASSWORD: Final = 8  # characters
 
 
@@ -37,12 +40,47 @@ async def migrate(engines: Engines, settings: Settings, newcomers: Sequence[Newc
     A newcomer of role service gets the password of its file also where the user exists. Raises StartError for what
     somebody has to decide, EngineUnavailableError.
     """
-    for name, one in engines.managed.items():
-        yield f"{name}: {await one.engine.migrate()}"
-    epoch = await _epoch(engines)
-    yield f"log: {CONVERSATIONS} with {epoch.partitions} partitions, epoch {epoch.epoch}"
-    async for line in _people(engines, settings, newcomers):
-        yield line
+    # The directory is first: its lease keeps a second migration waiting, whose steps would be in the way of these.
+    yield f"directory: {await engines.managed['directory'].engine.migrate()}"
+    async with _claimed(engines):
+        for name, one in engines.managed.items():
+            if name != "directory":
+                yield f"{name}: {await one.engine.migrate()}"
+        epoch = await _epoch(engines)
+        yield f"log: {CONVERSATIONS} with {epoch.partitions} partitions, epoch {epoch.epoch}"
+        async for line in _people(engines, settings, newcomers):
+            yield line
+
+
+@contextlib.asynccontextmanager
+async def _claimed(engines: Engines) -> AsyncIterator[None]:
+    """Nobody else migrates while this lasts; a migration that was killed is in nobody's way for long.
+
+    Raises EngineUnavailableError where another one is under way.
+    """
+    if engines.exclusive:
+        yield
+        return
+    holder = uuid.uuid4().hex
+
+    async def claim(seconds: float = _CLAIM_SECONDS) -> None:
+        if not await engines.directory.lease("migrate", holder, seconds=seconds):
+            raise EngineUnavailableError("directory", "another migration is under way")
+
+    async def keep() -> None:
+        while True:
+            await asyncio.sleep(_CLAIM_SECONDS / 4)
+            with contextlib.suppress(EngineUnavailableError):
+                await claim()
+
+    await claim()
+    keeping = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        with contextlib.suppress(EngineUnavailableError):
+            await claim(0.0)
 
 
 def topics(settings: Settings) -> list[Topic]:

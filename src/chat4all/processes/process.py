@@ -192,7 +192,7 @@ class Process:
                 _logger.warning("What was read before stays in use: %s", error)
 
     def _wait_for(self, error: Exception) -> None:
-        why = f"{error}: run chat4all migrate" if isinstance(error, NotMigratedError) else str(error)
+        why = f"{error}: {error.advice}" if isinstance(error, NotMigratedError) else str(error)
         if why != self._waits:
             _logger.warning("Waiting: %s", why)
         self._waits = why

@@ -15,8 +15,9 @@ from chat4all.directory.settings import DirectorySettings
 from chat4all.directory.sql import migrations
 from chat4all.drivers.outage import Outage
 from chat4all.futures import seen
+from chat4all.model import schemas
 from chat4all.model.engines import Description
-from chat4all.model.errors import EngineUnavailableError, NotMigratedError, UnusableFileError
+from chat4all.model.errors import EngineUnavailableError, UnusableFileError
 
 T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
@@ -96,14 +97,17 @@ class Sql:
             await self.migrate()
 
     async def migrate(self) -> str:
-        before, newest = await self.read(migrations.revisions)
-        await self._run(lambda: migrations.upgrade(self._engine), seconds=_SCHEMA_CHANGE_SECONDS)
+        before, newest = (await self.read(migrations.found)).version, migrations.newest()
+        if before > newest:
+            return f"schema {before}, newer than this release's {newest}: left as it is"
+        try:
+            await self._run(lambda: migrations.upgrade(self._engine), seconds=_SCHEMA_CHANGE_SECONDS)
+        except sa.exc.IntegrityError as error:  # the database's own tables of tables
+            raise self._away("another migration is under way") from error
         return f"schema {newest}" + ("" if before == newest else f", was {before or 'empty'}")
 
     async def check(self) -> None:
-        current, newest = await self.read(migrations.revisions)
-        if current != newest:
-            raise NotMigratedError(f"The directory's schema is {current or 'empty'}, and {newest} is needed")
+        schemas.check("directory", await self.read(migrations.found), migrations.newest())
 
     async def describe(self) -> Description:
         name = self._engine.dialect.name

@@ -115,3 +115,7 @@ reach: Final = sa.Table(
     sa.Column("conversation_id", sa.String(36), primary_key=True),
     sa.Column("last_at", sa.BigInteger, nullable=False),
 )
+
+schema_serves: Final = sa.Table(
+    "schema_serves", metadata, sa.Column("oldest", sa.Integer, primary_key=True, autoincrement=False)
+)

@@ -26,7 +26,7 @@ class CassandraLedger:
 
     def __init__(self, settings: CassandraSettings) -> None:
         self._settings = settings
-        self._session = CassandraSession(settings, LEDGER, purpose="ledger")
+        self._session = CassandraSession(settings, {**LEDGER, **schema.STATEMENTS}, purpose="ledger")
 
     async def open(self) -> None:
         """Do nothing: the ledger connects when it is first used."""
@@ -36,8 +36,8 @@ class CassandraLedger:
         return ", ".join(applied) or "up to date"
 
     async def check(self) -> None:
-        """Read from a table. Raises EngineUnavailableError, also where the keyspace or a table is missing."""
-        await self.plans(["-"])
+        """Raise EngineUnavailableError also where a table is missing."""
+        await schema.check("ledger", self._session)
 
     async def describe(self) -> Description:
         return Description(f"Cassandra {await self._session.release()}")

@@ -147,7 +147,10 @@ class CassandraSession:
                 await asyncio.shield(self._connecting)
         except TimeoutError as error:
             raise self._away("cannot connect in time") from error
-        except (*CONNECTION_ERRORS, InvalidRequest, UnusableFileError) as error:
+        except InvalidRequest as error:
+            why = f"its schema is not there, or older than this release ({_sentence(error)}): run chat4all migrate"
+            raise self._away(why) from error
+        except (*CONNECTION_ERRORS, UnusableFileError) as error:
             raise self._away(_sentence(error)) from error
 
     def _connect(self) -> None:

@@ -32,7 +32,7 @@ class CassandraStore:
 
     def __init__(self, settings: CassandraSettings, *, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
-        self._session = CassandraSession(settings, STORE, purpose="store")
+        self._session = CassandraSession(settings, {**STORE, **schema.STATEMENTS}, purpose="store")
         self._clock = clock
 
     async def open(self) -> None:
@@ -43,8 +43,8 @@ class CassandraStore:
         return ", ".join(applied) or "up to date"
 
     async def check(self) -> None:
-        """Read from a table. Raises EngineUnavailableError, also where the keyspace or a table is missing."""
-        await self.heads(["-"])
+        """Raise EngineUnavailableError also where a table is missing."""
+        await schema.check("store", self._session)
 
     async def describe(self) -> Description:
         return Description(f"Cassandra {await self._session.release()}")
