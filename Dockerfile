@@ -38,6 +38,7 @@ LABEL org.opencontainers.image.title="Chat4All" \
       org.opencontainers.image.revision="${REVISION}"
 RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/lib/python3*/ensurepip /usr/local/bin/pip* \
       /usr/lib/python3*/ensurepip /usr/share/python-wheels && \
+    for name in test idlelib lib2to3 turtledemo; do rm -rf /usr/lib/python3*/$name /usr/local/lib/python3*/$name; done && \
     echo "chat4all:x:10001:10001::/nonexistent:/usr/sbin/nologin" >> /etc/passwd && \
     echo "chat4all:x:10001:" >> /etc/group
 COPY --from=build --chown=${OWNER} /opt/chat4all /opt/chat4all

@@ -5,11 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STACK ?= .stack
-NODE ?= .node
 LOAD ?= 0
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo dev test coverage chaos machine node-machine check lint fmt lock docs screenshots bench bench-memory bench-stack demo-stack dev-stack stack-up stack-down stack-status node-up node-down node-image clean
+.PHONY: help demo dev test coverage chaos e2e machine node-machine check lint fmt lock docs screenshots bench bench-memory bench-stack demo-stack dev-stack stack-up stack-down stack-status node-up node-down node-image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +19,7 @@ demo: $(VENV)/embedded.stamp ## Start the whole system, tell one true story with
 dev: $(VENV)/embedded.stamp ## Run the whole system on http://localhost:8000 (ARGS=--fresh starts clean)
 	@$(BIN)/chat4all dev $(ARGS)
 
-test: machine $(VENV)/dev.stamp ## Every test tier, with a summary (LOAD=n: beside n busy loops; YES=1: asks nothing)
+test: machine $(VENV)/dev.stamp ## Every test tier, with a summary (LOAD=n: beside n busy loops; E2E=1: the cluster's too)
 	@$(BIN)/python hack/tiers.py all --load $(LOAD)
 
 coverage: machine $(VENV)/dev.stamp ## The same, every process measured: half an hour
@@ -28,6 +27,9 @@ coverage: machine $(VENV)/dev.stamp ## The same, every process measured: half an
 
 chaos: machine $(VENV)/dev.stamp ## The long proofs, of which `make test` has short ones (CHAOS_SEED=n: other faults)
 	@PROOF=long $(BIN)/python hack/tiers.py chaos
+
+e2e: node-machine machine $(VENV)/dev.stamp ## The chart on a real Kubernetes node (NODE=folder: on one that runs)
+	@$(BIN)/python hack/tiers.py e2e
 
 machine:
 	@hack/machine.sh
@@ -84,13 +86,13 @@ stack-status: $(VENV)/dev.stamp ## How each of them is, and where
 	@$(BIN)/python -m chat4all_devtools.stack status --folder $(STACK)
 
 node-up: node-machine $(VENV)/dev.stamp ## Start a real Kubernetes node, without a container engine (NODE=folder); root
-	@$(BIN)/python -m hack.node up --folder $(NODE)
+	@$(BIN)/python -m hack.node up --folder $(or $(NODE),.node)
 
 node-down: $(VENV)/dev.stamp ## End it, and leave nothing of it but what was built
-	@$(BIN)/python -m hack.node down --folder $(NODE)
+	@$(BIN)/python -m hack.node down --folder $(or $(NODE),.node)
 
 node-image: $(VENV)/dev.stamp ## Build the image from the Dockerfile and load it into the node, as localhost/chat4all:dev
-	@$(BIN)/python -m hack.node image --folder $(NODE)
+	@$(BIN)/python -m hack.node image --folder $(or $(NODE),.node)
 
 clean: ## Remove the environment and the caches; ./data stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -14,12 +14,15 @@ import shutil
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from hack.node import images, programs
+from hack.node.node import Node
 from hack.suite import leaks, load, measured, scratch, tier
 from hack.suite.tier import BUILD, Result, Tier, Way
 
@@ -36,12 +39,14 @@ TIERS: Final = {
         Tier("distributed", "a process per role on real engines, each of which is killed and stopped", 460),
         Tier("browser", "the console in Chromium: two people, kills, 10,000 messages, scripts, axe", 740),
         Tier("chaos", "a server killed again and again under load", 300),
+        Tier("e2e", "the chart on a real Kubernetes node: installed, moved, killed, scaled, removed", 720),
     )
 }
 # Each lane's tiers run one after the other; by measurement, these end at about the same time. Real engines are for one
 # lane alone, and start while others already test.
 LANES: Final = (("integration", "unit"), ("contract", "distributed"), ("browser", "chaos"))
 NEEDS_ENGINES: Final = "distributed"  # nothing is left of it without them
+ALONE: Final = "e2e"  # its pods need both cores; where CI or E2E asks for it
 QUICK: Final = {"SPINE_LIVES": "15"}  # random lives of the spine in the inner loop
 LONG: Final = ["--deselect", "tests/unit/spine/test_sabotage.py::test_random_lives_catch"]  # not in the inner loop
 
@@ -55,6 +60,7 @@ class Suite:
         self._everywhere = everywhere
         self._running: list[tier.Running] = []
         self._ended = False
+        self._node: Node | None = None
         self.stack = Stack(folder / "stack")
         self.versions: dict[str, str] = {}  # of the real engines
         self.waited = 0.0  # seconds for them
@@ -65,6 +71,33 @@ class Suite:
             if "STACK" not in os.environ and ((self._whole and "contract" in names) or NEEDS_ENGINES in names):
                 stack.enter_context(self._engines())
             return [self._run(TIERS[name]) for name in names if not self._ended]
+
+    def on_node(self) -> list[Result]:
+        """Run the tier that has a Kubernetes node of its own, or that of NODE, and a fresh image on it."""
+        began = time.monotonic()
+        say("a Kubernetes node: building if need be, starting")
+        given = os.environ.get("NODE")
+        node = Node(Path(given).resolve() if given else self._folder / "node")
+        try:
+            if not given:
+                node.install()
+                node.start()
+                node.wait()
+            images.load(node.folder, images.build("dev"))
+            say(f"Kubernetes {programs.KUBERNETES} and the image; {time.monotonic() - began:.0f} s")
+            self._node = node
+            return [self._run(TIERS[ALONE])]
+        except SystemExit:  # this process is told to end: first the tests do, which have engines of their own
+            self.end()
+            for process in self._running:
+                process.wait()
+            raise
+        except StackError as error:
+            say(f"No Kubernetes node: {error}")
+            return [Result(TIERS[ALONE], 0, [f"no node: {error}"], [], 0, 0, Counter())]
+        finally:
+            if not given:
+                node.stop()
 
     def end(self) -> None:
         """End what runs, and begin nothing more: at SIGINT pytest ends what the tests have started."""
@@ -108,15 +141,17 @@ class Suite:
             process.send_signal(signal.SIGINT)
 
     def _way(self, one: Tier) -> Way:
-        engines = self._whole or one.name == NEEDS_ENGINES
+        engines = (self._whole and one.name != ALONE) or one.name == NEEDS_ENGINES
+        node = self._node.environment() if self._node and one.name == ALONE else {}
         stack = {"STACK": str(self.stack.folder)} if engines and "STACK" not in os.environ else {}
         without = [] if stack or "STACK" in os.environ else ["-m", "not engine"]
         return Way(
             scratch=self._folder,
             measured=measured.options(one.name, everywhere=self._everywhere) if self._whole else (),
             options=without if self._whole else [*without, *LONG],
-            environment={**stack, **({} if self._whole else QUICK), "PYTHONDONTWRITEBYTECODE": ""},
+            environment={**stack, **({} if self._whole else QUICK), **node, "PYTHONDONTWRITEBYTECODE": ""},
             engines=list(ENGINES),
+            entrance=self._node.entrance() if self._node and one.name == ALONE else (),
         )
 
 
@@ -128,7 +163,7 @@ def say(text: str) -> None:
 
 def side_by_side(suite: Suite, lanes: Sequence[Sequence[str]]) -> list[Result]:
     """Run lanes at the same time; their results in the order of the table of tiers."""
-    with concurrent.futures.ThreadPoolExecutor(len(lanes)) as threads:
+    with concurrent.futures.ThreadPoolExecutor(len(lanes) or 1) as threads:
         try:
             results = [result for one in threads.map(suite.lane, lanes) for result in one]
         except BaseException:  # this process is told to end
@@ -175,7 +210,10 @@ def main(arguments: Sequence[str]) -> int:
     began = time.monotonic()
     with termination.orderly(), scratch.made() as folder, load.busy(given.load):
         suite = Suite(folder, whole=whole, everywhere=given.coverage)
-        results = side_by_side(suite, LANES if whole else [given.tiers])
+        lanes = [[one for one in given.tiers if one != ALONE]] if not whole else LANES
+        results = side_by_side(suite, [lane for lane in lanes if lane])
+        if ALONE in given.tiers or (whole and wanted()):
+            results += suite.on_node()
         enough = not whole or measured.is_enough(everywhere=given.coverage)
         servers = [file for file in folder.rglob("*.log") if not file.is_relative_to(folder / "stack")]
         found = leaks.found(list(BUILD.glob("*.log")), servers)
@@ -188,6 +226,11 @@ def main(arguments: Sequence[str]) -> int:
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     forbidden = skipped if os.environ.get("CI") == "true" else 0
     return 1 if failed or not enough or found or forbidden else 0
+
+
+def wanted() -> bool:
+    """Whether the tier with a Kubernetes node is part of the whole."""
+    return os.environ.get("CI") == "true" or os.environ.get("E2E") == "1"
 
 
 def parsed(arguments: Sequence[str]) -> Any:

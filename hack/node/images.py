@@ -45,22 +45,27 @@ def pause() -> Path:
     return _folder() / f"pause-{KUBERNETES}.tar"
 
 
+def archive(tag: str) -> Path:
+    """The archive of the product's image with this tag."""
+    return _folder() / f"chat4all-{tag}.tar"
+
+
 def build(tag: str, context: Path = ROOT, *, base: str = BASE, dockerfile: str = "Dockerfile") -> Path:
     """Build the image of the product from its Dockerfile, and return its archive. Raises StackError."""
-    archive = _folder() / f"chat4all-{tag}.tar"
+    into = archive(tag)
     name = f"{APP}:{tag}"
     with cache.alone("node-images"):
         options = ["--layers", "--build-arg", f"BASE={base}", "--volume", f"{_CERTIFICATES}:{_CERTIFICATES}:ro"]
         _buildah("bud", "--isolation", "chroot", *options, "-t", name, "-f", str(context / dockerfile), str(context))
-        archive.unlink(missing_ok=True)
-        _buildah("push", name, f"docker-archive:{archive}:{name}")
-    return archive
+        into.unlink(missing_ok=True)
+        _buildah("push", name, f"docker-archive:{into}:{name}")
+    return into
 
 
-def load(node: Path, archive: Path) -> None:
+def load(node: Path, file: Path) -> None:
     """Load an archive into a node's containerd. Raises StackError."""
     ctr = ["ctr", "--address", f"{node}/containerd.sock", "--namespace", "k8s.io", "images", "import"]
-    run([*ctr, str(archive)], cwd=node)
+    run([*ctr, str(file)], cwd=node)
 
 
 def have_pause(node: Path) -> None:

@@ -56,13 +56,15 @@ class Result(NamedTuple):
 
 class Way(NamedTuple):
     """How tiers are run. `scratch`: a folder for what they write; `measured`: coverage's options for this tier, empty
-    where it is not measured; `options`: more of pytest's; `environment`: on top of this process's."""
+    where it is not measured; `options`: more of pytest's; `environment`: on top of this process's; `entrance`: what
+    stands before its command, to run it somewhere else."""
 
     scratch: Path
     measured: Sequence[str]
     options: Sequence[str]
     environment: Mapping[str, str]
     engines: Sequence[str]
+    entrance: Sequence[str] = ()
 
 
 def run(tier: Tier, way: Way, began: Callable[[Running], None]) -> Result:
@@ -70,7 +72,7 @@ def run(tier: Tier, way: Way, began: Callable[[Running], None]) -> Result:
     report = BUILD / f"{tier.name}.xml"
     own = [f"tests/{tier.name}", f"--junitxml={report}", f"--basetemp={way.scratch / tier.name}"]
     own += ["-o", f"log_file={BUILD / tier.name}.log"]
-    command = [sys.executable, *way.measured, *_PYTEST, *own, *way.options]
+    command = [*way.entrance, sys.executable, *way.measured, *_PYTEST, *own, *way.options]
     start = time.monotonic()
     with output(tier).open("wb") as file:
         process = subprocess.Popen(

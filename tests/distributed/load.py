@@ -15,6 +15,7 @@ from chat4all_devtools.phones import Phones
 
 WRITERS = 5
 PER_SECOND = 50.0
+Clients = Callable[[str], Client]
 PROBE = "?"  # posted while nobody can take it: its outcome is unknown
 PHONE_EVERY = 1.5  # seconds between messages to the one who has a phone: its provider takes one a second
 # Seconds in which something has to move, whatever a fault has done. How much there is to be done is no part of it: a
@@ -35,14 +36,18 @@ class Account:
 
 
 class Load:
-    """Writes and reads until it is stopped. A post is sent again under its key until it is answered with 202."""
+    """Writes and reads until it is stopped. A post is sent again under its key until it is answered with 202.
 
-    def __init__(self, url: str, phones: str) -> None:
+    `phones`: the simulator's address; `client`: makes a client of ana, bruno or admin, by default of the demo's users.
+    """
+
+    def __init__(self, url: str, phones: str, *, per_second: float = PER_SECOND, client: Clients | None = None) -> None:
         self.account = Account()
+        self._per_second = per_second
         self.seen: list[str] = []
         self.resumes = 0
         self.chat = self.phone_chat = ""
-        self._url = url
+        self._client = client or (lambda name: Client(url, name, DEMO_PASSWORD))
         self._phones = phones
         self._cursor = 0
         self._over = asyncio.Event()
@@ -55,15 +60,15 @@ class Load:
             self.phone_chat = await _conversation(ana, "bruno", "a phone")
         self._reading = asyncio.create_task(self._read())
         names = [f"writer {number}" for number in range(WRITERS)]
-        every = WRITERS / PER_SECOND
+        every = WRITERS / self._per_second
         self._writing = [asyncio.create_task(self._write(name, self.chat, every)) for name in names]
         self._writing.append(asyncio.create_task(self._write("to the phone", self.phone_chat, PHONE_EVERY)))
 
     async def goes_on(self) -> float:
         """Wait until what is posted from now on is accepted and shown; how many seconds that took."""
         began, total, seen = time.monotonic(), self.account.total, len(self.seen)
-        await self._reaches("accepted", lambda: self.account.total, total + 2 * PER_SECOND)
-        await self._reaches("shown", lambda: len(self.seen), max(seen + PER_SECOND, total))
+        await self._reaches("accepted", lambda: self.account.total, total + 2 * self._per_second)
+        await self._reaches("shown", lambda: len(self.seen), max(seen + self._per_second, total))
         return time.monotonic() - began
 
     async def _reaches(self, what: str, count: Callable[[], int], wanted: float) -> None:
@@ -107,9 +112,6 @@ class Load:
                 found[text] = sum("doubt" in event["detail"] for event in events)
             shown = [str(one.get("text")) for one in await phones.shows("bruno")]
         return {text: (shown.count(text), doubts) for text, doubts in found.items()}
-
-    def _client(self, name: str) -> Client:
-        return Client(self._url, name, DEMO_PASSWORD)
 
     async def _write(self, name: str, chat: str, every: float) -> None:
         due = time.monotonic()

@@ -18,11 +18,14 @@ probe: []
 {{- $values := .Values -}}
 kafka:
   servers: {{ $values.kafka.servers | quote }}
+  replication: {{ $values.kafka.replication | toJson }}
+  minInsyncReplicas: {{ $values.kafka.minInsyncReplicas | toJson }}
   {{- include "chat4all.secured" (dict "engine" $values.kafka "folder" "kafka") | nindent 2 }}
 cassandra:
   hosts: {{ $values.cassandra.hosts | quote }}
   port: {{ $values.cassandra.port | toJson }}
   datacenter: {{ $values.cassandra.datacenter | quote }}
+  replication: {{ $values.cassandra.replication | toJson }}
   {{- include "chat4all.secured" (dict "engine" $values.cassandra) | nindent 2 }}
 directory:
   dialect: {{ $values.directory.dialect | quote }}

@@ -23,7 +23,9 @@ def check(what: str, found: Schema, own: int) -> None:
         version = found.version or "empty"
         raise NotMigratedError(f"The {what}'s schema is {version}, and {own} is needed")
     if found.serves > own:
-        text = f"The {what}'s schema is {found.version}; it serves releases that know {found.serves}; this one knows {own}"
+        text = (
+            f"The {what}'s schema is {found.version}; it serves releases that know {found.serves}; this one knows {own}"
+        )
         raise NotMigratedError(
             text,
             "run a newer release, or restore a backup from before that migration",

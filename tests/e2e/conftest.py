@@ -1,0 +1,237 @@
+"""A real node, real engines beside it in its network, and one release of the chart that most tests share.
+
+`make e2e` runs these in the node's network. The image is localhost/chat4all:dev, built from this checkout.
+"""
+
+import asyncio
+import base64
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hack.node.components import ADDRESS, INGRESS_PORT
+from tests.e2e.cluster import Namespace, Release, apply, until
+
+from chat4all.client import AnswerError, Client
+from chat4all.connectors.simulator import BOT
+from chat4all_devtools.stack.stack import Stack
+
+URL = f"http://{ADDRESS}:{INGRESS_PORT}"
+PEOPLE = {"ana": "agent", "bruno": "user", "carol": "user"}
+UID = "0b9d1f0e-5f0a-4f5e-9d5a-1c2f3a4b5c6d"  # of the connector
+
+
+def password(name: str) -> str:
+    return f"long-enough-{name}"
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Real engines on the node's own address, where pods reach them; the tests' own, or those of STACK."""
+
+    if folder := os.environ.get("STACK"):
+        yield Stack(Path(folder), host=ADDRESS)
+        return
+    folder_path = tmp_path_factory.mktemp("engines")
+    for one in (folder_path, *folder_path.parents[:2]):
+        one.chmod(0o755)  # PostgreSQL is run by a user of its own
+    stack = Stack(folder_path, host=ADDRESS)
+    stack.up()
+    yield stack
+    stack.down()
+
+
+@pytest.fixture(scope="session")
+def keys() -> dict[str, str]:
+    """A key that signs tokens, and its public half."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return {"private": private.decode(), "public": public.decode()}
+
+
+@pytest.fixture(scope="session")
+def prepared(engines: Stack, keys: dict[str, str]) -> Callable[[str], Namespace]:
+    """Make a namespace with every Secret that the chart is told of."""
+
+    def prepare(name: str) -> Namespace:
+        namespace = Namespace(name)
+        for secret, engine in (("sql", "postgresql"), ("redis", "redis"), ("s3", "minio")):
+            namespace.secret(secret, password=engines[engine].password.read_text())
+        namespace.secret("signing", **{"2026__pem": keys["private"]})
+        namespace.secret("public", **{"2026__pub__pem": keys["public"]})
+        namespace.secret("internal", token="internal-token-of-these-tests")
+        namespace.secret("admin", password=password("admin"))
+        namespace.secret("probe", username="probe", password=password("probe"))
+        return namespace
+
+    return prepare
+
+
+def values(engines: Stack) -> dict[str, Any]:
+    """The values of a release on these engines."""
+
+    def port(name: str) -> int:
+        return engines[name].port()
+
+    small = {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}}
+    return {
+        "image": {"repository": "localhost/chat4all", "tag": "dev", "pullPolicy": "Never"},
+        "kafka": {"servers": engines["kafka"].address, "replication": 1, "minInsyncReplicas": 1},
+        "cassandra": {"hosts": ADDRESS, "port": port("cassandra"), "replication": 1},
+        "directory": {
+            "dialect": "postgresql",
+            "host": ADDRESS,
+            "port": port("postgresql"),
+            "user": "chat4all",
+            "existingSecret": "sql",
+        },
+        "redis": {"host": ADDRESS, "port": port("redis"), "existingSecret": "redis"},
+        "files": {"endpoint": engines["minio"].address, "user": "chat4all", "existingSecret": "s3"},
+        "accounts": {"signingKeys": {"existingSecret": "signing"}, "publicKeys": {"existingSecret": "public"}},
+        "internal": {"existingSecret": "internal"},
+        "admin": {"existingSecret": "admin"},
+        "probe": {"existingSecret": "probe"},
+        "ingress": {"enabled": True, "className": "contour"},
+        "hooks": {"publicURL": URL},
+        "simulator": {"enabled": True, **small},
+        **dict.fromkeys(("api", "gateway", "router", "migrate", "connectors"), small),
+        "settings": {
+            "api": {"postsPerSecond": 100_000, "postBurst": 100_000},
+            "accounts": {"loginsPerMinute": 100_000, "loginBurst": 1000},
+            "channels": {"attemptSeconds": 5},
+            "server": {"logLevel": "INFO"},
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def release(engines: Stack, prepared: Callable[[str], Namespace]) -> Release:
+    """Two APIs, two gateways, two routers and a simulator, installed by helm and ready."""
+    namespace = prepared("c4a")
+    one = Release(namespace, values(engines))
+    one.install()
+    return one
+
+
+@pytest.fixture(scope="session")
+def people(release: Release) -> Callable[[str], Client]:
+    """Clients of people who exist, through the Ingress."""
+
+    async def make() -> None:
+        async with Client(URL, "admin", password("admin")) as admin:
+            for name, role in PEOPLE.items():
+                with contextlib.suppress(AnswerError):  # they are there: engines of STACK may have been used before
+                    await admin.call("POST", "/v1/users", {"username": name, "password": password(name), "role": role})
+
+    asyncio.run(make())
+    return lambda name: Client(URL, name, password(name))
+
+
+@pytest.fixture(scope="session")
+def simulator(release: Release) -> str:
+    """The simulator's address, which the node reaches as pods do."""
+    service = release.namespace.get("service", f"{release.fullname}-simulator")
+    return f"http://{service['spec']['clusterIP']}"
+
+
+@pytest.fixture(scope="session")
+def phone(release: Release, people: Callable[[str], Client], simulator: str) -> str:
+    """Bruno's phone at the simulator, and a connector to it: registered by PUT, run as plain YAML."""
+    with httpx.Client(base_url=f"{simulator}/control/telegram", timeout=60) as control:
+        token = control.put(f"/bots/{BOT}", json={}).raise_for_status().json()["token"]
+        number = control.put("/phones/bruno", json={"first_name": "Bruno"}).raise_for_status().json()["id"]
+        control.post(f"/phones/bruno/chats/{BOT}/messages", json={"text": "/start"}).raise_for_status()
+    namespace = release.namespace
+    namespace.secret("support-telegram", botToken=token, webhookSecret="golden-ring")
+    internal = namespace.get("service", f"{release.fullname}-api-internal")["spec"]["clusterIP"]
+    secret = namespace.get("secret", "internal")["data"]["token"]
+    registered = {
+        "apiVersion": "chat4all.io/v1alpha1",
+        "kind": "ChannelConnector",
+        "metadata": {"name": "support", "namespace": namespace.name},
+        "spec": {
+            "channel": "telegram",
+            "credentialsSecretRef": {"name": "support-telegram"},
+            "config": {"baseURL": simulator},
+            "inbox": {"members": ["ana"]},
+        },
+    }
+    httpx.put(
+        f"http://{internal}:8002/internal/v1/connectors/{UID}",
+        json={"managedBy": "e2e", "resource": registered},
+        headers={"Authorization": f"Bearer {base64.b64decode(secret).decode()}"},
+        timeout=60,
+    ).raise_for_status()
+    apply(*connector(release))
+    until("the connector is ready", lambda: namespace.ready("connector") == 1)
+
+    async def link() -> None:
+        async with Client(URL, "admin", password("admin")) as admin:
+            body = {"username": "bruno", "channel_type": "telegram", "identifier": str(number)}
+            await admin.call("POST", "/v1/users/channels", {**body, "connector": f"{namespace.name}.support"})
+
+    asyncio.run(link())
+    return simulator
+
+
+def connector(release: Release) -> list[dict[str, Any]]:
+    """A connector's Deployment, Service and Ingress, from the pod that the chart renders for it."""
+    namespace, name = release.namespace, "support"
+    rendered = namespace.get("configmap", f"{release.fullname}-connector")["data"]["podSpec.yaml"]
+    pod = yaml.safe_load(rendered)
+    container = pod["containers"][0]
+    container["env"].append({"name": "CHAT4ALL_CHANNELS__UID", "value": UID})
+    container["volumeMounts"].append({"name": "credentials", "mountPath": "/credentials", "readOnly": True})
+    secret = {"secretName": "support-telegram", "optional": True, "defaultMode": 0o440}
+    pod["volumes"].append({"name": "credentials", "secret": secret})
+    labels = {"app.kubernetes.io/component": "connector", "app.kubernetes.io/instance": release.name, "support": "yes"}
+    metadata = {"name": name, "namespace": namespace.name}
+    backend = {"service": {"name": name, "port": {"name": "hooks"}}}
+    path = {"path": f"/hooks/telegram/{UID}", "pathType": "Exact", "backend": backend}
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": metadata,
+            "spec": {
+                "replicas": 1,
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": pod},
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata,
+            "spec": {"selector": labels, "ports": [{"name": "hooks", "port": 80, "targetPort": "hooks"}]},
+        },
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": metadata,
+            "spec": {"ingressClassName": "contour", "rules": [{"http": {"paths": [path]}}]},
+        },
+    ]
+
+
+@pytest_asyncio.fixture
+async def ana(people: Callable[[str], Client]) -> AsyncIterator[Client]:
+    async with people("ana") as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def bruno(people: Callable[[str], Client]) -> AsyncIterator[Client]:
+    async with people("bruno") as client:
+        yield client
