@@ -7,6 +7,7 @@ import asyncio
 import base64
 import contextlib
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hack.node.components import ADDRESS, INGRESS_PORT
-from tests.e2e.cluster import Namespace, Release, apply, until
+from tests.e2e.cluster import CommandError, Namespace, Release, apply, until
 
 from chat4all.client import AnswerError, Client
 from chat4all.connectors.simulator import BOT
@@ -46,12 +47,18 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack = Stack(folder_path, host=ADDRESS)
     stack.up()
     yield stack
+    for engine in stack.engines:
+        engine.signal(signal.SIGKILL)  # told to end, PostgreSQL would wait for its clients, which still run
     stack.down()
 
 
 @pytest.fixture(scope="session")
 def keys() -> dict[str, str]:
-    """A key that signs tokens, and its public half."""
+    """A key that signs tokens, and its public half; those that a release has which is there already."""
+    with contextlib.suppress(CommandError):
+        found = Namespace("c4a").get("secret", "signing", "public")
+        texts = [base64.b64decode(next(iter(one["data"].values()))).decode() for one in found]
+        return {"private": texts[0], "public": texts[1]}
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
