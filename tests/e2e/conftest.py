@@ -27,6 +27,7 @@ from chat4all_devtools.stack.stack import Stack
 
 URL = f"http://{ADDRESS}:{INGRESS_PORT}"
 PEOPLE = {"ana": "agent", "bruno": "user", "carol": "user"}
+SMALL = {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}}
 UID = "0b9d1f0e-5f0a-4f5e-9d5a-1c2f3a4b5c6d"  # of the connector
 
 
@@ -91,7 +92,6 @@ def values(engines: Stack) -> dict[str, Any]:
     def port(name: str) -> int:
         return engines[name].port()
 
-    small = {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}}
     return {
         "image": {"repository": "localhost/chat4all", "tag": "dev", "pullPolicy": "Never"},
         "kafka": {"servers": engines["kafka"].address, "replication": 1, "minInsyncReplicas": 1},
@@ -111,8 +111,7 @@ def values(engines: Stack) -> dict[str, Any]:
         "probe": {"existingSecret": "probe"},
         "ingress": {"enabled": True, "className": "contour"},
         "hooks": {"publicURL": URL},
-        "simulator": {"enabled": True, **small},
-        **dict.fromkeys(("api", "gateway", "router", "migrate", "connectors"), small),
+        **dict.fromkeys(("api", "gateway", "router", "migrate", "connectors"), SMALL),
         "settings": {
             "api": {"postsPerSecond": 100_000, "postBurst": 100_000},
             "accounts": {"loginsPerMinute": 100_000, "loginBurst": 1000},
@@ -124,7 +123,7 @@ def values(engines: Stack) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def release(engines: Stack, prepared: Callable[[str], Namespace]) -> Release:
-    """Two APIs, two gateways, two routers and a simulator, installed by helm and ready."""
+    """Two APIs, two gateways and two routers, installed by helm and ready."""
     namespace = prepared("c4a")
     one = Release(namespace, values(engines))
     one.install()
@@ -147,8 +146,13 @@ def people(release: Release) -> Callable[[str], Client]:
 
 @pytest.fixture(scope="session")
 def simulator(release: Release) -> str:
-    """The simulator's address, which the node reaches as pods do."""
-    service = release.namespace.get("service", f"{release.fullname}-simulator")
+    """The simulator's address, which the node reaches as pods do. It is apart from the release, as providers are: it
+    keeps its phones in memory, and is not replaced with the pods of the release."""
+    namespace = release.namespace
+    apart = Release(namespace, {**release.values, "simulator": {"enabled": True, **SMALL}}, "phones")
+    namespace.kubectl("apply", "-f", "-", given=apart.helm("template", "--show-only", "templates/simulator.yaml"))
+    until("the simulator is ready", lambda: namespace.ready("simulator", "phones") == 1)
+    service = namespace.get("service", f"{apart.fullname}-simulator")
     return f"http://{service['spec']['clusterIP']}"
 
 

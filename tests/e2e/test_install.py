@@ -113,11 +113,10 @@ def test_the_image_has_nothing_that_no_role_needs() -> None:
     assert {f"org.opencontainers.image.{key}" for key in ("title", "version", "revision", "licenses")} <= set(labels)
 
 
-@pytest.mark.parametrize("component", ["api", "gateway", "router", "simulator"])
+@pytest.mark.parametrize("component", ["api", "gateway", "router"])
 def test_a_pod_has_only_what_it_needs(release: Release, component: str) -> None:
     [pod, *_] = release.namespace.pods(component)
     mounts = {mount["mountPath"] for mount in pod["spec"]["containers"][0]["volumeMounts"]}
     assert not any("serviceaccount" in one for one in mounts)
     assert ("/secrets/signing" in mounts) == (component == "api"), "keys that sign are the API's alone"
     assert ("/secrets/public" in mounts) == (component == "gateway")
-    assert not any("/secrets/" in one for one in mounts) or component != "simulator"

@@ -34,6 +34,12 @@ metadata:
 spec:
   {{- if not (include "chat4all.isScaled" .) }}
   replicas: {{ $values.replicas }}
+  {{- else }}
+  {{- /* What scales it has decided is left as it is. Left out, Helm would take the field away where an earlier revision
+         had it, and the API server would put 1: https://github.com/helm/helm/issues/12650 */}}
+  {{- with (lookup "apps/v1" "Deployment" .root.Release.Namespace (include "chat4all.name" .)).spec }}
+  replicas: {{ .replicas }}
+  {{- end }}
   {{- end }}
   revisionHistoryLimit: 5
   strategy:
