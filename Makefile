@@ -48,6 +48,9 @@ lint: $(VENV)/dev.stamp ## ruff, mypy strict, import contracts, drift of locks a
 	@$(BIN)/lint-imports
 	@$(BIN)/python hack/drift.py
 
+chart-docs: $(VENV)/dev.stamp ## Write the chart's page again, from its values (needs what make node-up builds)
+	@PATH="$$($(BIN)/python -m hack.node path):$$PATH" helm-docs --chart-search-root charts/chat4all --log-level error
+
 fmt: $(VENV)/dev.stamp ## Format, and fix what can be fixed by machine
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .

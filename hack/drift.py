@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from hack.chart import schema
 from packaging.requirements import Requirement
 
 from chat4all.model.errors import PROBLEMS
@@ -76,6 +79,8 @@ PAGES: Final = {
     "docs/errors.md": errors_page,
     "docs/reasons.md": reasons_page,
     "docs/settings.md": settings_page,
+    "charts/chat4all/values.schema.json": schema.text,
+    **{f"charts/chat4all/files/crds/{one.name}": one.read_text for one in (ROOT / "k8s" / "crds").iterdir()},
 }
 
 
