@@ -129,7 +129,7 @@ def sampled(about: Mapping[str, Any]) -> Any:
         return min(about.get("maximum", 1_048_577), max(about.get("minimum", 1), 1_048_577))
     if "pattern" in about:
         return about["pattern"].strip("^$()").split("|")[0] if "|" in about["pattern"] else "chat4all"
-    return "x" if kind == "string" or kind == ["string"] else ["x"]
+    return ["x"] if kind == "array" else "x"
 
 
 @pytest.mark.parametrize(

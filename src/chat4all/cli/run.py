@@ -22,6 +22,12 @@ class RoleName(enum.StrEnum):
 
 def run(
     roles: Annotated[list[RoleName], typer.Argument(help="What this process is; several are one process.")],
+    reload: Annotated[
+        bool,
+        typer.Option(
+            "--reload", envvar="CHAT4ALL_RELOAD", help="For development: start again when the program's sources change."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run a role of distributed mode: api, gateway, router or connector.
@@ -41,4 +47,4 @@ def run(
         else:
             typer.echo(f"{'+'.join(roles)}: ready, {port} for health and metrics")
 
-    main.run(roles, on_ready)
+    main.run(roles, on_ready, reload=reload)

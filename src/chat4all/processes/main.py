@@ -11,6 +11,7 @@ from chat4all.accounts.shared_tokens import SharedTokens
 from chat4all.processes import addresses, config, distributed, embedded, services
 from chat4all.processes.config import Settings
 from chat4all.processes.process import Process, until_end
+from chat4all.processes.reloading import Reloading, start_again
 from chat4all.processes.roles import ALL
 from chat4all.processes.waiting import until_usable
 from chat4all.telemetry import logs
@@ -21,8 +22,9 @@ _STUCK_SECONDS: Final = 3.0
 _SWITCH_SECONDS: Final = 0.0005
 
 
-def run(roles: Sequence[str], on_ready: Callable[[int], None]) -> None:
+def run(roles: Sequence[str], on_ready: Callable[[int], None], *, reload: bool = False) -> None:
     """Run until SIGINT or SIGTERM; a second one ends it at once. `on_ready` is told the port of health and metrics.
+    `reload`: start again when the program's own sources change.
 
     Raises StartError.
     """
@@ -33,7 +35,10 @@ def run(roles: Sequence[str], on_ready: Callable[[int], None]) -> None:
     if settings.accounts.demo and {"api", "gateway"} & {*roles}:
         variable = "CHAT4ALL_ACCOUNTS__DEMO is set and CHAT4ALL_SERVER__HOST"
         embedded.check_loopback(settings.server.host, variable)
+    watch = Reloading() if reload else None
     until_end(_ending(_distributed([name for name in ALL if name in roles], settings, on_ready)))
+    if watch is not None and watch.has_changed:
+        start_again()
 
 
 async def _distributed(roles: Sequence[str], settings: Settings, on_ready: Callable[[int], None]) -> None:
