@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import yaml
+from hack.node.components import ADDRESS, INGRESS_PORT
 
 T = TypeVar("T")
 
+URL: Final = f"http://{ADDRESS}:{INGRESS_PORT}"
 CHART: Final = Path(__file__).resolve().parents[2] / "charts" / "chat4all"
 DEADLINE: Final = 240.0  # seconds, for faults: a machine may be ten times slower than usual
 _TIMEOUT: Final = 600.0
@@ -35,7 +37,7 @@ def kubectl(*arguments: str, given: str | None = None) -> str:
 
 def apply(*resources: Mapping[str, Any]) -> None:
     """Have these resources in the cluster. Raises CommandError."""
-    kubectl("apply", "-f", "-", given=yaml.safe_dump_all(resources))
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", given=yaml.safe_dump_all(resources))
 
 
 def until(what: str, condition: Callable[[], T | None], seconds: float = DEADLINE) -> T:
@@ -117,7 +119,10 @@ class Release:
     def install(self, *options: str, **values: Any) -> str:
         """Install or upgrade it and wait; Helm's notes. `values`: on top, kept from now on. Raises CommandError."""
         self.values = merged(self.values, values)
-        return self.helm("upgrade", "--install", *(options or ("--wait", "--wait-for-jobs", "--timeout", "8m")))
+        said = self.helm("upgrade", "--install", *(options or ("--wait", "--wait-for-jobs", "--timeout", "8m")))
+        if self.values["ingress"]["enabled"]:  # its controller hears of it a moment later
+            until("it is in the Ingress", lambda: run("curl", "--silent", "--fail", f"{URL}/readyz"))
+        return said
 
     def helm(self, verb: str, *options: str, chart: Path = CHART) -> str:
         """Run a helm command that takes a chart and values. Raises CommandError."""

@@ -18,14 +18,13 @@ import pytest_asyncio
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hack.node.components import ADDRESS, INGRESS_PORT
-from tests.e2e.cluster import CommandError, Namespace, Release, apply, until
+from hack.node.components import ADDRESS
+from tests.e2e.cluster import URL, CommandError, Namespace, Release, apply, until
 
 from chat4all.client import AnswerError, Client
 from chat4all.connectors.simulator import BOT
 from chat4all_devtools.stack.stack import Stack
 
-URL = f"http://{ADDRESS}:{INGRESS_PORT}"
 PEOPLE = {"ana": "agent", "bruno": "user", "carol": "user"}
 SMALL = {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}}
 UID = "0b9d1f0e-5f0a-4f5e-9d5a-1c2f3a4b5c6d"  # of the connector

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import async_playwright, expect
-from tests.e2e.cluster import Release, run
-from tests.e2e.conftest import URL, password
+from tests.e2e.cluster import URL, Release, run
+from tests.e2e.conftest import password
 
 from chat4all.client import Client
 from chat4all_devtools.phones import Phones

@@ -16,8 +16,7 @@ import pytest
 import pytest_asyncio
 from hack.node import images
 from tests.distributed.load import Load, check
-from tests.e2e.cluster import Release, run, until
-from tests.e2e.conftest import URL
+from tests.e2e.cluster import URL, Release, run, until
 
 from chat4all.client import Client
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.e2e.cluster import Release, until
-from tests.e2e.conftest import URL, password
+from tests.e2e.cluster import URL, Release, until
+from tests.e2e.conftest import password
 
 CALM = 180.0  # seconds in which a scaler has to take a pod away
 QUICK = {

@@ -1,5 +1,5 @@
 {{/* Every pod of the chart: of the root context, the component, its values, and
-     args: what the image runs; own: settings of its own; ports: by name; probes: whether it has health;
+     args: what the image runs; own: settings of its own; ports: by name; probes: whether it has health; listens: else the port that says that it is ready;
      restartPolicy; volumes and mounts: more of them. */}}
 {{- define "chat4all.podSpec" -}}
 {{- $root := .root -}}
@@ -31,14 +31,17 @@ containers:
     command: {{ toJson . }}
     {{- end }}
     args: {{ toJson .args }}
+    {{- $environment := include "chat4all.environment" . | trim }}
+    {{- $more := concat ($values.extraEnv | default list) ($own.extraEnv | default list) }}
+    {{- if or $environment $more }}
     env:
-      {{- include "chat4all.environment" . | trim | nindent 6 }}
-      {{- with .env }}
+      {{- with $environment }}
+      {{- . | nindent 6 }}
+      {{- end }}
+      {{- with $more }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
-      {{- with concat ($values.extraEnv | default list) ($own.extraEnv | default list) }}
-      {{- toYaml . | nindent 6 }}
-      {{- end }}
+    {{- end }}
     {{- with .ports }}
     ports:
       {{- range $name, $port := . }}
@@ -66,6 +69,11 @@ containers:
     lifecycle:
       preStop:
         sleep: {seconds: {{ $values.preStopSeconds }}}
+    {{- end }}
+    {{- with .listens }}
+    readinessProbe:
+      tcpSocket: {port: {{ . }}}
+      periodSeconds: 2
     {{- end }}
     resources:
       {{- toYaml $own.resources | nindent 6 }}
