@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from hack.node import components, images
+from hack.node import components, images, programs
 from hack.node.node import Node
 
 from chat4all_devtools import cache
@@ -49,7 +49,7 @@ def status(node: Node) -> int:
 def main(arguments: list[str]) -> int:
     """Do as the command line says; 1 where that cannot be done."""
     parser = argparse.ArgumentParser(prog="python -m hack.node", description=__doc__)
-    parser.add_argument("command", choices=["build", "up", "down", "status", "image"])
+    parser.add_argument("command", choices=["build", "up", "down", "status", "image", "path"])
     parser.add_argument("--folder", type=Path, default=DEFAULT, help="where the node lives (default: .node)")
     parser.add_argument("--tag", default="dev", help="of the image that is built and loaded (default: dev)")
     given = parser.parse_args(arguments)
@@ -60,6 +60,10 @@ def main(arguments: list[str]) -> int:
                 node.install()
             case "up":
                 up(node)
+            case "path":
+                node.install()
+                programs.link(cache.folder("node", "bin"))
+                print(cache.folder("node", "bin"))
             case "status":
                 return status(node)
             case "image":

@@ -59,13 +59,20 @@ _DEFINITIONS: Final = (
 )
 
 
+# What skaffold publishes about its own configuration.
+_SKAFFOLD: Final = (
+    Module("skaffold", "github.com/GoogleContainerTools/skaffold/v2", "v2.16.1"),
+    "docs-v2/content/en/schemas/v4beta13.json",
+)
+
+
 def have() -> None:
     """Build what is missing, and say what and how long it takes. Raises StackError."""
     _build(f"kubernetes-{KUBERNETES}", "the Kubernetes components, five minutes", _kubernetes)
     for module in PROGRAMS:
         _build(f"{module.name}-{module.version}", f"{module.name} {module.version}, a minute", _installed, module)
     _build("charttools", "helm-unittest and a reader of kind's configuration, a minute", _chart_tools)
-    for module, files in _DEFINITIONS:
+    for module, files in (*_DEFINITIONS, _SKAFFOLD):
         _build(
             f"definitions-{module.name}-{module.version}", f"the definitions of {module.name}", _copied, module, files
         )
@@ -97,6 +104,12 @@ def definitions() -> list[Path]:
     """The files with resource definitions that the node has beside its own."""
     folders = [_folder(f"definitions-{module.name}-{module.version}") for module, _ in _DEFINITIONS]
     return sorted(file for folder in folders for file in folder.iterdir())
+
+
+def skaffold_schema() -> Path:
+    """The JSON schema of skaffold.yaml."""
+    [file] = _folder(f"definitions-{_SKAFFOLD[0].name}-{_SKAFFOLD[0].version}").iterdir()
+    return file
 
 
 def _folder(name: str) -> Path:

@@ -78,47 +78,76 @@ async def closed(port: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def kafka(engine: Engine, **given: Any) -> None:
+Ask = Callable[[], Awaitable[None]]
+
+
+async def once(ask: Ask) -> None:
+    await ask()
+
+
+async def kafka(engine: Engine, how: Callable[[Ask], Awaitable[None]] = once, **given: Any) -> None:
     log = KafkaLog(KafkaSettings(servers=engine.address, user="chat4all", **given))
-    try:
+
+    async def ask() -> None:
+        log.login.refresh()  # as the process does now and then
         assert await log.partitions("nothing") == 0
+
+    try:
+        await how(ask)
     finally:
         await log.close()
 
 
-async def cassandra(engine: Engine, **given: Any) -> None:
+async def cassandra(engine: Engine, how: Callable[[Ask], Awaitable[None]] = once, **given: Any) -> None:
     store = CassandraStore(CassandraSettings(port=engine.port(), user="cassandra", keyspace="system", **given))
     store._session._cql = {"release": store._session._cql["release"]}  # no migrate has been here: no table is there
-    try:
+
+    async def ask() -> None:
         assert "Cassandra" in (await store.describe()).text
+
+    try:
+        await how(ask)
     finally:
         await store.close()
 
 
-async def postgresql(engine: Engine, **given: Any) -> None:
+async def postgresql(engine: Engine, how: Callable[[Ask], Awaitable[None]] = once, **given: Any) -> None:
     place = {"dialect": "postgresql", "port": engine.port(), "database": "postgres", "user": "chat4all"}
     sql = Sql.at(DirectorySettings(**place, **given))
-    try:
+
+    async def ask() -> None:
         assert "PostgreSQL" in (await sql.describe()).text
+
+    try:
+        await how(ask)
     finally:
         await sql.close()
 
 
-async def redis(engine: Engine, **given: Any) -> None:
+async def redis(engine: Engine, how: Callable[[Ask], Awaitable[None]] = once, **given: Any) -> None:
     realtime = RedisRealtime(RedisSettings(port=engine.port(), **given))
-    try:
+
+    async def ask() -> None:
         assert "Redis" in (await realtime.describe()).text
+
+    try:
+        await how(ask)
     finally:
         await realtime.close()
         await closed(engine.port())
 
 
-async def minio(engine: Engine, **given: Any) -> None:
-    try:
-        await Bucket(FilesSettings(endpoint=engine.address, user="chat4all", **given)).describe()
-    except StartError as error:
-        if "there is no bucket" not in str(error):
-            raise
+async def minio(engine: Engine, how: Callable[[Ask], Awaitable[None]] = once, **given: Any) -> None:
+    bucket = Bucket(FilesSettings(endpoint=engine.address, user="chat4all", **given))
+
+    async def ask() -> None:
+        try:
+            await bucket.describe()
+        except StartError as error:
+            if "there is no bucket" not in str(error):
+                raise
+
+    await how(ask)
 
 
 WITHOUT = {"minio"}  # S3 knows its clients by their keys
@@ -146,6 +175,11 @@ def connect(secured: Mapping[str, Engine], made: Certificates, name: str) -> Cal
     return connecting
 
 
+@pytest.fixture
+def password(secured: Mapping[str, Engine], name: str) -> Path:
+    return secured[name].password
+
+
 async def let_in(connect: Callable[..., Awaitable[None]], **given: Any) -> None:
     """Sooner or later: an engine that has just started may take longer than is set to be answered by."""
     async with asyncio.timeout(DEADLINE):
@@ -156,6 +190,28 @@ async def let_in(connect: Callable[..., Awaitable[None]], **given: Any) -> None:
 
 async def test_who_has_all_is_let_in(connect: Callable[..., Awaitable[None]]) -> None:
     await let_in(connect)
+
+
+@pytest.mark.parametrize("what", ["password_file", "ca_file"])
+async def test_a_file_that_changes_holds_for_the_next_connection_of_the_same_client(
+    connect: Callable[..., Awaitable[None]], password: Path, made: Certificates, tmp_path: Path, what: str
+) -> None:
+    """A pod is not started anew for a changed Secret."""
+    right = {"password_file": password, "ca_file": made.ca}[what].read_text()
+    file = tmp_path / what
+    file.write_text({"password_file": "not-the-password", "ca_file": made.foreign.read_text()}[what])
+
+    async def mended_meanwhile(ask: Ask) -> None:
+        with pytest.raises(EngineUnavailableError):
+            await ask()
+        file.write_text(right)
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                with contextlib.suppress(EngineUnavailableError):
+                    return await ask()
+                await asyncio.sleep(0.1)
+
+    await connect(how=mended_meanwhile, **{what: file})
 
 
 @pytest.mark.parametrize("wrong", ["another authority", "no TLS", "another password"])

@@ -19,7 +19,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hack.node.components import ADDRESS
-from tests.e2e.cluster import URL, CommandError, Namespace, Release, apply, until
+from tests.e2e.cluster import URL, CommandError, Namespace, Release, apply, run, until
 
 from chat4all.client import AnswerError, Client
 from chat4all.connectors.simulator import BOT
@@ -150,9 +150,10 @@ def simulator(release: Release) -> str:
     namespace = release.namespace
     apart = Release(namespace, {**release.values, "simulator": {"enabled": True, **SMALL}}, "phones")
     namespace.kubectl("apply", "-f", "-", given=apart.helm("template", "--show-only", "templates/simulator.yaml"))
-    until("the simulator is ready", lambda: namespace.ready("simulator", "phones") == 1)
     service = namespace.get("service", f"{apart.fullname}-simulator")
-    return f"http://{service['spec']['clusterIP']}"
+    url = f"http://{service['spec']['clusterIP']}"
+    until("its Service leads to the simulator", lambda: run("curl", "--silent", "--fail", f"{url}/control/faults"))
+    return url
 
 
 @pytest.fixture(scope="session")
@@ -184,7 +185,7 @@ def phone(release: Release, people: Callable[[str], Client], simulator: str) -> 
         timeout=60,
     ).raise_for_status()
     apply(*connector(release))
-    until("the connector is ready", lambda: namespace.ready("connector") == 1)
+    until("the connector is ready", lambda: namespace.ready("connector", "support") == 1)
 
     async def link() -> None:
         async with Client(URL, "admin", password("admin")) as admin:
@@ -205,7 +206,7 @@ def connector(release: Release) -> list[dict[str, Any]]:
     container["volumeMounts"].append({"name": "credentials", "mountPath": "/credentials", "readOnly": True})
     secret = {"secretName": "support-telegram", "optional": True, "defaultMode": 0o440}
     pod["volumes"].append({"name": "credentials", "secret": secret})
-    labels = {"app.kubernetes.io/component": "connector", "app.kubernetes.io/instance": release.name, "support": "yes"}
+    labels = {"app.kubernetes.io/component": "connector", "app.kubernetes.io/instance": name}
     metadata = {"name": name, "namespace": namespace.name}
     backend = {"service": {"name": name, "port": {"name": "hooks"}}}
     path = {"path": f"/hooks/telegram/{UID}", "pathType": "Exact", "backend": backend}

@@ -123,7 +123,7 @@ def test_every_setting_arrives() -> None:
     found = {one["name"]: one["value"] for one in environment}
     as_text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in wanted.items()}
     assert {name: found.get(name) for name in as_text} == as_text
-    assert len(as_text) > 60
+    assert len(as_text) > 40
 
 
 SAMPLES = ("chat4all", "http://collector:4318", "ERROR", "QUORUM")
@@ -162,10 +162,3 @@ def test_what_it_does_not_know_is_refused(values: dict[str, Any], said: str) -> 
 def test_its_page_is_what_helm_docs_makes_of_it() -> None:
     made = run("helm-docs", "--chart-search-root", str(CHART), "--dry-run", "--log-level", "error")
     assert (CHART / "README.md").read_text().strip() == made.strip(), "run make chart-docs"
-
-
-def test_kind_reads_its_configuration() -> None:
-    """By kind's own module: strictly, with its defaults."""
-    config = json.loads(run("kindconfig", str(CHART.parents[1] / "kind-config.yaml")))
-    [node] = config["nodes"]
-    assert {(one["containerPort"], one["hostPort"]) for one in node["extraPortMappings"]} == {(80, 8080)}

@@ -50,7 +50,6 @@ def test_a_release_leaves_nothing_but_definitions_secrets_and_data(
 ) -> None:
     release.install()
     chat = said(people, "before it went")
-    release.namespace.kubectl("delete", "deployment,ingress", "support", "--ignore-not-found")
     release.uninstall()
     until("nothing of it is left", lambda: left(release.namespace, release.name) == [])
     assert "channelconnectors.chat4all.io" in run("kubectl", "get", "crds", "-o", "name")

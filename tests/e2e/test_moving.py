@@ -39,10 +39,9 @@ def upgrade() -> None:
 NEXT_CQL = "ALTER TABLE messages ADD IF NOT EXISTS next_release text;\n"
 NEXT_IMAGE = """FROM localhost/chat4all:dev
 USER root
-COPY v0099_next.py v0099_next.cql /next/
+COPY --chmod=644 v0099_next.py v0099_next.cql /next/
 RUN cp /next/*.py /opt/chat4all/lib/python3*/site-packages/chat4all/directory/sql/migrations/versions/ && \\
-    cp /next/*.cql /opt/chat4all/lib/python3*/site-packages/chat4all/store/cassandra/migrations/ && \\
-    chmod -R a+rX /opt/chat4all
+    cp /next/*.cql /opt/chat4all/lib/python3*/site-packages/chat4all/store/cassandra/migrations/
 USER 10001:10001
 """
 
@@ -87,7 +86,8 @@ async def test_an_upgrade_with_other_values(release: Release, load: Load) -> Non
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_a_pod_is_killed(release: Release, load: Load, role: str) -> None:
-    [pod, *_] = release.namespace.pods(role)
+    owner = "support" if role == "connector" else release.name
+    [pod, *_] = release.namespace.pods(role, owner)
     uid, name = pod["metadata"]["uid"], pod["metadata"]["name"]
 
     def restarts() -> int:
@@ -99,7 +99,7 @@ async def test_a_pod_is_killed(release: Release, load: Load, role: str) -> None:
         process.send_signal(signal.SIGKILL)
     await done(until, "it is started again", lambda: restarts() > before)
     wanted = 1 if role == "connector" else 2
-    await done(until, "it is ready again", lambda: release.namespace.ready(role) == wanted)
+    await done(until, "it is ready again", lambda: release.namespace.ready(role, owner) == wanted)
 
 
 def processes(uid: str) -> list[psutil.Process]:

@@ -1,0 +1,111 @@
+"""Sockets on several gateways, without stickiness: live updates, idle lines, and a way in without WebSockets.
+
+Case A12. E2E_IDLE_SECONDS: how long a socket is silent; `make e2e-idle` has 6 minutes.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import websockets
+from tests.e2e.cluster import URL, Release, apply, until
+from tests.e2e.conftest import password
+
+from chat4all.client import AnswerError, Client, Socket
+
+IDLE = float(os.environ.get("E2E_IDLE_SECONDS", "65"))
+PATIENCE = 240.0
+PAIRS = 15
+MESSAGES = 10  # by each of a pair's first
+
+
+@pytest.fixture
+def three(release: Release, people: Callable[[str], Client]) -> Release:
+    """Three gateways and three APIs."""
+    release.install(api={"replicas": 3}, gateway={"replicas": 3})
+    until("three of each", lambda: release.namespace.ready("gateway") == release.namespace.ready("api") == 3)
+    return release
+
+
+async def heard(socket: Socket, wanted: set[tuple[str, str]]) -> None:
+    """Hear until everything that is wanted, as (type, content or id), was there."""
+    async with asyncio.timeout(PATIENCE):
+        while wanted:
+            frame = await socket.hear()
+            wanted -= {
+                (frame["type"], str(frame.get(key))) for key in ("content", "message_id", "conversation_id", "user_id")
+            }
+
+
+async def test_a12_everything_reaches_every_socket_on_every_pod(three: Release) -> None:
+    names = [f"guest{number}" for number in range(2 * PAIRS)]
+    async with contextlib.AsyncExitStack() as stack:
+        admin = await stack.enter_async_context(Client(URL, "admin", password("admin")))
+        for name in names:
+            with contextlib.suppress(AnswerError):
+                await admin.call("POST", "/v1/users", {"username": name, "password": password(name)})
+        clients = [await stack.enter_async_context(Client(URL, name, password(name))) for name in names]
+        sockets = []
+        for client in (*clients, clients[0]):  # the first one is at two screens
+            socket = await stack.enter_async_context(client.listening())
+            await socket.say({"type": "resume", "cursors": {}})
+            sockets.append(socket)
+        [*own, second] = sockets
+        pairs = [(clients[i], clients[i + 1], own[i], own[i + 1]) for i in range(0, len(names), 2)]
+
+        async def talk(one: Client, other: Client, mine: Socket, theirs: Socket, also: list[Socket]) -> None:
+            chat = await one.conversation_with(other.username)
+            ids = [await one.post(chat, f"{one.username} {number}") for number in range(MESSAGES)]
+            await one.call("PATCH", f"/v1/messages/{ids[0]}", {"content": f"{one.username} edited"})
+            await one.call("DELETE", f"/v1/messages/{ids[1]}")
+            said: set[tuple[str, str]] = {("message", f"{one.username} {number}") for number in range(2, MESSAGES)}
+            said |= {("edit", f"{one.username} edited"), ("delete", ids[1])}
+            await asyncio.gather(*(heard(socket, set(said)) for socket in (mine, theirs, *also)))
+            await mine.say({"type": "typing", "conversation_id": chat})
+            await heard(theirs, {("typing", one.username)})
+            await theirs.say({"type": "read", "conversation_id": chat, "seq": MESSAGES})
+            await heard(mine, {("receipt", chat)})
+
+        await asyncio.gather(*(talk(*pair, [second] if number == 0 else []) for number, pair in enumerate(pairs)))
+
+
+async def test_an_idle_socket_stays(release: Release, people: Callable[[str], Client]) -> None:
+    """Through the controller's default time-outs: the gateway pings."""
+    async with people("bruno") as bruno, people("ana") as ana, bruno.listening() as socket:
+        await socket.say({"type": "resume", "cursors": {}})
+        chat = await ana.conversation_with("bruno")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDLE):
+                while True:
+                    await socket.hear()
+        await ana.post(chat, "are you still there?")
+        await heard(socket, {("message", "are you still there?")})
+
+
+async def test_a_way_in_without_websockets_fails_clearly(release: Release, people: Callable[[str], Client]) -> None:
+    """An Ingress of Contour's without its annotation."""
+    backend: dict[str, Any] = {"service": {"name": f"{release.fullname}-gateway", "port": {"name": "http"}}}
+    rule = {"host": "plain.example.org", "http": {"paths": [{"path": "/ws", "pathType": "Exact", "backend": backend}]}}
+    meta = {"name": "plain", "namespace": release.namespace.name}
+    spec = {"ingressClassName": "contour", "rules": [rule]}
+    apply({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": meta, "spec": spec})
+    async with people("ana") as ana:
+        token = await ana.token()
+    protocols = [websockets.Subprotocol("chat4all"), websockets.Subprotocol(f"bearer.{token}")]
+    headers = {"Host": "plain.example.org"}
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                async with websockets.connect(
+                    f"{URL.replace('http', 'ws')}/ws", subprotocols=protocols, proxy=None, additional_headers=headers
+                ):
+                    raise AssertionError("it was let through")
+            except websockets.InvalidStatus as refused:
+                if refused.response.status_code != 404:  # the controller has not heard of it yet
+                    assert refused.response.status_code in (403, 426)
+                    break
+            await asyncio.sleep(0.2)
+    release.namespace.kubectl("delete", "ingress", "plain")
