@@ -19,6 +19,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hack.node.components import ADDRESS
+from tests.distributed.load import Load, check
 from tests.e2e.cluster import URL, CommandError, Namespace, Release, apply, run, until
 
 from chat4all.client import AnswerError, Client
@@ -27,6 +28,7 @@ from chat4all_devtools.stack.stack import Stack
 
 PEOPLE = {"ana": "agent", "bruno": "user", "carol": "user"}
 SMALL = {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}}
+PER_SECOND = 20.0  # messages of a load
 UID = "0b9d1f0e-5f0a-4f5e-9d5a-1c2f3a4b5c6d"  # of the connector
 
 
@@ -246,3 +248,18 @@ async def ana(people: Callable[[str], Client]) -> AsyncIterator[Client]:
 async def bruno(people: Callable[[str], Client]) -> AsyncIterator[Client]:
     async with people("bruno") as client:
         yield client
+
+
+@pytest_asyncio.fixture
+async def load(release: Release, people: Callable[[str], Client], phone: str) -> AsyncIterator[Load]:
+    """Twenty messages a second from before the test to its end, when each is accounted for."""
+    release.install()
+    writing = Load(URL, phone, per_second=PER_SECOND, client=people)
+    await writing.start()
+    await writing.goes_on()
+    yield writing
+    await writing.goes_on()
+    check(writing, await writing.finish())
+    assert writing.account.total > 100
+    shown = await writing.on_the_phone()
+    assert all(1 <= times <= 1 + doubts for times, doubts in shown.values()), shown

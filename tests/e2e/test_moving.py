@@ -7,20 +7,16 @@ often than an attempt is in doubt.
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-import pytest_asyncio
 from hack.node import images
-from tests.distributed.load import Load, check
-from tests.e2e.cluster import URL, Release, run, until
+from tests.distributed.load import Load
+from tests.e2e.cluster import Release, run, until
 
-from chat4all.client import Client
-
-PER_SECOND = 20.0
 ROLES = ("api", "gateway", "router", "connector")
 NODE = Path(os.environ.get("KUBECONFIG", "/nowhere/x")).parent
 NEXT_SQL = '''"""What the next release adds."""
@@ -44,21 +40,6 @@ RUN cp /next/*.py /opt/chat4all/lib/python3*/site-packages/chat4all/directory/sq
     cp /next/*.cql /opt/chat4all/lib/python3*/site-packages/chat4all/store/cassandra/migrations/
 USER 10001:10001
 """
-
-
-@pytest_asyncio.fixture
-async def load(release: Release, people: Callable[[str], Client], phone: str) -> AsyncIterator[Load]:
-    """Twenty messages a second from before the test to its end, when each is accounted for."""
-    release.install()
-    writing = Load(URL, phone, per_second=PER_SECOND, client=people)
-    await writing.start()
-    await writing.goes_on()
-    yield writing
-    await writing.goes_on()
-    check(writing, await writing.finish())
-    assert writing.account.total > 100
-    shown = await writing.on_the_phone()
-    assert all(1 <= times <= 1 + doubts for times, doubts in shown.values()), shown
 
 
 async def done(work: Callable[..., Any], *given: Any, **more: Any) -> Any:
