@@ -8,7 +8,7 @@ STACK ?= .stack
 LOAD ?= 0
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo dev test coverage chaos e2e machine node-machine check lint fmt lock docs screenshots bench bench-memory bench-stack demo-stack dev-stack stack-up stack-down stack-status node-up node-down node-image clean
+.PHONY: help demo dev test coverage chaos e2e e2e-idle chart-docs machine node-machine check lint fmt lock docs screenshots bench bench-memory bench-stack demo-stack dev-stack stack-up stack-down stack-status node-up node-down node-image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ chaos: machine $(VENV)/dev.stamp ## The long proofs, of which `make test` has sh
 
 e2e: node-machine machine $(VENV)/dev.stamp ## The chart on a real Kubernetes node (NODE=folder: on one that runs)
 	@$(BIN)/python hack/tiers.py e2e
+
+e2e-idle: node-machine machine $(VENV)/dev.stamp ## The same with sockets that are silent for six minutes
+	@E2E_IDLE_SECONDS=360 $(BIN)/python hack/tiers.py e2e
 
 machine:
 	@hack/machine.sh

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from hack.node import images
 from tests.distributed.load import Load
-from tests.e2e.cluster import Release, run, until
+from tests.e2e.cluster import CHART, Release, run, until
 
 ROLES = ("api", "gateway", "router", "connector")
 NODE = Path(os.environ.get("KUBECONFIG", "/nowhere/x")).parent
@@ -58,7 +58,28 @@ async def test_every_deployment_is_restarted_one_after_another(release: Release,
     assert load.resumes > resumes, "a socket was on each gateway that went"
 
 
-async def test_an_upgrade_with_other_values(release: Release, load: Load) -> None:
+@pytest.fixture
+def earlier(release: Release, tmp_path: Path) -> str:
+    """The release is of the newest earlier chart that differs, if there is one: how it came to be."""
+    root = CHART.parents[1]
+    commits = run("git", "-C", str(root), "log", "--format=%H", "--", "charts/chat4all").split()
+    for commit in commits:
+        files = run("git", "-C", str(root), "ls-tree", "-r", "--name-only", commit, "charts/chat4all").split()
+        differs = run("git", "-C", str(root), "diff", "--name-only", commit, "--", "charts/chat4all/templates").strip()
+        if differs and "charts/chat4all/values.schema.json" in files:  # before that it was not one to be installed
+            archive = tmp_path / "chart.tar"
+            run("git", "-C", str(root), "archive", f"--output={archive}", commit, "charts/chat4all")
+            run("tar", "-xf", str(archive), "-C", str(tmp_path))
+            wait = ("--wait", "--wait-for-jobs", "--timeout", "8m", "--skip-schema-validation")
+            release.helm("upgrade", "--install", *wait, chart=tmp_path / "charts" / "chat4all")
+            return f"from the chart of {commit[:7]}"
+    return "from the same chart with other values"
+
+
+async def test_an_upgrade_from_an_earlier_chart_with_other_values(
+    release: Release, load: Load, earlier: str, report: Callable[[str], None]
+) -> None:
+    report(f"upgrade {earlier}")
     before = {one["metadata"]["name"] for role in ROLES[:3] for one in release.namespace.pods(role)}
     await done(release.install, drainSeconds=11, settings={"gateway": {"receiptSeconds": 0.5}})
     after = {one["metadata"]["name"] for role in ROLES[:3] for one in release.namespace.pods(role)}
