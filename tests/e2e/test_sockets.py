@@ -113,7 +113,7 @@ async def test_a_way_in_without_websockets_fails_clearly(release: Release, peopl
     async with asyncio.timeout(PATIENCE):
         while True:
             try:
-                place = {"host": ADDRESS, "port": INGRESS_PORT, "proxy": None}
+                place: dict[str, Any] = {"host": ADDRESS, "port": INGRESS_PORT, "proxy": None}
                 async with websockets.connect("ws://plain.example.org/ws", subprotocols=protocols, **place):
                     raise AssertionError("it was let through")
             except websockets.InvalidStatus as refused:
