@@ -5,6 +5,7 @@
 
 import asyncio
 import base64
+import concurrent.futures
 import contextlib
 import os
 import signal
@@ -38,7 +39,8 @@ def password(name: str) -> str:
 
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Real engines on the node's own address, where pods reach them; the tests' own, or those of STACK."""
+    """Real engines on the node's own address, where pods reach them; the tests' own, or those of STACK. They are
+    started when the first release waits for them."""
 
     if folder := os.environ.get("STACK"):
         yield Stack(Path(folder), host=ADDRESS)
@@ -47,7 +49,9 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     for one in (folder_path, *folder_path.parents[:2]):
         one.chmod(0o755)  # PostgreSQL is run by a user of its own
     stack = Stack(folder_path, host=ADDRESS)
-    stack.up()
+    for engine in stack.engines:
+        engine.install()
+        engine.choose_ports(free=False)
     yield stack
     for engine in stack.engines:
         engine.signal(signal.SIGKILL)  # told to end, PostgreSQL would wait for its clients, which still run
@@ -124,10 +128,16 @@ def values(engines: Stack) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def release(engines: Stack, prepared: Callable[[str], Namespace]) -> Release:
-    """Two APIs, two gateways and two routers, installed by helm and ready."""
+    """Two APIs, two gateways and two routers, installed by helm while the engines are still away, and ready."""
     namespace = prepared("c4a")
     one = Release(namespace, values(engines))
-    one.install()
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        installing = threads.submit(one.install, "--atomic", "--wait", "--wait-for-jobs", "--timeout", "8m")
+        migrate = ("logs", "-l", "app.kubernetes.io/component=migrate", "--tail=-1")
+        if "STACK" not in os.environ:  # case A8: the engines come later
+            until("it waits for engines", lambda: "waiting: " in namespace.kubectl(*migrate))
+            engines.up()
+        installing.result()
     return one
 
 

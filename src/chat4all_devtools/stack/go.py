@@ -11,7 +11,7 @@ from typing import Final
 from chat4all_devtools import cache
 from chat4all_devtools.stack.engine import run
 
-_MIN_VERSION: Final = (1, 24)
+_MIN_VERSION: Final = (1, 26)
 _LOCK: Final = Path(__file__).with_name("go.lock")
 
 
