@@ -19,6 +19,11 @@ from hack.node.components import ADDRESS, SERVICES, Component
 
 _LOOK_SECONDS: Final = 0.2
 _START_SECONDS: Final = 300.0  # for faults: a machine may be ten times slower than usual
+_SYSCTL: Final = Path("/proc/sys")
+_MACHINE_WIDE: Final = (
+    *("vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"),
+    *("kernel/keys/root_maxkeys", "kernel/keys/root_maxbytes"),
+)
 _BRIDGE: Final = "node0"
 
 
@@ -47,6 +52,11 @@ def _mounts(folder: Path) -> None:
     layers = f"lowerdir=/var,upperdir={folder}/var/upper,workdir={folder}/var/work"
     _call(["mount", "-t", "overlay", "-o", layers, "node-var", "/var"])
     _call(["mount", "-t", "tmpfs", "node-run", "/run"])
+    for name in _MACHINE_WIDE:  # kubelet sets them, and they are the whole machine's: it writes into these instead
+        stand_in = folder / "sysctl" / name
+        stand_in.parent.mkdir(parents=True, exist_ok=True)
+        stand_in.write_text((_SYSCTL / name).read_text())
+        _call(["mount", "--bind", str(stand_in), str(_SYSCTL / name)])
 
 
 def _network() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.contract.secured_engines import SECURED, Certificates, certificates
+from tests.engines import restart
 
 from chat4all.directory.settings import DirectorySettings
 from chat4all.directory.sql.engine import Sql
@@ -212,6 +213,41 @@ async def test_a_file_that_changes_holds_for_the_next_connection_of_the_same_cli
                 await asyncio.sleep(0.1)
 
     await connect(how=mended_meanwhile, **{what: file})
+
+
+async def test_a_session_of_cassandra_outlives_a_login_that_was_refused(
+    secured: Mapping[str, Engine], made: Certificates, tmp_path: Path
+) -> None:
+    """The driver never tries a node again that has refused its password."""
+    engine, file = secured["cassandra"], tmp_path / "password"
+    right = engine.password.read_text()
+    file.write_text(right)
+    files = {"ca_file": made.ca, "certificate_file": made.certificate, "key_file": made.key, "password_file": file}
+
+    async def interrupted(ask: Ask) -> None:
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                with contextlib.suppress(EngineUnavailableError):
+                    await ask()
+                    break
+        file.write_text("not-the-password")
+        await asyncio.to_thread(restart, engine)
+        said = ""
+        async with asyncio.timeout(DEADLINE):
+            while "AuthenticationFailed" not in said:
+                try:
+                    await ask()
+                except EngineUnavailableError as error:
+                    said = str(error)
+                await asyncio.sleep(0.1)
+        file.write_text(right)
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                with contextlib.suppress(EngineUnavailableError):
+                    return await ask()
+                await asyncio.sleep(0.1)
+
+    await cassandra(engine, how=interrupted, tls=True, **files)
 
 
 @pytest.mark.parametrize("wrong", ["another authority", "no TLS", "another password"])

@@ -45,6 +45,15 @@
 {{- if and $values.ingress.enabled $values.httpRoute.enabled -}}
 {{- fail "ingress and httpRoute are both enabled: one of them is the way in. Choose one." -}}
 {{- end -}}
+{{- if and $values.hooks.host (not $values.hooks.publicURL) (not $values.ingress.enabled) (not $values.httpRoute.enabled) -}}
+{{- fail "hooks.host is set, and neither ingress nor httpRoute is enabled: nothing leads there. Enable one, or set hooks.publicURL." -}}
+{{- end -}}
+{{- if contains "*" (include "chat4all.publicURL" .) -}}
+{{- fail "Where providers reach connectors would have an asterisk in it: set hooks.host or hooks.publicURL." -}}
+{{- end -}}
+{{- if and $router.keda.enabled (gt (int $router.keda.minReplicaCount) (int $router.keda.maxReplicaCount)) -}}
+{{- fail (printf "router.keda.minReplicaCount is %d, more than its maxReplicaCount, %d." (int $router.keda.minReplicaCount) (int $router.keda.maxReplicaCount)) -}}
+{{- end -}}
 {{- if and $values.httpRoute.enabled (not $values.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.parentRefs is empty: name the Gateway, as [{name: public, namespace: gateways}]." -}}
 {{- end -}}

@@ -159,6 +159,10 @@ spec:
       {{- with .peers }}
       from:
         {{- toYaml . | nindent 8 }}
+        # helm test
+        - podSelector:
+            matchLabels:
+              {{- include "chat4all.selector" (dict "root" $.root "component" "probe") | nindent 14 }}
       {{- end }}
     {{- end }}
 {{- end -}}

@@ -6,7 +6,7 @@
 {{- else -}}
 {{- $host := $values.hooks.host | default (ternary $values.ingress.host (first (append $values.httpRoute.hostnames "")) $values.ingress.enabled) -}}
 {{- if and $host (or $values.ingress.enabled $values.httpRoute.enabled) -}}
-{{ ternary "http" "https" (and $values.ingress.enabled (empty $values.ingress.tls)) }}://{{ $host }}
+{{ ternary "http" "https" (and $values.ingress.enabled (empty $values.ingress.tls) (not (contains "alb" $values.ingress.className))) }}://{{ $host }}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -60,11 +61,11 @@ class Keyring:
         private = {f.name.removesuffix(".pem"): _private(f) for f in files if not f.name.endswith(_PUBLIC_SUFFIX)}
         public = {f.name.removesuffix(_PUBLIC_SUFFIX): _public(f) for f in files if f.name.endswith(_PUBLIC_SUFFIX)}
         public |= {key_id: key.public_key() for key_id, key in private.items()}
-        if signing_key and signing_key not in private:
+        if signing_key and private and signing_key not in private:  # whoever has public keys alone signs nothing
             raise UnusableFileError(
                 f"CHAT4ALL_ACCOUNTS__SIGNING_KEY is {signing_key}, but {folder} has no {signing_key}.pem."
             )
-        signing_id = signing_key or max(private, default="")
+        signing_id = (signing_key or max(private)) if private else ""
         signing = (signing_id, private[signing_id]) if signing_id else None
         return cls(public, signing, folder=folder, signing_key=signing_key)
 
@@ -99,7 +100,7 @@ def _make(folder: Path) -> None:
 def _private(file: Path) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(file.read_bytes(), None)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, UnsupportedAlgorithm) as error:
         raise UnusableFileError(f"{file} is no private key without a passphrase: {error}") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise UnusableFileError(f"{file} is not an Ed25519 key.")
@@ -109,7 +110,7 @@ def _private(file: Path) -> Ed25519PrivateKey:
 def _public(file: Path) -> Ed25519PublicKey:
     try:
         key = serialization.load_pem_public_key(file.read_bytes())
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, UnsupportedAlgorithm) as error:
         raise UnusableFileError(f"{file} is no public key: {error}") from error
     if not isinstance(key, Ed25519PublicKey):
         raise UnusableFileError(f"{file} is not an Ed25519 key.")

@@ -73,7 +73,7 @@ class Tokens:
         if key_id not in self._keyring.public and time.monotonic() >= self._next_read:
             self._next_read = time.monotonic() + _READ_SECONDS
             with contextlib.suppress(StartError):
-                self._keyring.read_again()
+                self.refresh()
         return self._keyring.public[key_id]
 
     def _check(self, token: str) -> Identity:

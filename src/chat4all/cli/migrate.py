@@ -1,5 +1,7 @@
 """chat4all migrate makes, or brings up to date, what distributed mode needs."""
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +41,8 @@ def run(
     newcomers = [Newcomer(Role.ADMIN, admin_password_file, name=admin)] if admin else []
     if service_user is not None:
         newcomers.append(Newcomer(Role.SERVICE, service_user / "password", name_file=service_user / "username"))
+    # As the first process of a container it would not be ended by a signal that it does not take.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     lines = []
     for line in maintenance.migrate(newcomers, patient=wait):
         lines.append(line)

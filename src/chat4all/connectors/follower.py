@@ -27,7 +27,7 @@ from chat4all.model.rows import iso
 _logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS: Final = 2.0
-_STOP_SECONDS: Final = 12.0
+_STOP_SECONDS: Final = 30.0  # what is being sent gets 10, and closing takes its time
 _MAX_KEY_BYTES: Final = 64 * 1024
 _DATA: Final = "..data"  # the link that Kubernetes changes when a mounted Secret has changed, all of it at once
 
@@ -63,6 +63,7 @@ class Follower:
         self._public_url = settings.public_url
         self._manifests = registry.installed()
         self._current: _Running | None = None
+        self._told = ""  # to the row
         self._problem: str | None = "the row has not been read yet"
         self._read: tuple[object, Mapping[str, str]] = (None, {})  # what the folder was like, and what was in it
 
@@ -94,8 +95,9 @@ class Follower:
         except _WaitingError as error:
             await self._wait(str(error), row)
         else:
+            await self._tell("")
             self._problem = None
-            if self._current is None or self._current.wanted != wanted:
+            if self._current is None or self._current.wanted != wanted or self._has_ended():
                 await self._stop()
                 self._start(wanted)
 
@@ -154,10 +156,21 @@ class Follower:
         await self._stop()
         if why != self._problem:
             _logger.warning("%s", why)
-            if row is not None:
-                with contextlib.suppress(EngineUnavailableError):
-                    await self._channels.report(self._uid, {"problem": why, "at": iso(time.time_ns() // 1_000_000)})
         self._problem = why
+        if row is not None:
+            await self._tell(why)
+
+    async def _tell(self, problem: str) -> None:
+        """Have the row say what is wrong, once; what could not be told is told the next time."""
+        if problem != self._told:
+            with contextlib.suppress(EngineUnavailableError):
+                await self._channels.report(self._uid, {"problem": problem, "at": iso(time.time_ns() // 1_000_000)})
+                self._told = problem
+
+    def _has_ended(self) -> bool:
+        """Whether what is to run does not, though nobody stopped it."""
+        current = self._current
+        return current is not None and current.wanted.resource.spec.state == "Running" and current.task.done()
 
     def _start(self, wanted: DeclaredConnector) -> None:
         task = asyncio.create_task(self._keep(wanted))

@@ -119,7 +119,8 @@ class RunningConnectors:
         try:
             await connector.run()
         finally:
-            self._running.pop(place, None)
+            if self._running.get(place) is connector:
+                del self._running[place]
             await client.close()
 
     def _made(self, one: DeclaredConnector, uid: str, client: ProviderClient) -> Connector:

@@ -14,7 +14,7 @@ from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from chat4all.drivers.outage import Outage
@@ -83,7 +83,10 @@ class _Login(CredentialProvider):
         self._settings = settings
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        password = self._settings.password()
+        try:
+            password = self._settings.password()
+        except UnusableFileError as error:  # the library lets go of a connection after errors of its own only
+            raise AuthenticationError(str(error)) from error
         return (self._settings.user, password) if self._settings.user else (password,)
 
     async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:

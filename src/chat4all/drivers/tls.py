@@ -1,15 +1,18 @@
 """The settings that connections to all engines have in common: TLS, and a password that stands in a file."""
 
 import ssl
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Final, TypeVar
 
 import pydantic
 
 from chat4all.model.errors import UnusableFileError
 
 T = TypeVar("T")
+
+_LOADING: Final = threading.Lock()  # not in the settings, which are copied
 
 
 class Secured(pydantic.BaseModel):
@@ -38,17 +41,21 @@ class Secured(pydantic.BaseModel):
         if not self.tls:
             return None
         files = [file for file in (self.ca_file, self.certificate_file, self.key_file) if file is not None]
-        changed = tuple(_changed_at(file) for file in files)
-        if self._context is not None and changed == self._loaded:
+        with _LOADING:  # connections are made in threads too
+            changed = tuple(_changed_at(file) for file in files)
+            if self._context is None or changed != self._loaded:
+                context = self._context or _context(system_authorities=self.ca_file is None)
+                self._load(_context(system_authorities=False))  # a file that is no good spoils what nobody uses
+                self._load(context)
+                self._context, self._loaded = context, changed
             return self._context
-        context = self._context or _context(system_authorities=self.ca_file is None)
+
+    def _load(self, context: ssl.SSLContext) -> None:
         if self.ca_file is not None:
             self._read("CA_FILE", self.ca_file, lambda: context.load_verify_locations(self.ca_file))
         if self.certificate_file is not None:
             chain = self.certificate_file, self.key_file
             self._read("CERTIFICATE_FILE", self.certificate_file, lambda: context.load_cert_chain(*chain))
-        self._context, self._loaded = context, changed
-        return context
 
     def password(self) -> str:
         """Return the password without the line's end, or "" if no file is set. Raises UnusableFileError."""
@@ -71,6 +78,7 @@ class Secured(pydantic.BaseModel):
 def _context(*, system_authorities: bool) -> ssl.SSLContext:
     """Return a context that checks the server's certificate and name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.create_default_context().verify_flags  # stricter from Python 3.13 on
     if system_authorities:
         context.load_default_certs()
     return context

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from chat4all.processes.engines import Engines
 DEMO_USERS: Final = {"ana": Role.AGENT, "bruno": Role.USER, "admin": Role.ADMIN}
 DEMO_PASSWORD: Final = "demo"  # noqa: S105 - public: it is in the README, and only loopback is listened on
 _DAY_SECONDS: Final = 86_400.0
+_USERNAME: Final = r"[!-~]{1,64}"
 _CLAIM_SECONDS: Final = 40.0  # for which a migration that was killed keeps others waiting
 _MIN_PASSWORD: Final = 8  # characters
 
@@ -31,7 +33,10 @@ class Newcomer(NamedTuple):
 
     def username(self) -> str:
         """Return the name. Raises StartError for a file that cannot be read."""
-        return self.name or _text(self.name_file, f"The {self.role}'s name")
+        name = self.name or _text(self.name_file, f"The {self.role}'s name")
+        if not re.fullmatch(_USERNAME, name):
+            raise UnusableFileError(f"The {self.role}'s name in {self.name_file or 'the command'} is no user name.")
+        return name
 
 
 async def migrate(engines: Engines, settings: Settings, newcomers: Sequence[Newcomer] = ()) -> AsyncIterator[str]:
@@ -42,8 +47,9 @@ async def migrate(engines: Engines, settings: Settings, newcomers: Sequence[Newc
     """
     # The directory is first: its lease keeps a second migration waiting, whose steps would be in the way of these.
     yield f"directory: {await engines.managed['directory'].engine.migrate()}"
-    async with _claimed(engines):
+    async with _claimed(engines) as check_claim:
         for name, one in engines.managed.items():
+            check_claim()
             if name != "directory":
                 yield f"{name}: {await one.engine.migrate()}"
         epoch = await _epoch(engines)
@@ -53,13 +59,14 @@ async def migrate(engines: Engines, settings: Settings, newcomers: Sequence[Newc
 
 
 @contextlib.asynccontextmanager
-async def _claimed(engines: Engines) -> AsyncIterator[None]:
-    """Nobody else migrates while this lasts; a migration that was killed is in nobody's way for long.
+async def _claimed(engines: Engines) -> AsyncIterator[Callable[[], None]]:
+    """Nobody else migrates while this lasts; a migration that was killed is in nobody's way for long. What is yielded
+    raises EngineUnavailableError once that is no longer sure.
 
     Raises EngineUnavailableError where another one is under way.
     """
     if engines.exclusive:
-        yield
+        yield lambda: None
         return
     holder = uuid.uuid4().hex
 
@@ -67,16 +74,25 @@ async def _claimed(engines: Engines) -> AsyncIterator[None]:
         if not await engines.directory.lease("migrate", holder, seconds=seconds):
             raise EngineUnavailableError("directory", "another migration is under way")
 
+    lost: list[EngineUnavailableError] = []
+
     async def keep() -> None:
-        while True:
+        while not lost:
             await asyncio.sleep(_CLAIM_SECONDS / 4)
-            with contextlib.suppress(EngineUnavailableError):
+            try:
                 await claim()
+            except EngineUnavailableError as error:
+                lost.append(error)  # it may be another's by now: nothing more is done
 
     await claim()
     keeping = asyncio.create_task(keep())
+
+    def check() -> None:
+        if lost:
+            raise lost[0]
+
     try:
-        yield
+        yield check
     finally:
         keeping.cancel()
         with contextlib.suppress(EngineUnavailableError):

@@ -190,6 +190,8 @@ class Process:
                     await asyncio.to_thread(self._services.tokens.refresh)
             except StartError as error:
                 _logger.warning("What was read before stays in use: %s", error)
+            except Exception:  # a file of whatever content must not end the process
+                _logger.exception("What was read before stays in use")
 
     def _wait_for(self, error: Exception) -> None:
         why = f"{error}: {error.advice}" if isinstance(error, NotMigratedError) else str(error)

@@ -43,7 +43,7 @@ class Login:
         self._settings.ssl_context()
         if self._settings.user:
             password = self._settings.password()
-            for client in self._clients:
+            for client in list(self._clients):
                 client._sasl_plain_password = password  # noqa: SLF001 - see above
 
 

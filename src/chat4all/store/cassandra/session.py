@@ -62,10 +62,13 @@ class CassandraSession:
         self._connecting: asyncio.Task[None] | None = None
         self._free = asyncio.Semaphore(settings.at_once)
         self._closed = False
+        self._ending: set[asyncio.Task[None]] = set()  # sessions that were given up
 
     async def close(self) -> None:
         """Disconnect from the cluster, once an attempt to connect has ended."""
         self._closed = True
+        if self._ending:
+            await asyncio.wait(self._ending)
         if self._connecting is not None:
             await asyncio.wait({self._connecting})
         if self._cluster is not None:
@@ -106,9 +109,21 @@ class CassandraSession:
         except TimeoutError as error:  # before the others: it is an OSError too
             raise self._away("no answer in time") from error
         except CONNECTION_ERRORS as error:
+            if isinstance(error, NoHostAvailable) and self._settings.user:
+                self._connect_anew()
             raise self._away(_sentence(error)) from error
         self._outage.answered()
         return rows
+
+    def _connect_anew(self) -> None:
+        """Let go of the session: after a login that was refused the driver never tries that node again, and the
+        password may be another one by now. https://github.com/apache/cassandra-python-driver/blob/3.30.1/cassandra/pool.py"""
+        if self._cluster is not None:
+            ending = asyncio.create_task(asyncio.to_thread(self._cluster.shutdown))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+            ending.add_done_callback(seen)
+        self._cluster = self._session = None
 
     def _away(self, why: str) -> EngineUnavailableError:
         self._outage.failed(why)
