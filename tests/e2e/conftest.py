@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hack.node.components import ADDRESS
 from tests.distributed.load import Load, check
-from tests.e2e.cluster import URL, CommandError, Namespace, Release, apply, run, until
+from tests.e2e.cluster import DEADLINE, URL, CommandError, Namespace, Release, apply, run, until
 
-from chat4all.client import AnswerError, Client
+from chat4all.client import AnswerError, Client, Socket
 from chat4all.connectors.simulator import BOT
 from chat4all_devtools.stack.stack import Stack
 
@@ -273,3 +273,13 @@ async def load(release: Release, people: Callable[[str], Client], phone: str) ->
     assert writing.account.total > 100
     shown = await writing.on_the_phone()
     assert all(1 <= times <= 1 + doubts for times, doubts in shown.values()), shown
+
+
+async def heard(socket: Socket, wanted: set[tuple[str, str]]) -> None:
+    """Hear until everything that is wanted, as (type, content or id), was there."""
+    async with asyncio.timeout(DEADLINE):
+        while wanted:
+            frame = await socket.hear()
+            wanted -= {
+                (frame["type"], str(frame.get(key))) for key in ("content", "message_id", "conversation_id", "user_id")
+            }

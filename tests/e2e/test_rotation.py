@@ -1,11 +1,17 @@
-"""Each credential is changed under load, as docs/rotation.md says: no pod is started anew, nothing is lost."""
+"""Each credential is changed under load, as docs/rotation.md says: no pod is started anew, nothing is lost.
+
+Meanwhile a socket says and hears nothing, through the ingress controller's default time-outs, and stays, for the
+gateway pings. E2E_IDLE_SECONDS: how long; `make e2e-idle` has six minutes.
+"""
 
 import asyncio
 import base64
+import concurrent.futures
 import contextlib
 import json
+import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -16,11 +22,35 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tests.distributed.load import Load
 from tests.e2e.cluster import URL, Release, until
-from tests.e2e.conftest import password
+from tests.e2e.conftest import heard, password
 
+from chat4all.client import Client
 from chat4all_devtools.stack.stack import Stack
 
 ROLES = ("api", "gateway", "router")
+
+
+IDLE = float(os.environ.get("E2E_IDLE_SECONDS", "65"))
+
+
+@pytest.fixture(scope="module")
+def idle(release: Release, people: Callable[[str], Client]) -> Iterator[concurrent.futures.Future[None]]:
+    """A socket of carol's, to whom nobody writes, in a thread of its own; done when it has heard what comes at last."""
+
+    async def stays() -> None:
+        async with people("carol") as carol, people("ana") as ana, carol.listening() as socket:
+            await socket.say({"type": "resume", "cursors": {}})
+            chat = await ana.conversation_with("carol")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(IDLE):
+                    while True:
+                        await socket.hear()
+            await ana.post(chat, "are you still there?")
+            await heard(socket, {("message", "are you still there?")})
+
+    release.install()  # so that no pod is replaced from now on
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        yield threads.submit(lambda: asyncio.run(stays()))
 
 
 def seen(release: Release, path: str, text: str, roles: tuple[str, ...] = ROLES) -> bool:
@@ -107,6 +137,7 @@ def pem(release: Release, secret: str) -> str:
     return base64.b64decode(text).decode()
 
 
+@pytest.mark.usefixtures("idle")
 @pytest.mark.parametrize("rotate", [sql, cache, keys], ids=lambda one: one.__name__)
 async def test_a_credential_is_changed_under_load(
     release: Release, engines: Stack, load: Load, rotate: Callable[..., Any]
@@ -133,3 +164,7 @@ async def test_the_internal_token_is_changed(release: Release) -> None:
         async with asyncio.timeout(240):
             while await statuses() != wanted * 4:
                 await asyncio.sleep(0.5)
+
+
+def test_an_idle_socket_has_stayed(idle: concurrent.futures.Future[None]) -> None:
+    idle.result()

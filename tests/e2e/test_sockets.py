@@ -1,11 +1,7 @@
-"""Sockets on several gateways, without stickiness: live updates, idle lines, and a way in without WebSockets.
-
-Case A12. E2E_IDLE_SECONDS: how long a socket is silent; `make e2e-idle` has 6 minutes.
-"""
+"""Sockets on several gateways, without stickiness: live updates, and a way in without WebSockets. Case A12."""
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +9,10 @@ import pytest
 import websockets
 from hack.node.components import ADDRESS, INGRESS_PORT
 from tests.e2e.cluster import URL, Release, apply, until
-from tests.e2e.conftest import password
+from tests.e2e.conftest import heard, password
 
 from chat4all.client import AnswerError, Client, Socket
 
-IDLE = float(os.environ.get("E2E_IDLE_SECONDS", "65"))
 PATIENCE = 240.0
 PAIRS = 15
 MESSAGES = 10  # by each of a pair's first
@@ -29,16 +24,6 @@ def three(release: Release, people: Callable[[str], Client]) -> Release:
     release.install(api={"replicas": 3}, gateway={"replicas": 3})
     until("three of each", lambda: release.namespace.ready("gateway") == release.namespace.ready("api") == 3)
     return release
-
-
-async def heard(socket: Socket, wanted: set[tuple[str, str]]) -> None:
-    """Hear until everything that is wanted, as (type, content or id), was there."""
-    async with asyncio.timeout(PATIENCE):
-        while wanted:
-            frame = await socket.hear()
-            wanted -= {
-                (frame["type"], str(frame.get(key))) for key in ("content", "message_id", "conversation_id", "user_id")
-            }
 
 
 async def stored(client: Client, message: str) -> None:
@@ -85,19 +70,6 @@ async def test_a12_everything_reaches_every_socket_on_every_pod(three: Release) 
             await heard(mine, {("receipt", chat)})
 
         await asyncio.gather(*(talk(*pair, [second] if number == 0 else []) for number, pair in enumerate(pairs)))
-
-
-async def test_an_idle_socket_stays(release: Release, people: Callable[[str], Client]) -> None:
-    """Through the controller's default time-outs: the gateway pings."""
-    async with people("bruno") as bruno, people("ana") as ana, bruno.listening() as socket:
-        await socket.say({"type": "resume", "cursors": {}})
-        chat = await ana.conversation_with("bruno")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(IDLE):
-                while True:
-                    await socket.hear()
-        await ana.post(chat, "are you still there?")
-        await heard(socket, {("message", "are you still there?")})
 
 
 async def test_a_way_in_without_websockets_fails_clearly(release: Release, people: Callable[[str], Client]) -> None:
