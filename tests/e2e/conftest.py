@@ -115,6 +115,7 @@ def values(engines: Stack) -> dict[str, Any]:
         "admin": {"existingSecret": "admin"},
         "probe": {"existingSecret": "probe"},
         "ingress": {"enabled": True, "className": "contour"},
+        "preStopSeconds": 2,
         "hooks": {"publicURL": URL},
         **dict.fromkeys(("api", "gateway", "router", "migrate", "connectors"), SMALL),
         "settings": {
