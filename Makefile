@@ -31,8 +31,8 @@ chaos: machine $(VENV)/dev.stamp ## The long proofs, of which `make test` has sh
 e2e: node-machine machine $(VENV)/dev.stamp ## The chart on a real Kubernetes node (NODE=folder: on one that runs)
 	@$(BIN)/python hack/tiers.py e2e
 
-e2e-idle: node-machine machine $(VENV)/dev.stamp ## The same with sockets that are silent for six minutes
-	@E2E_IDLE_SECONDS=360 $(BIN)/python hack/tiers.py e2e
+e2e-idle: node-machine machine $(VENV)/dev.stamp ## The same at length: sockets that are silent for six minutes, thirty people
+	@E2E_IDLE_SECONDS=360 E2E_PAIRS=15 $(BIN)/python hack/tiers.py e2e
 
 machine:
 	@hack/machine.sh

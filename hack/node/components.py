@@ -181,7 +181,7 @@ def _kubelet(folder: Path, cgroup: str) -> dict[str, object]:
         "tlsPrivateKeyFile": f"{folder}/pki/kubelet.key",
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "resolvConf": "",
-        "syncFrequency": "10s",  # within which a changed Secret is seen in a pod; usually it is a minute
+        "syncFrequency": "5s",  # within which a changed Secret is seen in a pod; usually it is a minute
     }
 
 

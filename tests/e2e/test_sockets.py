@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.e2e.conftest import heard, password
 from chat4all.client import AnswerError, Client, Socket
 
 PATIENCE = 240.0
-PAIRS = 15
+PAIRS = int(os.environ.get("E2E_PAIRS", "8"))  # `make e2e-idle` has 15
 MESSAGES = 10  # by each of a pair's first
 
 
