@@ -129,7 +129,7 @@ OWN: Final[Mapping[str, str]] = {
 
 
 def schema() -> dict[str, Any]:
-    """The schema of all values."""
+    """Return the JSON schema of all values: values.yaml with the tables above, and every setting that is not in OWN."""
     text = (CHART / "values.yaml").read_text()
     made = _object(yaml.safe_load(text), _comments(text), ())
     made["properties"]["settings"] = _settings()
@@ -138,7 +138,7 @@ def schema() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The file."""
+    """Return the schema as values.schema.json has it."""
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
 
 

@@ -68,11 +68,6 @@ def load(node: Path, file: Path) -> None:
     run([*ctr, str(file)], cwd=node)
 
 
-def have_pause(node: Path) -> None:
-    """Load the pause image into a node's containerd. Raises StackError."""
-    load(node, pause())
-
-
 def _build_pause() -> None:
     with _scratch() as folder:
         shutil.copyfile(program("pause"), folder / "pause")

@@ -1,4 +1,4 @@
-"""The first process of the node, in namespaces of its own: `python -m hack.node.init FOLDER CGROUP`.
+"""The first process of the node, in namespaces of its own: `python -m hack.node.init FOLDER`.
 
 It is process 1 of a PID namespace, and the network and the mounts are of namespaces that nobody else is in. When it
 ends, however that comes, the kernel ends every process of the node and takes its mounts, links, routes and rules with
@@ -36,7 +36,7 @@ def main(folder: Path) -> None:
     _start(folder, components.control_plane(folder))
     _until("API server", ["kubectl", "get", "--raw", "/readyz"])
     _until("containerd", ["ctr", "--address", f"{folder}/containerd.sock", "version"])
-    images.have_pause(folder)
+    images.load(folder, images.pause())
     _call(["kubectl", "apply", "-f", f"{programs.HERE}/manifests/services.yaml"])
     _call(["kubectl", "apply", "--server-side", *(f"--filename={file}" for file in programs.definitions())])
     _call(components.envoy_bootstrap(folder))
@@ -95,7 +95,7 @@ def _until(what: str, command: Sequence[str]) -> None:
     while (done := _run(command)).returncode:
         if time.monotonic() > deadline:
             sys.exit(f"The {what} does not answer: {done.stderr.strip()}")
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_LOOK_SECONDS)  # between looks, until the deadline
 
 
 def _call(command: Sequence[str]) -> None:

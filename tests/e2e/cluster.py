@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -131,7 +131,7 @@ class Release:
 
     @property
     def text(self) -> str:
-        """Its values, as a file."""
+        """Return its values as JSON, which Helm reads as a values file."""
         return json.dumps(self.values)
 
     def test(self) -> str:
@@ -160,8 +160,3 @@ def merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(found.get(key), Mapping)
         found[key] = merged(found[key], value) if both else value
     return found
-
-
-def images(values: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The images of pods."""
-    return {container["image"] for pod in values for container in pod["spec"]["containers"]}

@@ -24,7 +24,7 @@ class Reloading:
     def _watch(self) -> None:
         before = _times()
         while _times() == before:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_LOOK_SECONDS)  # between looks: this is what the thread does
         self.has_changed = True
         os.kill(os.getpid(), signal.SIGTERM)
 
