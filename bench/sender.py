@@ -17,6 +17,7 @@ import aiohttp
 import msgspec
 
 from bench import load
+from chat4all.connectors.running import RunningConnectors
 from chat4all.connectors.settings import ChannelsSettings
 from chat4all.connectors.supervisor import Supervisor
 from chat4all.directory.port import Role, User
@@ -67,7 +68,9 @@ async def connector(folder: Path, files: Path, chats: list[int]) -> float:
     """Seconds from the start of the connector to the last result."""
     engines = Engines(folder)
     await engines.open()
-    supervisor = Supervisor(engines, ChannelsSettings(folder=files), holder="bench", on_outbox_change=lambda: None)
+    settings = ChannelsSettings(folder=files)
+    connectors = RunningConnectors(engines, settings, holder="bench", on_outbox_change=lambda: None)
+    supervisor = Supervisor(engines, settings, connectors)
     await supervisor.register()
     entries = [_entry(chat, number) for number, chat in enumerate(chats)]
     await engines.log.append(entries)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,9 +18,9 @@ from chat4all.channels.kit import registry
 from chat4all.channels.kit.manifest import Manifest
 from chat4all.channels.kit.resource import GROUP, ChannelConnector
 from chat4all.connectors.files import DeclaredConnector
-from chat4all.connectors.running import ConnectorEngines, RunningConnectors
+from chat4all.connectors.running import RunningConnectors
 from chat4all.connectors.settings import ChannelsSettings
-from chat4all.directory.channels import REMOVING, ConnectorRow
+from chat4all.directory.channels import REMOVING, ChannelDirectory, ConnectorRow
 from chat4all.model.errors import EngineUnavailableError, StartError
 from chat4all.model.rows import iso
 
@@ -44,20 +44,16 @@ class _Running(NamedTuple):
 
 
 class Follower:
-    """Runs the connector of `CHAT4ALL_CHANNELS__UID`. `holder`: this process, in leases."""
+    """The connector of `CHAT4ALL_CHANNELS__UID`, whose row is in `channels`. `running`: runs it.
 
-    def __init__(
-        self,
-        engines: ConnectorEngines,
-        settings: ChannelsSettings,
-        *,
-        holder: str,
-        on_outbox_change: Callable[[], None],
-    ) -> None:
+    Raises StartError where the settings name no folder of credentials.
+    """
+
+    def __init__(self, channels: ChannelDirectory, settings: ChannelsSettings, running: RunningConnectors) -> None:
         if settings.credentials_dir is None:
             raise StartError("CHAT4ALL_CHANNELS__UID is set: set CHAT4ALL_CHANNELS__CREDENTIALS_DIR too.")
-        self.running = RunningConnectors(engines, settings, holder=holder, on_outbox_change=on_outbox_change)
-        self._channels = engines.channels
+        self.running = running
+        self._channels = channels
         self._uid = settings.uid
         self._folder = settings.credentials_dir
         self._public_url = settings.public_url

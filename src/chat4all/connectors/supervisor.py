@@ -6,7 +6,7 @@ import logging
 import os
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from chat4all.channels.kit import registry
@@ -30,25 +30,15 @@ _FILE: Final = "file"  # who manages what stands in a file
 
 
 class Supervisor:
-    """The connectors of files, of TELEGRAM_TOKEN and of a simulator, each in a task.
+    """The connectors of files, of TELEGRAM_TOKEN and of a simulator, each in a task. `running`: runs each of them."""
 
-    `holder`: this process, in leases; `on_outbox_change`: called when the outbox may have something new.
-    """
-
-    def __init__(
-        self,
-        engines: ConnectorEngines,
-        settings: ChannelsSettings,
-        *,
-        holder: str,
-        on_outbox_change: Callable[[], None],
-    ) -> None:
+    def __init__(self, engines: ConnectorEngines, settings: ChannelsSettings, running: RunningConnectors) -> None:
         self._engines = engines
         self._settings = settings
         self._declared = declared(settings)
         self._simulator_declared = False
         self.registration = registration(engines)
-        self.running = RunningConnectors(engines, settings, holder=holder, on_outbox_change=on_outbox_change)
+        self.running = running
 
     async def register(self) -> None:
         """Make them all known, before anything is sent. It may be tried again after EngineUnavailableError.

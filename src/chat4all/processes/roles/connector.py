@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from chat4all.api import hooks
 from chat4all.connectors.follower import Follower
+from chat4all.connectors.running import RunningConnectors
 from chat4all.connectors.supervisor import Supervisor
 from chat4all.processes import addresses
 
@@ -17,16 +18,15 @@ class ConnectorRole:
     def __init__(self, host: "Host") -> None:
         self._host = host
         settings = host.settings.channels
+        running = RunningConnectors(host.engines, settings, holder=host.holder, on_outbox_change=self._on_outbox_change)
+        self.connectors: Supervisor | Follower
         if settings.uid:
-            follower = Follower(host.engines, settings, holder=host.holder, on_outbox_change=self._on_outbox_change)
-            host.checks["connector"] = follower.problem
-            self.connectors: Supervisor | Follower = follower
+            self.connectors = Follower(host.engines.channels, settings, running)
+            host.checks["connector"] = self.connectors.problem
         else:
-            self.connectors = Supervisor(
-                host.engines, settings, holder=host.holder, on_outbox_change=self._on_outbox_change
-            )
-        host.status = self.connectors.running.status
-        host.hooks = self.connectors.running.receive
+            self.connectors = Supervisor(host.engines, settings, running)
+        host.status = running.status
+        host.hooks = running.receive
 
     async def start(self, epoch: int) -> None:
         _ = epoch
