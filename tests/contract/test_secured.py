@@ -86,6 +86,15 @@ async def once(ask: Ask) -> None:
     await ask()
 
 
+async def answered(ask: Ask) -> None:
+    """Ask until it is answered."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            with contextlib.suppress(EngineUnavailableError):
+                return await ask()
+            await asyncio.sleep(0.1)
+
+
 async def kafka(engine: Engine, how: Callable[[Ask], Awaitable[None]] = once, **given: Any) -> None:
     log = KafkaLog(KafkaSettings(servers=engine.address, user="chat4all", **given))
 
@@ -206,11 +215,7 @@ async def test_a_file_that_changes_holds_for_the_next_connection_of_the_same_cli
         with pytest.raises(EngineUnavailableError):
             await ask()
         file.write_text(right)
-        async with asyncio.timeout(DEADLINE):
-            while True:
-                with contextlib.suppress(EngineUnavailableError):
-                    return await ask()
-                await asyncio.sleep(0.1)
+        await answered(ask)
 
     await connect(how=mended_meanwhile, **{what: file})
 
@@ -225,11 +230,7 @@ async def test_a_session_of_cassandra_outlives_a_login_that_was_refused(
     files = {"ca_file": made.ca, "certificate_file": made.certificate, "key_file": made.key, "password_file": file}
 
     async def interrupted(ask: Ask) -> None:
-        async with asyncio.timeout(DEADLINE):
-            while True:
-                with contextlib.suppress(EngineUnavailableError):
-                    await ask()
-                    break
+        await answered(ask)
         file.write_text("not-the-password")
         await asyncio.to_thread(restart, engine)
         said = ""
@@ -241,11 +242,7 @@ async def test_a_session_of_cassandra_outlives_a_login_that_was_refused(
                     said = str(error)
                 await asyncio.sleep(0.1)
         file.write_text(right)
-        async with asyncio.timeout(DEADLINE):
-            while True:
-                with contextlib.suppress(EngineUnavailableError):
-                    return await ask()
-                await asyncio.sleep(0.1)
+        await answered(ask)
 
     await cassandra(engine, how=interrupted, tls=True, **files)
 
