@@ -1,0 +1,224 @@
+"""The operator's decisions: from what is observed of one connector to what is to be done. Pure: it asks nobody.
+
+A plan never writes what is there already, so that a connector at rest costs nothing, and one that was half done when
+the operator ended is gone on with.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from chat4all_operator import acceptance, children, conditions, credentials, deletion, kinds, reports
+from chat4all_operator.acceptance import Accepted
+from chat4all_operator.availability import available
+from chat4all_operator.children import Manifest
+from chat4all_operator.conditions import Condition
+from chat4all_operator.drift import covers
+from chat4all_operator.kinds import DEPLOYMENT, DIGEST, FINALIZER, TEMPLATE, Kind
+from chat4all_operator.observed import Observed
+from chat4all_operator.plan import Apply, Delete, Finalizers, Note, Plan, Register, Scale, Status, Step
+
+_SOON_SECONDS: Final = 2.0
+_PAUSED: Final = "spec.state is Paused: nothing is sent or taken, and what comes waits. Set it to Running to go on."
+
+
+def reconcile(observed: Observed) -> Plan:
+    """Return what is to be done about a connector now."""
+    if "deletionTimestamp" in observed.resource["metadata"]:
+        return deletion.plan(observed)
+    accepted, own = acceptance.examine(observed)
+    if accepted is None:
+        return _ended(observed, [], [own, *_rest(observed, own)], None)
+    resolved = credentials.resolved(children.secret_name(observed), observed.secret, accepted.manifest)
+    registered = is_registered(observed, accepted)
+    own = acceptance.answered(observed, own, registered=registered)
+    steps: list[Step] = [*_finalizer(observed, accepted)]
+    if not registered and _can_register(observed):
+        steps.append(Register(accepted.body))
+    taken = _taken(observed)
+    if own.status == "False":  # what runs goes on as it was last accepted
+        return _ended(observed, steps, [own, resolved, *_reported(observed, accepted, None)], None)
+    built, again = _children(observed, accepted, start=resolved.ok and taken is None)
+    steps += built
+    parts = [own, resolved, *_reported(observed, accepted, taken)]
+    return _ended(observed, steps, parts, again, accepted)
+
+
+def is_registered(observed: Observed, accepted: Accepted) -> bool:
+    """Return whether the row is what the resource asks for."""
+    row = observed.row
+    if row is None or row.uid != observed.uid or row.managed_by != observed.world.managed_by:
+        return False
+    wanted = accepted.connector.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    state = accepted.connector.spec.state
+    return row.state == state and {**row.spec, "state": state} == {**wanted, "state": state}
+
+
+def _can_register(observed: Observed) -> bool:
+    return observed.rows_seen and not observed.api_problem and observed.refused is None
+
+
+def _finalizer(observed: Observed, accepted: Accepted) -> list[Step]:
+    """Before anything is registered that has to be taken back, the finalizer is there."""
+    wants = accepted.connector.spec.deletion_policy == "Unregister"
+    if wants == (FINALIZER in observed.finalizers):
+        return []
+    others = [one for one in observed.finalizers if one != FINALIZER]
+    return [Finalizers((*others, FINALIZER) if wants else tuple(others))]
+
+
+def _taken(observed: Observed) -> Condition | None:
+    """Whether one of its children's names is somebody else's."""
+    for (kind, name), found in observed.children.items():
+        if kind is kinds.JOB:
+            continue
+        owner = _owner(found)
+        if owner == observed.uid:
+            continue
+        if owner is not None and found["metadata"]["ownerReferences"][0].get("name") == observed.name:
+            return Condition(
+                "Available",
+                "False",
+                "Replacing",
+                f"{kind.name} {name} of the connector before this one is being deleted.",
+            )
+        return Condition(
+            "Available", "False", "NameTaken", f"There is a {kind.name} {name} that is not this connector's: delete or "
+            "rename it, or give this connector another name.",
+        )  # fmt: skip
+    return None
+
+
+def _children(observed: Observed, accepted: Accepted, *, start: bool) -> tuple[list[Step], float | None]:
+    """What has to be applied and deleted, and when to look again. `start`: whether a first pod may be made."""
+    if _taken(observed) is not None:
+        return [], _SOON_SECONDS
+    name = children.child_name(observed.name)
+    if not start and (DEPLOYMENT, name) not in observed.children:
+        return [], None
+    limited = reports.limited(observed).ok
+    webhook = acceptance.mode(observed, accepted.config) == "Webhook"
+    made = children.wanted(observed, replicas=replicas(accepted), webhook=webhook, limited=limited)
+    steps: list[Step] = []
+    for kind, manifest in made:
+        steps += _child(observed, kind, manifest)
+    there = {kind for kind, _ in made}
+    for (kind, child), found in observed.children.items():
+        if kind not in there and kind is not kinds.JOB and not _is_going(found):
+            steps.append(Delete(kind, child, found["metadata"]["uid"]))
+    waits = any(isinstance(step, Scale) for step in steps) or _waits_to_roll(observed, made)
+    return steps, (_SOON_SECONDS if waits else None)
+
+
+def _child(observed: Observed, kind: Kind, manifest: Manifest) -> list[Step]:
+    found = observed.children.get((kind, manifest["metadata"]["name"]))
+    if found is None:
+        return [Apply(kind, manifest)]
+    same = found["metadata"].get("annotations", {}).get(DIGEST) == manifest["metadata"]["annotations"][DIGEST]
+    if _is_going(found) or (same and covers(found, manifest)):
+        return []
+    if kind is DEPLOYMENT and not observed.may_roll and _rolls(found, manifest):
+        wanted = manifest["spec"]["replicas"]
+        return [] if found["spec"].get("replicas") == wanted else [Scale(kind, manifest["metadata"]["name"], wanted)]
+    return [Apply(kind, manifest)]
+
+
+def _waits_to_roll(observed: Observed, made: Sequence[tuple[Kind, Manifest]]) -> bool:
+    kind, manifest = made[0]
+    found = observed.children.get((kind, manifest["metadata"]["name"]))
+    return found is not None and not observed.may_roll and _rolls(found, manifest)
+
+
+def _rolls(found: Mapping[str, Any], manifest: Manifest) -> bool:
+    """Whether applying replaces pods that run."""
+    before = found["metadata"].get("annotations", {}).get(TEMPLATE)
+    return bool(found["spec"].get("replicas")) and before != manifest["metadata"]["annotations"][TEMPLATE]
+
+
+def replicas(accepted: Accepted) -> int:
+    """Return how many pods there are to be: no more than partitions, and none while it is paused."""
+    spec = accepted.connector.spec
+    return 0 if spec.state == "Paused" else min(spec.replicas, children.PARTITIONS)
+
+
+def _reported(observed: Observed, accepted: Accepted, taken: Condition | None) -> list[Condition]:
+    """The conditions that depend on pods."""
+    if accepted.connector.spec.state == "Paused":
+        kinds_of = ("Available", "Authenticated", "Registered")
+        limited = Condition("RateLimited", "False", "NotLimited", "Nothing is sent.")
+        return [*(Condition(one, "False", "Paused", _PAUSED) for one in kinds_of), limited]
+    found = reports.fresh(observed)
+    deployment = observed.children.get((DEPLOYMENT, children.child_name(observed.name)))
+    asked = accepted.connector.spec.replicas
+    return [
+        taken or available(deployment, asked, replicas(accepted)),
+        reports.authenticated(observed, found),
+        reports.registered(observed, found),
+        reports.limited(observed),
+    ]
+
+
+def _rest(observed: Observed, own: Condition) -> list[Condition]:
+    """Conditions of a resource that cannot be read: nothing more is known of it."""
+    _ = observed
+    names = ("CredentialsResolved", "Available", "Authenticated", "Registered", "RateLimited")
+    return [Condition(one, "Unknown", own.reason, "Nothing can be said before the spec is accepted.") for one in names]
+
+
+def _ended(
+    observed: Observed,
+    steps: list[Step],
+    parts: Sequence[Condition],
+    again: float | None,
+    accepted: Accepted | None = None,
+) -> Plan:
+    """The plan with the status, where nothing else is left to do: what is done changes what the status says."""
+    ready = conditions.ready(parts)
+    if not any(isinstance(step, Register | Finalizers) for step in steps):
+        steps += _status(observed, [*parts, *conditions.stalled(ready), ready], accepted)
+    return Plan(tuple(steps), again, ready.status, ready.reason)
+
+
+def _status(observed: Observed, all_of_them: Sequence[Condition], accepted: Accepted | None) -> list[Step]:
+    before = observed.resource.get("status")
+    before = before if isinstance(before, Mapping) else {}
+    found = before.get("conditions")
+    deployment = observed.children.get((DEPLOYMENT, children.child_name(observed.name)))
+    webhook = accepted is not None and acceptance.mode(observed, accepted.config) == "Webhook"
+    account = reports.account(reports.fresh(observed)) or str(before.get("account") or "")
+    value: dict[str, Any] = {
+        "observedGeneration": observed.generation,
+        "conditions": conditions.written(
+            found if isinstance(found, list) else [], all_of_them, observed.generation, observed.now
+        ),
+        "replicas": int(deployment.get("status", {}).get("replicas", 0)) if deployment else 0,
+        "selector": ",".join(f"{key}={one}" for key, one in sorted(children.selector(observed).items())),
+        "connectorId": f"{observed.world.namespace}.{observed.name}",
+    }
+    if account:
+        value["account"] = account[:200]
+    if webhook:
+        value["endpoint"] = children.endpoint(observed)
+    elif accepted is None and before.get("endpoint"):
+        value["endpoint"] = before["endpoint"]
+    if value == before:
+        return []
+    return [Status(value), *_notes(found if isinstance(found, list) else [], all_of_them[-1])]
+
+
+def _notes(before: Sequence[Any], ready: Condition) -> list[Step]:
+    """An event where Ready has another status or reason than before."""
+    old = next((one for one in before if isinstance(one, Mapping) and one.get("type") == "Ready"), {})
+    if (old.get("status"), old.get("reason")) == (ready.status, ready.reason) or ready.status == "Unknown":
+        return []
+    normal = ready.ok or ready.reason in {"Paused", "Starting", "Progressing", "Replacing"}
+    return [Note("Normal" if normal else "Warning", ready.reason, ready.message)]
+
+
+def _owner(found: Mapping[str, Any]) -> str | None:
+    """The uid of an object's controller."""
+    owners = found["metadata"].get("ownerReferences", [])
+    return next((str(one.get("uid")) for one in owners if one.get("controller")), None)
+
+
+def _is_going(found: Mapping[str, Any]) -> bool:
+    return "deletionTimestamp" in found["metadata"]

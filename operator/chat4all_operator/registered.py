@@ -1,0 +1,119 @@
+"""What is registered, as it was last read: one list for all connectors every few seconds, and the answers to puts."""
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from chat4all_operator import reports
+from chat4all_operator.observed import Refused, Row
+from chat4all_operator.registry import RefusedError, Registry, RegistryError
+from chat4all_operator.template import digest
+
+_logger = logging.getLogger(__name__)
+
+
+class _Refusal(NamedTuple):
+    """What was asked for, by its digest, and why it was refused; it is asked again after the time."""
+
+    asked: str
+    refused: Refused
+    until: float
+
+
+_ASK_AGAIN_SECONDS = 30.0  # what was refused may be taken by then: an inbox's user was made, say
+
+
+class Registered:
+    """`on_change` is called with the uids whose row or reports have changed."""
+
+    def __init__(self, registry: Registry, on_change: Callable[[set[str]], None]) -> None:
+        self._registry = registry
+        self._on_change = on_change
+        self._rows: dict[str, Row] = {}
+        self._refusals: dict[str, _Refusal] = {}
+        self._limited: dict[str, dt.datetime] = {}
+        self.seen = False  # whether rows were ever read
+        self.problem = ""
+        self.reason = ""
+
+    def row(self, uid: str, connector_id: str) -> Row | None:
+        """Return the row of this uid, or the one of another uid that has the id, or None."""
+        return self._rows.get(uid) or next((one for one in self._rows.values() if one.id == connector_id), None)
+
+    def rows(self) -> Sequence[Row]:
+        """Return every row that was last read."""
+        return list(self._rows.values())
+
+    def refused(self, uid: str, body: Mapping[str, Any]) -> Refused | None:
+        """Return why exactly this was refused, if it was, and that is not long ago."""
+        found = self._refusals.get(uid)
+        if found is None or found.asked != digest(body) or found.until < asyncio.get_running_loop().time():
+            return None
+        return found.refused
+
+    def limited_since(self, uid: str) -> dt.datetime | None:
+        """Return since when its pods have said without interruption that the provider makes them wait."""
+        return self._limited.get(uid)
+
+    async def poll(self) -> None:
+        """Read the list once. What cannot be read leaves what was known, and is said as the problem."""
+        before = self.problem
+        try:
+            found = await self._registry.rows()
+        except (RegistryError, RefusedError) as error:
+            self.problem, self.reason = str(error), getattr(error, "reason", "APIRefuses")
+            if self.problem != before:
+                _logger.warning("%s", self.problem)
+        else:
+            self.problem, self.reason, self.seen = "", "", True
+            self._note({one.uid: one for one in found})
+        if self.problem != before:
+            self._on_change(set(self._rows))
+
+    async def put(self, uid: str, body: Mapping[str, Any], *, unregister: bool) -> None:
+        """Register a connector; a refusal is remembered. Raises RegistryError."""
+        try:
+            row = await self._registry.put(uid, body, unregister=unregister)
+        except RefusedError as error:
+            until = asyncio.get_running_loop().time() + _ASK_AGAIN_SECONDS
+            self._refusals[uid] = _Refusal(digest(body), error.refused, until)
+        else:
+            self._refusals.pop(uid, None)
+            self._rows = {key: one for key, one in self._rows.items() if one.id != row.id} | {uid: row}
+
+    async def disable(self, uid: str) -> None:
+        """Disable a registration. Raises RegistryError, RefusedError."""
+        await self._registry.disable(uid)
+
+    async def forget(self, uid: str) -> None:
+        """Delete a registration. Raises RegistryError; one that is somebody else's is left."""
+        try:
+            await self._registry.forget(uid)
+        except RefusedError as error:
+            _logger.warning("The registration %s stays: %s", uid, error)
+        self._rows.pop(uid, None)
+        self._refusals.pop(uid, None)
+
+    def _note(self, rows: dict[str, Row]) -> None:
+        now = dt.datetime.now(dt.UTC)
+        changed = {uid for uid in {*rows, *self._rows} if _facts(rows.get(uid)) != _facts(self._rows.get(uid))}
+        for uid, row in rows.items():
+            if reports.is_limited(row.reports, now):
+                self._limited.setdefault(uid, now)
+            elif self._limited.pop(uid, None) is not None:
+                changed.add(uid)
+        self._rows = rows
+        if changed:
+            self._on_change(changed)
+
+
+def _facts(row: Row | None) -> object:
+    """What matters of a row: that a report was repeated is no news."""
+    if row is None:
+        return None
+    said = [
+        {key: one for key, one in report.items() if key not in {"at", "rateLimitedUntil"}} for report in row.reports
+    ]
+    return row._replace(reports=tuple(said))

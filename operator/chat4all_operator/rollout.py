@@ -1,0 +1,55 @@
+"""How many connectors are replaced at once when the pod that they are made from has changed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chat4all_operator.children import child_name
+from chat4all_operator.kinds import DEPLOYMENT, TEMPLATE
+from chat4all_operator.plan import Apply, Plan
+from chat4all_operator.seen import Seen
+
+Object = Mapping[str, Any]
+
+
+class Rollout:
+    """At most `most` connectors are being replaced at any time. One whose new pods do not come up keeps its old ones,
+    and its place until its Deployment says that it has given up."""
+
+    def __init__(self, seen: Seen, most: int) -> None:
+        self._seen = seen
+        self._most = most
+        self._begun: set[str] = set()
+
+    def may_begin(self, connector: str) -> bool:
+        """Return whether this connector may be replaced now."""
+        if connector in self._begun:
+            return True
+        self._begun = {one for one in self._begun if self._is_going_on(one)}
+        return len(self._begun) < self._most
+
+    def note(self, connector: str, plan: Plan) -> None:
+        """Note what a plan is about to replace; nothing else runs between the decision and this."""
+        for step in plan.steps:
+            if isinstance(step, Apply) and step.kind is DEPLOYMENT:
+                before = self._seen.get(DEPLOYMENT, child_name(connector))
+                if before is not None and _template(before) != _template(step.manifest):
+                    self._begun.add(connector)
+
+    def _is_going_on(self, connector: str) -> bool:
+        found = self._seen.get(DEPLOYMENT, child_name(connector))
+        return found is not None and is_rolling(found)
+
+
+def is_rolling(deployment: Object) -> bool:
+    """Return whether a Deployment is still replacing pods, and has not given up."""
+    status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 0)
+    if int(status.get("observedGeneration", 0)) < int(deployment["metadata"].get("generation", 0)):
+        return True
+    if any(one.get("reason") == "ProgressDeadlineExceeded" for one in status.get("conditions", ())):
+        return False
+    counts = ("updatedReplicas", "availableReplicas")
+    return any(int(status.get(one, 0)) < wanted for one in counts) or int(status.get("replicas", 0)) > wanted
+
+
+def _template(found: Object) -> str:
+    return str(found["metadata"].get("annotations", {}).get(TEMPLATE, ""))

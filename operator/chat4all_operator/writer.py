@@ -1,0 +1,143 @@
+"""Carries plans out: the only place where the operator changes anything, and only while it is the one that acts."""
+
+import datetime as dt
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from chat4all_operator import kinds
+from chat4all_operator.cluster import Cluster, ClusterError
+from chat4all_operator.conditions import rfc3339
+from chat4all_operator.kinds import CONNECTOR, EVENT, MANAGER
+from chat4all_operator.metrics import Metrics
+from chat4all_operator.plan import Apply, Create, Delete, Finalizers, Forget, Note, Plan, Register, Scale, Status, Step
+from chat4all_operator.registered import Registered
+from chat4all_operator.seen import Seen
+
+_logger = logging.getLogger(__name__)
+
+_MAX_NOTE_CHARACTERS: Final = 1000
+
+Object = Mapping[str, Any]
+
+
+class StandingByError(Exception):
+    """Another operator acts; nothing may be written now."""
+
+
+class Writer:
+    """`may_write`: whether this process is the one that acts."""
+
+    def __init__(
+        self, cluster: Cluster, registered: Registered, seen: Seen, metrics: Metrics, may_write: Callable[[], bool]
+    ) -> None:
+        self._cluster = cluster
+        self._registered = registered
+        self._seen = seen
+        self._metrics = metrics
+        self.may_write = may_write
+
+    async def carry_out(self, connector: Object, plan: Plan) -> None:
+        """Take every step of a plan, in its order.
+
+        Raises ClusterError, UnreachableError, RegistryError, StandingByError; what was done before that stays, and is
+        what the next plan begins with.
+        """
+        for step in plan.steps:
+            if not self.may_write():
+                raise StandingByError
+            await self._take(connector, step)
+
+    async def _take(self, connector: Object, step: Step) -> None:
+        name, uid = connector["metadata"]["name"], connector["metadata"]["uid"]
+        match step:
+            case Apply(kind, manifest):
+                self._seen.put(kind, await self._cluster.apply(kind, manifest))
+            case Create(kind, manifest):
+                await self._create(kind, manifest)
+            case Scale(kind, child, replicas):
+                self._seen.put(kind, await self._cluster.patch(kind, child, {"spec": {"replicas": replicas}}))
+            case Delete(kind, child, child_uid):
+                await self._cluster.delete(kind, child, child_uid)
+                self._seen.remove(kind, child)
+            case Finalizers(wanted):
+                await self._finalizers(connector, wanted)
+            case Register(body, unregister):
+                await self._registered.put(uid, body, unregister=unregister)
+            case Forget():
+                await self._registered.forget(uid)
+            case Status(value):
+                await self._status(connector, value)
+            case Note():
+                await self.note(connector, step)
+        _logger.debug("%s: %s", name, type(step).__name__)
+
+    async def _create(self, kind: kinds.Kind, manifest: Object) -> None:
+        try:
+            self._seen.put(kind, await self._cluster.create(kind, manifest))
+        except ClusterError as error:
+            if error.reason != "AlreadyExists":
+                raise
+
+    async def _finalizers(self, connector: Object, wanted: tuple[str, ...]) -> None:
+        """In the version that was seen: a conflict fails, and the next plan is made from what is there then."""
+        metadata = connector["metadata"]
+        change = {"metadata": {"finalizers": list(wanted), "resourceVersion": metadata["resourceVersion"]}}
+        answered = await self._cluster.patch(CONNECTOR, metadata["name"], change)
+        if "deletionTimestamp" in answered["metadata"] and not answered["metadata"].get("finalizers"):
+            self._seen.remove(CONNECTOR, metadata["name"], int(answered["metadata"]["resourceVersion"]))
+        else:
+            self._seen.put(CONNECTOR, answered)
+
+    async def _status(self, connector: Object, value: Mapping[str, Any]) -> None:
+        before = connector.get("status") or {}
+        removed = dict.fromkeys(key for key in before if key not in value)
+        try:
+            answered = await self._cluster.patch(
+                CONNECTOR, connector["metadata"]["name"], {"status": {**removed, **value}}, part="status"
+            )
+        except ClusterError as error:
+            if error.status in {400, 422}:
+                await self._refused(connector, error)
+            raise
+        self._seen.put(CONNECTOR, answered)
+
+    async def _refused(self, connector: Object, error: ClusterError) -> None:
+        """A status that cannot be written is told where it can be."""
+        self._metrics.refused_writes.labels(CONNECTOR.plural).inc()
+        metadata = connector["metadata"]
+        _logger.error("The status of %s/%s is refused: %s", self._cluster.namespace, metadata["name"], error.message)
+        await self.note(connector, Note("Warning", "StatusRefused", f"Its status cannot be written: {error.message}"))
+
+    async def note(self, connector: Object, note: Note) -> None:
+        """Write an event about a connector; one that cannot be written is only logged."""
+        metadata, now = connector["metadata"], rfc3339(dt.datetime.now(dt.UTC))
+        about = {
+            "apiVersion": CONNECTOR.api,
+            "kind": CONNECTOR.name,
+            "name": metadata["name"],
+            "namespace": self._cluster.namespace,
+            "uid": metadata["uid"],
+        }
+        event = {
+            "apiVersion": EVENT.api,
+            "kind": EVENT.name,
+            "metadata": {
+                "name": f"{metadata['name']}.{secrets.token_hex(8)}",
+                "namespace": self._cluster.namespace,
+            },
+            "involvedObject": about,
+            "type": note.type,
+            "reason": note.reason,
+            "message": note.message[:_MAX_NOTE_CHARACTERS],
+            "source": {"component": MANAGER},
+            "reportingComponent": MANAGER,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        try:
+            await self._cluster.create(EVENT, event)
+        except ClusterError as error:
+            _logger.warning("No event about %s: %s", metadata["name"], error)
