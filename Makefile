@@ -8,10 +8,10 @@ STACK ?= .stack
 LOAD ?= 0
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo dev test coverage chaos e2e e2e-idle chart-docs machine node-machine check lint fmt lock docs screenshots bench bench-memory bench-stack demo-stack dev-stack stack-up stack-down stack-status node-up node-down node-image clean
+.PHONY: help demo dev test test-operator coverage chaos e2e e2e-idle chart-docs machine node-machine check lint fmt lock docs screenshots bench bench-memory bench-stack demo-stack dev-stack stack-up stack-down stack-status node-up node-down node-image clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/embedded.stamp ## Start the whole system, tell one true story with real requests, stop it
 	@$(BIN)/chat4all demo
@@ -21,6 +21,9 @@ dev: $(VENV)/embedded.stamp ## Run the whole system on http://localhost:8000 (AR
 
 test: machine $(VENV)/dev.stamp ## Every test tier, with a summary (LOAD=n: beside n busy loops; E2E=1: the cluster's too)
 	@$(BIN)/python hack/tiers.py all --load $(LOAD)
+
+test-operator: machine $(VENV)/dev.stamp ## Resources on a real API server, without a node; part of `make test`
+	@$(BIN)/python hack/tiers.py operator
 
 coverage: machine $(VENV)/dev.stamp ## The same, every process measured: half an hour
 	@$(BIN)/python hack/tiers.py all --coverage

@@ -8,11 +8,11 @@ set -euo pipefail
 # What is looked for, and the package that has it.
 packages=(
   chromium:chromium npm:npm java:openjdk-17-jre-headless mvn:maven redis-server:redis-server
-  pg_ctlcluster:postgresql haproxy:haproxy curl:curl openssl:openssl
+  pg_ctlcluster:postgresql haproxy:haproxy curl:curl openssl:openssl etcd:etcd-server
 )
 if [[ "${CI:-}" == true || "${E2E:-}" == 1 ]]; then
   packages+=(
-    containerd:containerd runc:runc etcd:etcd-server buildah:buildah debootstrap:debootstrap
+    containerd:containerd runc:runc buildah:buildah debootstrap:debootstrap
     iptables:iptables conntrack:conntrack ip:iproute2 /usr/lib/cni/bridge:containernetworking-plugins
   )
 fi

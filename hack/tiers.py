@@ -37,6 +37,7 @@ TIERS: Final = {
         Tier("contract", "one suite per port, over every twin: embedded, and the real engines", 400),
         Tier("integration", "the whole system over real HTTP and WebSockets, and the command line", 930),
         Tier("distributed", "a process per role on real engines, each of which is killed and stopped", 460),
+        Tier("operator", "resources on a real API server, and what becomes of them", 420),
         Tier("browser", "the console in Chromium: two people, kills, 10,000 messages, scripts, axe", 740),
         Tier("chaos", "a server killed again and again under load", 300),
         Tier("e2e", "the chart on a real Kubernetes node: installed, moved, killed, scaled, removed", 720),
@@ -44,8 +45,9 @@ TIERS: Final = {
 }
 # Each lane's tiers run one after the other; by measurement, these end at about the same time. Real engines are for one
 # lane alone, and start while others already test.
-LANES: Final = (("integration", "unit"), ("contract", "distributed"), ("browser", "chaos"))
+LANES: Final = (("integration", "unit"), ("contract", "distributed", "operator"), ("browser", "chaos"))
 NEEDS_ENGINES: Final = "distributed"  # nothing is left of it without them
+NEEDS_KUBERNETES: Final = "operator"  # its programs, which are built before its time begins
 ALONE: Final = "e2e"  # its pods need both cores; where CI or E2E asks for it
 QUICK: Final = {"SPINE_LIVES": "15"}  # random lives of the spine in the inner loop
 LONG: Final = ["--deselect", "tests/unit/spine/test_sabotage.py::test_random_lives_catch"]  # not in the inner loop
@@ -129,6 +131,9 @@ class Suite:
         say(f"{names}; {self.waited:.0f} s")
 
     def _run(self, one: Tier) -> Result:
+        if one.name == NEEDS_KUBERNETES:
+            with contextlib.suppress(StackError):  # its tests then say so, instead of being left out
+                programs.have_kubernetes()
         say(f"{one.name} begins: {one.about}")
         result = tier.run(one, self._way(one), self._note)
         text = tier.output(one).read_text(errors="replace")
@@ -193,7 +198,7 @@ def summary(results: Sequence[Result], suite: Suite, found: Sequence[str], searc
 
 def kept(folder: Path) -> None:
     """Keep the logs of a run that failed in build/tests/logs: the folder that they are in goes away."""
-    for log in (file for pattern in ("*.log", "stack/*/log") for file in folder.rglob(pattern)):
+    for log in (file for pattern in ("*.log", "stack/*/log", "control-plane*/*/log") for file in folder.rglob(pattern)):
         into = BUILD / "logs" / log.relative_to(folder)
         into.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(log, into)

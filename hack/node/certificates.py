@@ -77,12 +77,29 @@ def _certificate(
         .not_valid_after(now + dt.timedelta(days=_DAYS))
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
     )
+    made = made.add_extension(_usage(is_authority=is_authority), critical=True)
+    made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     if not is_authority:
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
+        made = made.add_extension(authority, critical=False)
         usage = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         made = made.add_extension(x509.ExtendedKeyUsage(usage), critical=False)
     if names:
         made = made.add_extension(x509.SubjectAlternativeName([_alternative(one) for one in names]), critical=False)
     return made.sign(signer, hashes.SHA256())
+
+
+def _usage(*, is_authority: bool) -> x509.KeyUsage:
+    """What a certificate may be used for: since 3.13 Python's TLS asks that an authority's says so."""
+    return x509.KeyUsage(
+        digital_signature=not is_authority,
+        key_encipherment=not is_authority,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        **dict.fromkeys(("content_commitment", "data_encipherment", "key_agreement"), False),
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _alternative(name: str) -> x509.GeneralName:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from hack.node import commands
 from hack.node.certificates import Identity
 from hack.node.programs import program
 
@@ -16,8 +17,8 @@ ADDRESS: Final = "10.88.0.1"  # the node's own, on a bridge: this kind of kernel
 NODE: Final = "node1"
 INGRESS_PORT: Final = 8880
 PODS: Final = "10.244.0.0/24"
-SERVICES: Final = "10.96.0.0/16"
-API_SERVER: Final = f"https://{ADDRESS}:6443"
+_API_PORT: Final = 6443
+API_SERVER: Final = f"https://{ADDRESS}:{_API_PORT}"
 _DNS: Final = "10.96.0.10"
 _ETCD: Final = "http://127.0.0.1:2379"
 
@@ -49,7 +50,7 @@ class Component(NamedTuple):
 def configure(folder: Path, cgroup: str) -> None:
     """Write every configuration file. `cgroup`: the one that all pods are in."""
     for one in IDENTITIES:
-        _kubeconfig(folder, one.file)
+        commands.kubeconfig(folder / f"{one.file}.conf", API_SERVER, folder / "pki", one.file)
     for name in ("etcd", "cni", "kubelet", "pods", "plugins", "contour"):
         (folder / name).mkdir(exist_ok=True)
     (folder / "cni" / "10-node.conflist").write_text(json.dumps(_network()))
@@ -65,30 +66,9 @@ def configure(folder: Path, cgroup: str) -> None:
 def control_plane(folder: Path) -> Iterator[Component]:
     """What has to run before anything can be asked of the API server."""
     pki = folder / "pki"
-    yield Component("etcd", [
-        "etcd", f"--data-dir={folder}/etcd", "--unsafe-no-fsync", f"--listen-client-urls={_ETCD}",
-        f"--advertise-client-urls={_ETCD}", "--listen-peer-urls=http://127.0.0.1:2380",
-    ])  # fmt: skip
-    yield Component("apiserver", [
-        str(program("kube-apiserver")), f"--etcd-servers={_ETCD}", f"--service-cluster-ip-range={SERVICES}",
-        f"--advertise-address={ADDRESS}", "--secure-port=6443", f"--tls-cert-file={pki}/apiserver.crt",
-        f"--tls-private-key-file={pki}/apiserver.key", f"--client-ca-file={pki}/ca.crt",
-        f"--service-account-key-file={pki}/sa.key", f"--service-account-signing-key-file={pki}/sa.key",
-        "--service-account-issuer=https://kubernetes.default.svc", f"--kubelet-client-certificate={pki}/admin.crt",
-        f"--kubelet-client-key={pki}/admin.key", "--kubelet-preferred-address-types=InternalIP",
-        "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged",
-        f"--requestheader-client-ca-file={pki}/ca.crt", "--requestheader-allowed-names=front-proxy",
-        "--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-group-headers=X-Remote-Group",
-        "--requestheader-username-headers=X-Remote-User", f"--proxy-client-cert-file={pki}/front.crt",
-        f"--proxy-client-key-file={pki}/front.key",
-    ])  # fmt: skip
-    yield Component("controller-manager", [
-        str(program("kube-controller-manager")), f"--kubeconfig={folder}/controller-manager.conf",
-        f"--root-ca-file={pki}/ca.crt", f"--service-account-private-key-file={pki}/sa.key",
-        "--use-service-account-credentials", f"--cluster-signing-cert-file={pki}/ca.crt",
-        f"--cluster-signing-key-file={pki}/ca.key", "--horizontal-pod-autoscaler-sync-period=5s",
-        "--leader-elect=false",
-    ])  # fmt: skip
+    yield Component("etcd", commands.etcd(folder / "etcd", _ETCD, "http://127.0.0.1:2380"))
+    yield Component("apiserver", commands.api_server(pki, _ETCD, ADDRESS, _API_PORT))
+    yield Component("controller-manager", commands.controller_manager(pki, folder / "controller-manager.conf"))
     yield Component(
         "scheduler",
         [str(program("kube-scheduler")), f"--kubeconfig={folder}/scheduler.conf", "--leader-elect=false"],
@@ -136,19 +116,6 @@ def _envoy() -> Path:
     import envoy  # noqa: PLC0415 - only the node needs it
 
     return Path(envoy.__path__[0]) / "_bin" / "envoy"
-
-
-def _kubeconfig(folder: Path, user: str) -> None:
-    cluster = {"server": API_SERVER, "certificate-authority": f"{folder}/pki/ca.crt"}
-    client = {"client-certificate": f"{folder}/pki/{user}.crt", "client-key": f"{folder}/pki/{user}.key"}
-    (folder / f"{user}.conf").write_text(json.dumps({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "node", "cluster": cluster}],
-        "users": [{"name": user, "user": client}],
-        "contexts": [{"name": "node", "context": {"cluster": "node", "user": user}}],
-        "current-context": "node",
-    }))  # fmt: skip
 
 
 def _network() -> dict[str, object]:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from hack.node import components, images, programs
-from hack.node.components import ADDRESS, SERVICES, Component
+from hack.node.commands import SERVICES
+from hack.node.components import ADDRESS, Component
 
 _LOOK_SECONDS: Final = 0.2
 _START_SECONDS: Final = 300.0  # for faults: a machine may be ten times slower than usual

@@ -68,7 +68,7 @@ _SKAFFOLD: Final = (
 
 def have() -> None:
     """Build what is missing, and say what and how long it takes. Raises StackError."""
-    _build(f"kubernetes-{KUBERNETES}", "the Kubernetes components, five minutes", _kubernetes)
+    have_kubernetes()
     for module in PROGRAMS:
         _build(f"{module.name}-{module.version}", f"{module.name} {module.version}, a minute", _installed, module)
     _build("charttools", "helm-unittest and a reader of kind's configuration, a minute", _chart_tools)
@@ -76,6 +76,11 @@ def have() -> None:
         _build(
             f"definitions-{module.name}-{module.version}", f"the definitions of {module.name}", _copied, module, files
         )
+
+
+def have_kubernetes() -> None:
+    """The same for Kubernetes' own components alone: a control plane needs nothing else. Raises StackError."""
+    _build(f"kubernetes-{KUBERNETES}", "the Kubernetes components, five minutes", _kubernetes)
 
 
 def folders() -> Sequence[Path]:

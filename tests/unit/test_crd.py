@@ -23,6 +23,7 @@ BOUNDS: Final = (
     "maximum",
     "minItems",
     "maxItems",
+    "maxProperties",
 )
 
 

@@ -1,0 +1,43 @@
+"""A real control plane that the tests of a session share, with the project's definitions, and namespaces in it."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hack.node.control_plane import ControlPlane
+from tests.operator.cluster import Namespace
+
+from chat4all_devtools.stack.engine import StackError
+
+CRDS = Path(__file__).resolve().parents[2] / "k8s" / "crds"
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """One that knows ChannelConnectors; tests are skipped where it cannot be had."""
+    plane = ControlPlane(tmp_path_factory.mktemp("control-plane"))
+    try:
+        plane.install()
+    except StackError as error:
+        pytest.skip(f"no control plane: {error}")
+    try:
+        plane.start()
+        plane.kubectl("apply", "--server-side", f"--filename={CRDS}")
+        plane.kubectl("wait", "--for=condition=Established", f"--filename={CRDS}", "--timeout=120s")
+        yield plane
+    finally:
+        plane.stop()
+
+
+@pytest.fixture(scope="session")
+def namespaces(control_plane: ControlPlane) -> Callable[[], Namespace]:
+    """Make a namespace that nobody has used."""
+    numbers = itertools.count(1)
+    return lambda: Namespace(control_plane, f"test-{next(numbers)}")
+
+
+@pytest.fixture
+def namespace(namespaces: Callable[[], Namespace]) -> Namespace:
+    """A namespace of this test's own."""
+    return namespaces()
