@@ -23,8 +23,8 @@ def resolved(name: str, secret: SecretFound | None, manifest: Manifest) -> Condi
     if secret.type != CREDENTIALS:
         return _no(
             "SecretWrongType",
-            f"Secret {name} is of type {secret.type or 'Opaque'}, not {CREDENTIALS}. A type cannot be changed: delete the "
-            f"Secret and create it with --type={CREDENTIALS}.",
+            f"Secret {name} is of type {secret.type or 'Opaque'}, not {CREDENTIALS}. A type cannot be changed: delete"
+            f" the Secret and create it with --type={CREDENTIALS}.",
         )
     if lacking := [key for key in _required(manifest) if key not in secret.data]:
         return _no("SecretLacksKey", f"Secret {name} has no key {', '.join(lacking)}.")

@@ -55,7 +55,7 @@ spec:
         {{- with $values.podLabels }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
-      {{- with merge (deepCopy ($values.podAnnotations | default dict)) (.root.Values.podAnnotations | default dict) }}
+      {{- with merge (deepCopy (.annotations | default dict)) ($values.podAnnotations | default dict) (.root.Values.podAnnotations | default dict) }}
       annotations:
         {{- toYaml . | nindent 8 }}
       {{- end }}
@@ -165,4 +165,19 @@ spec:
               {{- include "chat4all.selector" (dict "root" $.root "component" "probe") | nindent 14 }}
       {{- end }}
     {{- end }}
+{{- end -}}
+
+{{- define "chat4all.roleBinding" -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  {{- include "chat4all.metadata" . | nindent 2 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ include "chat4all.name" . }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "chat4all.name" . }}
+    namespace: {{ .root.Release.Namespace }}
 {{- end -}}

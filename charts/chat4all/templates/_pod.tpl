@@ -1,17 +1,17 @@
 {{/* Every pod of the chart: of the root context, the component, its values, and
      args: what the image runs; own: settings of its own; ports: by name; probes: whether it has health; listens: else the port that says that it is ready;
-     restartPolicy; volumes and mounts: more of them. */}}
+     restartPolicy; volumes and mounts: more of them; token: whether it talks to Kubernetes; grace: seconds that it gets to end, else what requests take. */}}
 {{- define "chat4all.podSpec" -}}
 {{- $root := .root -}}
 {{- $values := $root.Values -}}
 {{- $own := .values -}}
 serviceAccountName: {{ .serviceAccount | default (include "chat4all.name" .) }}
-automountServiceAccountToken: false
+automountServiceAccountToken: {{ .token | default false }}
 enableServiceLinks: false
 {{- with .restartPolicy }}
 restartPolicy: {{ . }}
 {{- end }}
-{{- with $values.imagePullSecrets }}
+{{- with $own.imagePullSecrets | default $values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -19,7 +19,7 @@ imagePullSecrets:
 priorityClassName: {{ . }}
 {{- end }}
 {{- if .probes }}
-terminationGracePeriodSeconds: {{ add $values.preStopSeconds $values.drainSeconds 30 }}
+terminationGracePeriodSeconds: {{ .grace | default (add $values.preStopSeconds $values.drainSeconds 30) }}
 {{- end }}
 securityContext:
   {{- toYaml $values.podSecurityContext | nindent 2 }}
@@ -66,9 +66,11 @@ containers:
       periodSeconds: 2
       timeoutSeconds: 5
       failureThreshold: 2
+    {{- if not .grace }}
     lifecycle:
       preStop:
         sleep: {seconds: {{ $values.preStopSeconds }}}
+    {{- end }}
     {{- end }}
     {{- with .listens }}
     readinessProbe:
@@ -83,14 +85,14 @@ containers:
       - name: tmp
         mountPath: /tmp
       {{- include "chat4all.secretMounts" . | nindent 6 }}
-      {{- with concat (.mounts | default list) ($values.extraVolumeMounts | default list) }}
+      {{- with concat (.mounts | default list) ($own.extraVolumeMounts | default list) ($values.extraVolumeMounts | default list) }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
 volumes:
   - name: tmp
     emptyDir: {sizeLimit: 64Mi}
   {{- include "chat4all.secretVolumes" . | nindent 2 }}
-  {{- with concat (.volumes | default list) ($values.extraVolumes | default list) }}
+  {{- with concat (.volumes | default list) ($own.extraVolumes | default list) ($values.extraVolumes | default list) }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- with $own.nodeSelector | default $values.nodeSelector }}

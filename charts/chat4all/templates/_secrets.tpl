@@ -5,7 +5,7 @@
 {{- define "chat4all.secretNames" -}}
 {{- $values := .root.Values -}}
 {{- $names := list -}}
-{{- if not (has .component (list "simulator" "probe")) -}}
+{{- if not (has .component (list "simulator" "operator" "uninstall" "probe")) -}}
 {{- range $engine := list $values.kafka $values.cassandra $values.directory $values.redis $values.files -}}
 {{- $names = concat $names (list $engine.existingSecret) -}}
 {{- if $engine.tls.enabled -}}
@@ -15,6 +15,8 @@
 {{- end -}}
 {{- if eq .component "api" -}}
 {{- $names = concat $names (list $values.accounts.signingKeys.existingSecret $values.internal.existingSecret) -}}
+{{- else if eq .component "operator" -}}
+{{- $names = append $names $values.internal.existingSecret -}}
 {{- else if eq .component "gateway" -}}
 {{- $names = append $names $values.accounts.publicKeys.existingSecret -}}
 {{- else if eq .component "migrate" -}}

@@ -9,6 +9,8 @@ router: [server, operations, tracing, routing]
 connector: [server, operations, tracing, channels]
 migrate: [accounts]
 simulator: [simulator]
+operator: [operator]
+uninstall: [operator]
 probe: []
 {{- end -}}
 
@@ -99,7 +101,7 @@ keyFile: /secrets/{{ . }}/tls.key
 {{- $own := include "chat4all.ownSettings" $root | fromYaml -}}
 {{- $all := mergeOverwrite (dict) $own (deepCopy $root.Values.settings) (.own | default dict) -}}
 {{- $sections := get $table $component -}}
-{{- if not (has $component (list "simulator" "probe")) -}}
+{{- if not (has $component (list "simulator" "operator" "uninstall" "probe")) -}}
 {{- $sections = concat $sections $table.engines -}}
 {{- end -}}
 {{- range $section := $sections | sortAlpha }}
