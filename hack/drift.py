@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from hack.chart import schema
 from packaging.requirements import Requirement
 
+from chat4all.model.connector_reasons import CONNECTOR_REASONS
 from chat4all.model.errors import PROBLEMS
 from chat4all.model.reasons import REASONS
 from chat4all.processes.config import Settings, described
@@ -75,7 +76,23 @@ def reasons_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def connectors_page() -> str:
+    """docs/connectors.md, from the table in model/connector_reasons.py."""
+    lines = [
+        "# How a connector is",
+        "",
+        "Each pod of a connector reports how it is, with one of these reasons and a sentence: see",
+        "`GET /internal/v1/connectors`. Made from model/connector_reasons.py by `make docs`.",
+        "",
+        "| reason | how it is | what to do |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {code} | {meaning.sentence} | {meaning.advice} |" for code, meaning in CONNECTOR_REASONS.items()]
+    return "\n".join(lines) + "\n"
+
+
 PAGES: Final = {
+    "docs/connectors.md": connectors_page,
     "docs/errors.md": errors_page,
     "docs/reasons.md": reasons_page,
     "docs/settings.md": settings_page,

@@ -1,6 +1,7 @@
 """What every directory must know of channels: the text of directory/channels.py as tests."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,11 @@ import msgspec
 import pytest
 from tests.contract.conftest import PATIENCE
 
+from chat4all.connectors.connector import poll_lease
 from chat4all.directory.channels import (
+    DISABLED,
+    FRESH_REPORT_MS,
+    REMOVING,
     ChannelDirectory,
     ConnectorRow,
     InboundOrigin,
@@ -17,6 +22,7 @@ from chat4all.directory.channels import (
     LinkState,
     NoSuchMembersError,
     Placement,
+    Report,
 )
 from chat4all.directory.port import AlreadyThereError, Conversation, Directory, Notice, User
 from chat4all.directory.settings import DirectorySettings
@@ -133,17 +139,174 @@ async def test_putting_it_again_changes_its_spec_and_nothing_else(channels: Chan
     one = connector()
     await channels.put_connector(one)
     assert await channels.claim_account(one.uid, "42")
-    await channels.report(one.uid, {"state": "Running"})
+    await channels.report(one.uid, report(), {"queue": 1})
     changed = msgspec.structs.replace(one, spec={"state": "Paused"})
     await channels.put_connector(changed)
     found = await channels.connector(one.uid)
-    assert found == msgspec.structs.replace(changed, account="42", status={"state": "Running"})
+    assert found == msgspec.structs.replace(changed, account="42", status={"queue": 1})
+    assert found.state == "Paused"
 
 
-async def test_a_name_belongs_to_one(channels: ChannelDirectory) -> None:
-    await channels.put_connector(connector())
-    with pytest.raises(AlreadyThereError):
-        await channels.put_connector(connector())
+def report(pod: str = "pod-1", **more: Any) -> Report:
+    usual: dict[str, Any] = {"at": now(), "role": "receives", "reason": "Connected", "sentence": "It works."}
+    return Report(pod=pod, **{**usual, **more})
+
+
+def now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+TAKE_OVERS = {
+    "the same manager": ({}, None),
+    "somebody else": ({"managed_by": "operator/a/b"}, f"{TG} is managed by file"),
+    "another channel": ({"channel": "pigeon"}, "The channel of a connector stays: telegram, not pigeon"),
+}
+
+
+@pytest.mark.parametrize("case", TAKE_OVERS)
+async def test_a_new_uid_takes_over_what_the_same_manager_has(channels: ChannelDirectory, case: str) -> None:
+    change, refused = TAKE_OVERS[case]
+    old = connector()
+    await channels.put_connector(old)
+    assert await channels.claim_account(old.uid, "42")
+    await channels.add_link(link())
+    await channels.report(old.uid, report(), {"queue": 1})
+    new = msgspec.structs.replace(old, **{"uid": new_id(), "spec": {"state": "Paused"}, **change})
+    if refused is not None:
+        with pytest.raises(AlreadyThereError, match=refused):
+            await channels.put_connector(new)
+        assert await channels.connector(old.uid) == msgspec.structs.replace(old, account="42", status={"queue": 1})
+        return
+    await channels.put_connector(new)
+    assert await channels.connectors() == [msgspec.structs.replace(new, account="42", status={"queue": 1})]
+    assert await channels.connector(old.uid) is None
+    assert await channels.reports([old.uid, new.uid], since=0) == {old.uid: [], new.uid: []}
+    assert not await channels.claim_account(new.uid, "43"), "it has an account"
+    assert await channels.claim_account(new.uid, "42")
+    assert (await channels.links_of(["bruno"]))["bruno"] != []
+    await channels.report(old.uid, report(), {})
+    assert await channels.reports([old.uid], since=0) == {old.uid: []}, "its old pods tell nobody any more"
+
+
+async def test_of_many_who_take_it_over_one_has_it(channels: ChannelDirectory) -> None:
+    one = connector()
+    await channels.put_connector(one)
+    others = [msgspec.structs.replace(one, uid=new_id()) for _ in range(5)]
+    await asyncio.gather(*map(channels.put_connector, others))
+    (left,) = await channels.connectors()
+    assert left in others
+
+
+async def test_a_connector_is_not_renamed(channels: ChannelDirectory) -> None:
+    one, other = connector(), connector("local.other")
+    for row in (one, other):
+        await channels.put_connector(row)
+    for name in ("local.new", other.name):
+        with pytest.raises(AlreadyThereError, match=r"The name of a connector stays"):
+            await channels.put_connector(msgspec.structs.replace(one, name=name))
+
+
+async def test_a_state_is_set_and_left_by_putting_it_again(channels: ChannelDirectory) -> None:
+    one = connector()
+    await channels.put_connector(one)
+    await channels.set_state(one.uid, DISABLED, at=NOON)
+    found = await channels.connector(one.uid)
+    assert found is not None
+    assert (found.state, found.disabled_at, found.is_planned) == ("Disabled", NOON, True)
+    await channels.set_state(one.uid, REMOVING)
+    found = await channels.connector(one.uid)
+    assert found is not None
+    assert (found.state, found.disabled_at, found.is_planned) == ("Removing", None, False)
+    assert found.spec == {**one.spec, "state": "Removing"}
+    await channels.put_connector(one)
+    assert await channels.connector(one.uid) == one
+    await channels.set_state(new_id(), DISABLED, at=NOON)
+    assert len(await channels.connectors()) == 1
+
+
+async def test_pods_report_each_for_itself(channels: ChannelDirectory) -> None:
+    one, other = connector("a.x"), connector("a.y")
+    for row in (one, other):
+        await channels.put_connector(row)
+    first = report("pod-a", registered=True, authenticated=True, account_name="@x", rate_limited_until=NOON)
+    second = report("pod-b", role="sends", unregistered=True)
+    for told in (second, first, first):
+        await channels.report(one.uid, told, {})
+    await channels.report(other.uid, second, {})
+    found = await channels.reports([one.uid, other.uid, "nobody"], since=0)
+    assert found == {one.uid: [first, second], other.uid: [second], "nobody": []}
+    later = msgspec.structs.replace(first, at=first.at + 1, registered=None)
+    await channels.report(one.uid, later, {})
+    assert await channels.reports([one.uid], since=first.at + 1) == {one.uid: [later]}
+    assert await channels.reports([], since=0) == {}
+    assert await channels.remove_connector(one.uid)
+    assert await channels.reports([one.uid, other.uid], since=0) == {one.uid: [], other.uid: [second]}
+
+
+async def test_reports_of_pods_that_are_gone_are_forgotten(channels: ChannelDirectory) -> None:
+    one = connector()
+    await channels.put_connector(one)
+    old = report("pod-old", at=now() - FRESH_REPORT_MS - 1)
+    await channels.report(one.uid, old, {})
+    assert await channels.reports([one.uid], since=0) == {one.uid: [old]}
+    await channels.report(one.uid, fresh := report("pod-new"), {})
+    assert await channels.reports([one.uid], since=0) == {one.uid: [fresh]}
+    await channels.forget_reports(before=fresh.at)
+    assert await channels.reports([one.uid], since=0) == {one.uid: [fresh]}
+    await channels.forget_reports(before=fresh.at + 1)
+    assert await channels.reports([one.uid], since=0) == {one.uid: []}
+
+
+# Who reports, in this order, as (pod, role, seconds ago), and whose status people see.
+STATUSES = {
+    "the only one": ([("a", "sends", 0)], "a"),
+    "of two that do not receive the last": ([("a", "sends", 0), ("b", "sends", 0)], "b"),
+    "the one that receives": ([("a", "receives", 0), ("b", "sends", 0)], "a"),
+    "another, once the one that received is gone": ([("a", "receives", 91), ("b", "sends", 0)], "b"),
+    "of two that receive the last": ([("a", "receives", 0), ("b", "receives", 0)], "b"),
+    "one that received, and does not any more": ([("a", "receives", 0), ("a", "sends", 0)], "a"),
+}
+
+
+@pytest.mark.parametrize("case", STATUSES)
+async def test_people_see_the_status_of_the_pod_that_receives(channels: ChannelDirectory, case: str) -> None:
+    told, shown = STATUSES[case]
+    one = connector()
+    await channels.put_connector(one)
+    for number, (pod, role, ago) in enumerate(told):
+        at = now() - ago * 1000
+        await channels.report(one.uid, report(pod, at=at, role=role), {"pod": pod, "number": number})
+    found = await channels.connector(one.uid)
+    assert found is not None
+    assert found.status["pod"] == shown
+
+
+async def test_many_pods_report_at_once(channels: ChannelDirectory) -> None:
+    one = connector()
+    await channels.put_connector(one)
+    pods = [f"pod-{number}" for number in range(8)]
+    await asyncio.gather(*(channels.report(one.uid, report(pod), {}) for pod in pods))
+    assert [each.pod for each in (await channels.reports([one.uid], since=0))[one.uid]] == pods
+
+
+async def test_the_longest_names_there_are(twin: Twin) -> None:
+    """A namespace of 63 characters, a name of 40, a pod of 253: everything that is named after them."""
+    channels, name, uid = twin.channels, f"{'n' * 63}.{'c' * 40}", "u" * 64
+    manager, person, pod = "m" * 128, "9" * 128, "p" * 253
+    one = connector(name, uid=uid, managed_by=manager, channel="c" * 31)
+    await channels.put_connector(one)
+    assert await channels.claim_account(uid, "a" * 128)
+    await channels.report(uid, told := report(pod), {})
+    assert await channels.reports([uid], since=0) == {uid: [told]}
+    here = {"connector": name, "channel": "c" * 31}
+    placed = await channels.place(arrival(event_id="e" * 128, chat=person, external_id=person, **here), None)
+    assert is_contact(placed.username)
+    await channels.reached(name, person, placed.conversation_id, NOON)
+    await channels.add_link(link("bruno", person, **here))
+    lease = poll_lease(uid)
+    assert lease != poll_lease("u" * 63 + "v")
+    assert await twin.directory.lease(lease, "h" * 64, seconds=60)
+    assert await channels.connector(uid) == msgspec.structs.replace(one, account="a" * 128)
 
 
 async def test_an_account_belongs_to_one_connector_of_a_channel(channels: ChannelDirectory) -> None:

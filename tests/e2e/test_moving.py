@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0099"
-down_revision = "0004"
+down_revision = "0005"
 
 
 def upgrade() -> None:
@@ -137,7 +137,7 @@ async def test_the_next_release_migrates_and_a_rollback_goes_on(
     )
     assert running(release) == {f"localhost/chat4all:{next_release}"}
     logs = release.namespace.kubectl("logs", "-l", "app.kubernetes.io/component=migrate", "--tail=-1")
-    assert "schema 99, was 4" in logs
+    assert "schema 99, was 5" in logs
     assert "v0099_next" in logs
     await load.goes_on()
     place = ("--namespace", release.namespace.name)

@@ -12,13 +12,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy_cockroachdb.psycopg2 import CockroachDBDialect_psycopg2
 
-from chat4all.directory.channels import ConnectorRow, InboundOrigin, Link
+from chat4all.directory.channels import ConnectorRow, InboundOrigin, Link, Report
 from chat4all.directory.port import Conversation, LogEpoch, Notice, User
 from chat4all.directory.sql import engine, tables
 from chat4all.directory.sql.channels import SqlChannels
@@ -70,9 +71,16 @@ async def everything(sql: Sql) -> None:
     connector = ConnectorRow(uid="u", name="local.t", channel="telegram", managed_by="file", spec={})
     for _ in range(2):
         await channels.put_connector(connector)
+    await channels.put_connector(msgspec.structs.replace(connector, uid="v"))
+    await channels.put_connector(connector)
+    await channels.set_state("u", "Disabled", at=1)
     await channels.connectors()
     await channels.claim_account("u", "1")
-    await channels.report("u", {})
+    report = Report(pod="p", at=1, role="receives", reason="Connected", sentence="It works.")
+    for pod in ("p", "q", "p"):
+        await channels.report("u", msgspec.structs.replace(report, pod=pod), {})
+    await channels.reports(["u"], since=0)
+    await channels.forget_reports(before=0)
     place: dict[str, Any] = {"channel": "telegram", "connector": "local.t", "created_at": 1}
     link = Link(link_id=new_id(), username="ana", external_id="1", chat="1", **place)
     await channels.add_link(link)

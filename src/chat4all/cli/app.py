@@ -31,6 +31,7 @@ from chat4all.cli import (
     tail,
     token,
     trace,
+    unregister,
     users,
 )
 from chat4all.cli.options import JSON_FLAG
@@ -56,6 +57,7 @@ for command in (
     config,
     migrate,
     run,
+    unregister,
     doctor,
     probe,
     completion,

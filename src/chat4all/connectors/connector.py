@@ -4,16 +4,19 @@ In distributed mode a process has one; embedded, a task has.
 """
 
 import asyncio
-import dataclasses
+import contextlib
+import hashlib
 import logging
 import time
 from typing import Final, Literal
 
 import msgspec
+import pydantic
 
 from chat4all.channels.kit import errors
-from chat4all.channels.kit.port import Channel, Post
+from chat4all.channels.kit.port import Account, Channel, Post
 from chat4all.connectors.courier import Courier
+from chat4all.connectors.health import ConnectorStatus, Reporter, Trouble, trouble_of
 from chat4all.connectors.inbound import Inbound
 from chat4all.connectors.lanes import Lanes, Parking
 from chat4all.connectors.parking import Waiting
@@ -29,9 +32,9 @@ from chat4all.log.port import (
     dead_letter,
     outbound_topic,
 )
+from chat4all.model.connector_reasons import Code
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.outbound import AnyOutbound
-from chat4all.model.rows import iso
 from chat4all.telemetry.metrics import Metrics
 from chat4all.telemetry.traces import Traces, carried_by
 
@@ -47,34 +50,39 @@ _RETRY_SECONDS: Final = 1.0  # until it is tried again where an engine is away
 _REPAIR_SECONDS: Final = 30.0  # until it is tried again where somebody has to fix something first
 _WEBHOOK_CHECK_SECONDS: Final = 60.0  # between looks at what the provider has of our webhook
 _REPORT_CHECK_SECONDS: Final = 1.0  # between looks at whether what is told of it has changed
-_REPORT_SECONDS: Final = 30.0  # after which it is told again
 _RECEIPT_SWEEP_SECONDS: Final = 60.0  # between looks for receipts that were not told on
 _DRAIN_SECONDS: Final = 10.0  # in which what is being sent may end
+_MAX_LEASE_NAME: Final = 64  # characters
 
 _OTHER: Final = "These credentials are of another account than before: make a new connector for it."
+
+_PASSING: Final = (
+    EngineUnavailableError,
+    errors.UnreachableError,
+    errors.UnknownOutcomeError,
+    errors.ThrottledError,
+)
 
 Mode = Literal["Polling", "Webhook"]
 
 _decode = msgspec.json.Decoder(AnyOutbound).decode
 
 
-@dataclasses.dataclass(slots=True)
-class ConnectorStatus:
-    """What it tells of itself. `problem`: a sentence, empty while all is well; `queue`: records that wait; `limited`:
-    chats that stand still until the provider takes more; `unsupported`: updates that were left alone, by kind."""
+def mode_of(config: pydantic.BaseModel, public_url: str) -> Mode:
+    """Return how what people write comes: by webhook where providers can reach us, unless the config says otherwise."""
+    asked: Mode | None = getattr(config, "mode", None)
+    return asked or ("Webhook" if public_url else "Polling")
 
-    account: str = ""
-    mode: str = ""
-    registered: bool = False
-    problem: str = ""
-    queue: int = 0
-    limited: int = 0
-    unsupported: dict[str, int] = dataclasses.field(default_factory=dict)
+
+def poll_lease(uid: str) -> str:
+    """Return the name of the lease of whoever polls for the connector of this uid."""
+    name = f"poll {uid}"
+    return name if len(name) <= _MAX_LEASE_NAME else f"poll {hashlib.sha256(uid.encode()).hexdigest()[:48]}"
 
 
 class Connector:
     """`uid`, `name`: of its registration; `url`: where the provider is to post, in mode Webhook; `holder`: this
-    process, in leases."""
+    process, in leases; `reporter`: tells how it is."""
 
     def __init__(
         self,
@@ -87,6 +95,7 @@ class Connector:
         log: Log,
         directory: Directory,
         channels: ChannelDirectory,
+        reporter: Reporter,
         mode: Mode,
         holder: str,
         metrics: Metrics,
@@ -94,7 +103,7 @@ class Connector:
         url: str = "",
         traces: Traces | None = None,
     ) -> None:
-        self.status = ConnectorStatus(mode=mode)
+        self.status = ConnectorStatus(mode=mode, role="receives" if mode == "Webhook" else "sends")
         self.name = name
         self._uid = uid
         self._channel = channel
@@ -103,6 +112,9 @@ class Connector:
         self._log = log
         self._directory = directory
         self._channels = channels
+        self._reporter = reporter
+        self._introduced = False  # to the provider, with an account that is ours
+        self._troubles: dict[str, Trouble] = {}  # by what is troubled, the worst first
         self._holder = holder
         self._metrics = metrics
         self._traces = traces or Traces()
@@ -137,21 +149,38 @@ class Connector:
         await self._inbound.take(events)
 
     async def _report(self) -> None:
-        """Write down how it is when that has changed, and now and then that it still is."""
-        reported, reported_at = "", 0.0
+        """Tell how it is when that has changed, and now and then that it still is."""
         while True:
             self.status.queue, self.status.limited = self._lanes.waiting, self._lanes.parked
             self._metrics.waiting.labels(self.name).set(self.status.queue)
             self._metrics.limited.labels(self.name).set(self.status.limited)
             self.status.unsupported = dict(self._inbound.unsupported)
-            now, state = time.time(), dataclasses.asdict(self.status)
-            if repr(state) != reported or now - reported_at > _REPORT_SECONDS:
-                try:
-                    await self._channels.report(self._uid, {**state, "at": iso(int(now * 1000))})
-                    reported, reported_at = repr(state), now
-                except EngineUnavailableError as error:
-                    _log.warning("%s cannot tell how it is: %s", self.name, error)
+            self._assess()
+            await self._reporter.tell(self.status)
             await asyncio.sleep(_REPORT_CHECK_SECONDS)
+
+    def _note(self, what: str, trouble: Trouble | None) -> None:
+        """A part of it is in trouble, or well."""
+        self._troubles.pop(what, None)
+        if trouble is not None:
+            self._troubles[what] = trouble
+        self._assess()
+
+    def _assess(self) -> None:
+        """Say what stands in its way, the worst if it is several things."""
+        status = self.status
+        status.limited_until = self._courier.throttling.until(self._lanes.occupied)
+        found = [self._troubles.get("receive"), self._courier.trouble, *self._troubles.values()]
+        worst = next((one for one in found if one is not None), None)
+        if any(one is not None and one.reason is Code.TOKEN_REFUSED for one in found):
+            status.authenticated = False
+        elif self._introduced:
+            status.authenticated = True
+        if worst is None and status.limited_until is not None:
+            worst = Trouble(Code.RATE_LIMITED, "The provider makes it wait.")
+        if worst is None and not self._introduced:
+            worst = Trouble(Code.STARTING, "")
+        status.say(worst)
 
     async def _sweep(self) -> None:
         while True:
@@ -166,15 +195,28 @@ class Connector:
         while True:
             try:
                 account = await self._channel.account()
-                if await self._channels.claim_account(self._uid, account.id):
-                    self.status.account, self.status.problem = account.name, ""
-                    return
-                row = await self._channels.connector(self._uid)
-                other = row is not None and row.account not in {None, account.id}
-                self.status.problem = _OTHER if other else f"Another connector has the account {account.name}."
-                await asyncio.sleep(_REPAIR_SECONDS)
+                self._courier.throttling.let_through()
+                self.status.authenticated = True
+                claimed = await self._channels.claim_account(self._uid, account.id)
+                trouble = None if claimed else await self._not_ours(account)
             except (errors.ChannelError, EngineUnavailableError) as error:
-                await self._stand_back(error)
+                await self._stand_back("receive", error)
+                continue
+            if trouble is None:
+                self.status.account, self._introduced = account.name, True
+                self._note("receive", None)
+                return
+            self._note("receive", trouble)
+            await asyncio.sleep(_REPAIR_SECONDS)
+
+    async def _not_ours(self, account: Account) -> Trouble:
+        """Why an account could not be claimed. Raises EngineUnavailableError."""
+        row = await self._channels.connector(self._uid)
+        if row is None:
+            return Trouble(Code.ROW_MISSING, f"There is no connector {self._uid}.")
+        if row.account not in {None, account.id}:
+            return Trouble(Code.OTHER_ACCOUNT, _OTHER)
+        return Trouble(Code.DUPLICATE_ACCOUNT, f"Another connector has the account {account.name}.")
 
     async def _send(self) -> None:
         topic = outbound_topic(self.name)
@@ -188,10 +230,11 @@ class Connector:
                     for batch in batches:
                         await self._enqueue(batch)
                     await self._commit(consumer)
+                    self._note("send", None)
                 except LookupError:  # its topic is not there yet
                     await self._log.create([topic])
                 except (EngineUnavailableError, OffsetOutOfRangeError) as error:
-                    await self._stand_back(error)
+                    await self._stand_back("send", error)
             raise RuntimeError("A lane ended; the log says which and why.")
         finally:
             await consumer.close()
@@ -219,14 +262,19 @@ class Connector:
             try:
                 await self._log.append([letter])
             except EngineUnavailableError as error:
-                await self._stand_back(error)
+                await self._stand_back("send", error)
             else:
                 return
 
     async def _take(self, waiting: Waiting) -> float | None:
         """Send a record, as `Courier.take` does, unless the connector is ending."""
         with self._traces.span("send", waiting.trace, connector=self.name):
-            wait = await self._courier.take(waiting.record)
+            try:
+                wait = await self._courier.take(waiting.record)
+            except EngineUnavailableError as error:
+                self._note("take", trouble_of(error))
+                raise
+        self._note("take", None)
         if wait is None:
             self._metrics.send_seconds.labels(self.name).observe(max(0.0, time.time() - waiting.at / 1000))
         return wait
@@ -239,22 +287,32 @@ class Connector:
 
     async def _poll(self) -> None:
         """One process polls at a time; the cursor moves only after what came is in the log."""
-        cursor, cleared = "", False
-        while True:
-            try:
-                if not await self._directory.lease(f"poll {self._uid}"[:64], self._holder, seconds=_LEASE_SECONDS):
-                    await asyncio.sleep(_LEASE_SECONDS / 10)
-                    continue
-                if not cleared:
-                    await self._channel.register("")
-                    cleared = True
-                page = await self._channel.poll(cursor, seconds=_LONG_POLL_SECONDS)
-                await self._inbound.take(page.events)
-                cursor, self.status.registered, self.status.problem = page.cursor, True, self._courier.problem
-            except (errors.ChannelError, EngineUnavailableError, NoSuchMembersError) as error:
-                self.status.registered = False
-                cleared = cleared and not isinstance(error, errors.TakenError)
-                await self._stand_back(error)
+        cursor, cleared, lease = "", False, poll_lease(self._uid)
+        try:
+            while True:
+                try:
+                    if not await self._directory.lease(lease, self._holder, seconds=_LEASE_SECONDS):
+                        self.status.role, self.status.registered = "sends", None
+                        self._note("receive", None)
+                        await asyncio.sleep(_LEASE_SECONDS / 10)
+                        continue
+                    self.status.role = "receives"
+                    if not cleared:
+                        await self._channel.register("")
+                        cleared = True
+                    # The first answer comes at once: it says whether the provider gives us what people write.
+                    page = await self._channel.poll(cursor, seconds=_LONG_POLL_SECONDS if self.status.registered else 0)
+                    await self._inbound.take(page.events)
+                    cursor, self.status.registered = page.cursor, True
+                    self._received(None)
+                except (errors.ChannelError, EngineUnavailableError, NoSuchMembersError) as error:
+                    self.status.registered = False
+                    cleared = cleared and not isinstance(error, errors.TakenError)
+                    await self._stand_back("receive", error)
+        finally:
+            if self.status.role == "receives":  # another process need not wait until it ends by itself
+                with contextlib.suppress(EngineUnavailableError):
+                    await self._directory.lease(lease, self._holder, seconds=0.0)
 
     async def _keep_registered(self) -> None:
         """Tell the provider where to post, and tell it again when it has forgotten."""
@@ -265,22 +323,26 @@ class Connector:
                 if not registered or known.url != self._url:
                     await self._channel.register(self._url)
                     registered = True
-                self.status.registered, self.status.problem = True, known.problem or self._courier.problem
+                self.status.registered = True
+                failing = f"The provider cannot deliver to {self._url}: {known.problem}"
+                self._received(Trouble(Code.HOOK_FAILING, failing) if known.problem else None)
                 await asyncio.sleep(_WEBHOOK_CHECK_SECONDS)
             except (errors.ChannelError, EngineUnavailableError) as error:
-                self.status.registered = False
-                await self._stand_back(error)
+                if not isinstance(error, _PASSING):  # else it is, most probably, as it was
+                    self.status.registered = False
+                await self._stand_back("receive", error)
 
-    async def _stand_back(self, error: Exception) -> None:
+    def _received(self, trouble: Trouble | None) -> None:
+        """The provider has answered a call that is about no chat."""
+        self._courier.throttling.let_through()
+        self._note("receive", trouble)
+
+    async def _stand_back(self, what: str, error: Exception) -> None:
         """Wait before the next try: shortly for what passes by itself, long for what somebody has to fix."""
-        self.status.problem = str(error)
-        soon = isinstance(error, EngineUnavailableError | errors.UnreachableError | errors.UnknownOutcomeError)
-        seconds = (
-            error.retry_after
-            if isinstance(error, errors.ThrottledError)
-            else _RETRY_SECONDS
-            if soon
-            else _REPAIR_SECONDS
-        )
+        seconds = _RETRY_SECONDS if isinstance(error, _PASSING) else _REPAIR_SECONDS
+        if isinstance(error, errors.ThrottledError):
+            seconds = error.retry_after
+            self._courier.throttling.told_to_wait(seconds)
+        self._note(what, trouble_of(error))
         _log.warning("%s waits %.0f s: %s", self.name, seconds, error)
         await asyncio.sleep(seconds)

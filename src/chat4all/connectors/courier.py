@@ -20,7 +20,9 @@ from chat4all.channels.kit.port import Channel, Part
 from chat4all.channels.kit.splitting import split
 from chat4all.connectors.attempts import Attempts, Done, Later
 from chat4all.connectors.early_receipts import EarlyReceipts
+from chat4all.connectors.health import Trouble, trouble_of
 from chat4all.connectors.receipts import key_of, receipt
+from chat4all.connectors.throttling import Throttling
 from chat4all.directory.channels import ChannelDirectory
 from chat4all.limits.port import Limits
 from chat4all.log.port import CONVERSATIONS, Entry, Log
@@ -39,7 +41,8 @@ _GONE: Final = {"Blocked", "Deactivated", "NotFound", "NeverStarted", "Removed",
 
 
 class Courier:
-    """Of one connector. `per_second`: the connector's own limit, in place of its channel's."""
+    """Of one connector. `per_second`: the connector's own limit, in place of its channel's; `share`: among how many
+    processes it is divided while they cannot count together."""
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Courier:
         channels: ChannelDirectory,
         limits: Limits,
         per_second: Rate | None = None,
+        share: Callable[[], int | None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._connector = connector
@@ -64,13 +68,15 @@ class Courier:
         self._channels = channels
         self._limits = limits
         self._per_connector = per_second or capabilities.per_connector
+        self._share = share
         self._clock = clock
         self._early = EarlyReceipts(connector=connector, ledger=ledger, log=log)
         self._turns: set[str] = set()
         self._failures: dict[str, int] = {}  # in a row, by chat
         # Which conversation is known to reach which chat.
         self._reached: TTLCache[tuple[str, str], None] = TTLCache(_MAX_REACHED, _REACHED_SECONDS, timer=clock)
-        self.problem = ""  # what stands in the way of everything, for a person
+        self.throttling = Throttling(clock=clock)
+        self.trouble: Trouble | None = None  # what stands in the way of everything
 
     async def take(self, record: AnyOutbound) -> float | None:
         """Do what it says. None: it has come to an end; else the seconds after which to take it again.
@@ -171,17 +177,18 @@ class Courier:
         if isinstance(made, Later):
             return self._wait(record.destination, made)
         self._failures.pop(record.destination, None)
-        self.problem = ""
+        self.throttling.let_through(record.destination)
+        self.trouble = None
         return made
 
     async def _turn(self, chat: str) -> float:
         """Take a turn at the connector's and the chat's limits; the seconds until there is one."""
         if chat not in self._turns:
             rate = self._can.per_group if chat.startswith("-") else self._can.per_chat
-            if wait := await self._limits.take(f"chat {self._connector} {chat}", rate):
+            if wait := await self._limits.take(f"chat {self._connector} {chat}", rate, share=self._share()):
                 return wait
             self._turns.add(chat)  # a chat keeps its turn until the connector has one: else the busiest would starve it
-        if wait := await self._limits.take(f"connector {self._connector}", self._per_connector):
+        if wait := await self._limits.take(f"connector {self._connector}", self._per_connector, share=self._share()):
             return wait
         self._turns.discard(chat)
         return 0.0
@@ -189,12 +196,16 @@ class Courier:
     def _wait(self, chat: str, later: Later) -> float:
         """As long as the provider says; else longer each time, and not all chats at once."""
         if isinstance(later.error, errors.CredentialsError | errors.TakenError):
-            self.problem = later.error.sentence
+            self.trouble = trouble_of(later.error)
             _log.warning("%s: %s", self._connector, later.error.sentence)
+        if isinstance(later.error, errors.ThrottledError):
+            self.throttling.told_to_wait(later.error.retry_after, chat)
+        elif later.error is not None:
+            self.throttling.let_through(chat)
         if later.seconds is not None:
             return later.seconds
         failures = self._failures[chat] = self._failures.get(chat, 0) + 1
-        return _BACKOFF.wait(failures, least_seconds=_REPAIR_SECONDS if self.problem else 0.0)
+        return _BACKOFF.wait(failures, least_seconds=_REPAIR_SECONDS if self.trouble else 0.0)
 
     async def _answered(self, record: outbound.OutboundSend) -> str | None:
         if record.answers is None or not self._can.quotes:

@@ -142,6 +142,11 @@ class Lanes(Generic[T]):
         return self._waiting
 
     @property
+    def occupied(self) -> int:
+        """How many lanes have something that is not done yet."""
+        return len(self._tasks)
+
+    @property
     def parked(self) -> int:
         """How many lanes stand still until it makes sense to try again."""
         return len(self._resting)

@@ -1,19 +1,31 @@
 """Registration: the only way in which a connector comes to be, and goes. Its row, its topic, its inbox."""
 
+import json
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-import msgspec
 import pydantic
 
 from chat4all.channels.kit.manifest import Manifests
 from chat4all.channels.kit.resource import ChannelConnector
 from chat4all.connectors.unsent import give_up
-from chat4all.directory.channels import REMOVING, ChannelDirectory, ConnectorRow, NoSuchMembersError
+from chat4all.directory.channels import (
+    DISABLED,
+    FRESH_REPORT_MS,
+    REMOVING,
+    UNREGISTERING,
+    ChannelDirectory,
+    ConnectorRow,
+    NoSuchMembersError,
+    Report,
+)
 from chat4all.directory.port import AlreadyThereError, Directory
 from chat4all.log.port import Log, outbound_topic
 from chat4all.model.errors import FieldError, Refusal, invalid
 from chat4all.store.ledger import Ledger
+
+MAX_CONFIG_BYTES: Final = 16 * 1024  # of a connector's config
 
 
 class ConnectorRegistry:
@@ -31,42 +43,43 @@ class ConnectorRegistry:
         self._channels = channels
         self._manifests = manifests
 
-    async def put_raw(self, uid: str, resource: Mapping[str, Any], *, managed_by: str) -> ConnectorRow:
-        """Register what somebody asks for, or what has changed of it.
+    async def put_raw(
+        self, uid: str, resource: Mapping[str, Any], *, managed_by: str, unregister: bool = False
+    ) -> ConnectorRow:
+        """Register what somebody asks for, or what has changed of it. `unregister`: its provider is to forget it.
 
         Raises Refusal invalid, with each field that is wrong; conflict: it is somebody else's, or its name is.
         """
         checked = self._checked(resource)
         try:
-            return await self.put(uid, checked, managed_by=managed_by)
+            return await self.put(uid, checked, managed_by=managed_by, unregister=unregister)
         except NoSuchMembersError as error:
             raise invalid("resource.spec.inbox.members", f"{error}.") from error
         except AlreadyThereError as error:
             raise Refusal("conflict", f"{error}.") from error
 
-    async def put(self, uid: str, resource: ChannelConnector, *, managed_by: str) -> ConnectorRow:
-        """The same for a resource that was checked.
+    async def put(
+        self, uid: str, resource: ChannelConnector, *, managed_by: str, unregister: bool = False
+    ) -> ConnectorRow:
+        """The same for a resource that was checked. A row of the same id and manager with another uid is taken over.
 
-        Raises NoSuchMembersError, and AlreadyThereError: another uid has its name, somebody else manages it, or it was
-        of another channel.
+        Raises NoSuchMembersError, and AlreadyThereError: somebody else manages it, or it was of another channel or
+        name.
         """
         members = resource.spec.inbox.members
         known = await self._directory.users(members)
         if unknown := [one for one in members if one not in known]:
             raise NoSuchMembersError(unknown)
+        spec = resource.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        if unregister:
+            spec["state"] = UNREGISTERING
         connector = ConnectorRow(
-            uid=uid,
-            name=resource.id,
-            channel=resource.spec.channel,
-            managed_by=managed_by,
-            spec=resource.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+            uid=uid, name=resource.id, channel=resource.spec.channel, managed_by=managed_by, spec=spec
         )
-        _check_change(await self._channels.connector(uid), connector)
+        if (before := await self._channels.connector(uid)) is not None:
+            before.check_change(connector)  # before a topic is made
         await self._log.create([outbound_topic(resource.id)])
-        try:
-            await self._channels.put_connector(connector)
-        except AlreadyThereError as error:
-            raise AlreadyThereError(f"Another connector is called {connector.name}") from error
+        await self._channels.put_connector(connector)
         return await self.one(uid)
 
     async def all(self) -> Sequence[ConnectorRow]:
@@ -80,15 +93,29 @@ class ConnectorRegistry:
             raise Refusal("not-found", "There is no such connector.")
         return found
 
+    async def reports(self, uids: Sequence[str]) -> Mapping[str, Sequence[Report]]:
+        """What the pods of each of these connectors have reported lately."""
+        return await self._channels.reports(uids, since=_now() - FRESH_REPORT_MS)
+
+    async def disable(self, uid: str, *, managed_by: str) -> ConnectorRow:
+        """Have it stand still until it is put again: what comes for it waits. One that is being removed stays so.
+
+        Raises Refusal not-found, conflict: somebody else manages it.
+        """
+        known = await self.one(uid)
+        _check_manager(known, managed_by)
+        if known.state not in {DISABLED, REMOVING}:
+            await self._channels.set_state(uid, DISABLED, at=_now())
+        return await self.one(uid)
+
     async def remove(self, uid: str, *, managed_by: str) -> None:
         """Forget it; what it has not sent becomes failed. Raises Refusal conflict: somebody else manages it."""
         known = await self._channels.connector(uid)
         if known is None:
             return
-        if known.managed_by != managed_by:
-            raise Refusal("conflict", f"{known.name} is managed by {known.managed_by}.")
+        _check_manager(known, managed_by)
         # From now on nothing more is planned for it; asked again after a crash, this goes on.
-        await self._channels.put_connector(msgspec.structs.replace(known, spec={**known.spec, "state": REMOVING}))
+        await self._channels.set_state(uid, REMOVING)
         manifest = self._manifests.get(known.channel)
         await give_up(self._log, self._ledger, known.name, manifest.capabilities if manifest else None)
         await self._channels.remove_connector(uid)
@@ -102,6 +129,9 @@ class ConnectorRegistry:
         if manifest is None:
             there = ", ".join(sorted(self._manifests))
             raise invalid("resource.spec.channel", f"There is no such channel. There is: {there}.")
+        if (length := config_bytes(checked.spec.config)) > MAX_CONFIG_BYTES:
+            sentence = f"It has {length} bytes as canonical JSON; it may have at most {MAX_CONFIG_BYTES}."
+            raise invalid("resource.spec.config", sentence)
         try:
             manifest.config.model_validate(checked.spec.config)
         except pydantic.ValidationError as error:
@@ -109,14 +139,18 @@ class ConnectorRegistry:
         return checked
 
 
-def _check_change(known: ConnectorRow | None, wanted: ConnectorRow) -> None:
-    if known is None:
-        return
-    if known.managed_by != wanted.managed_by:
-        raise AlreadyThereError(f"{known.name} is managed by {known.managed_by}")
-    for what, old, new in (("name", known.name, wanted.name), ("channel", known.channel, wanted.channel)):
-        if old != new:
-            raise AlreadyThereError(f"The {what} of a connector stays: {old}, not {new}")
+def config_bytes(config: Mapping[str, Any]) -> int:
+    """Return the length of a config as canonical JSON: sorted keys, no spaces, UTF-8."""
+    return len(json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+
+
+def _check_manager(known: ConnectorRow, managed_by: str) -> None:
+    if known.managed_by != managed_by:
+        raise Refusal("conflict", f"{known.name} is managed by {known.managed_by}.")
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _invalid(error: pydantic.ValidationError, below: str) -> Refusal:

@@ -1,6 +1,5 @@
 """The connectors that run in this process: how each is made, run, started again after a fault, and posted to."""
 
-import asyncio
 import contextlib
 import dataclasses
 import logging
@@ -13,9 +12,10 @@ from chat4all.channels.kit import errors
 from chat4all.channels.kit.http import ProviderClient
 from chat4all.channels.kit.port import Part, Post
 from chat4all.connectors.attempts import Attempts
-from chat4all.connectors.connector import Connector, Mode
+from chat4all.connectors.connector import Connector, mode_of
 from chat4all.connectors.courier import Courier
 from chat4all.connectors.files import DeclaredConnector
+from chat4all.connectors.health import ConnectorStatus, Reporter, Trouble
 from chat4all.connectors.inbound import Inbound
 from chat4all.connectors.parking import LedgerParking
 from chat4all.connectors.settings import ChannelsSettings
@@ -23,7 +23,8 @@ from chat4all.directory.channels import ChannelDirectory
 from chat4all.directory.port import Directory
 from chat4all.limits.port import Limits
 from chat4all.log.port import Log
-from chat4all.model.errors import EngineUnavailableError, Refusal
+from chat4all.model.connector_reasons import Code
+from chat4all.model.errors import Refusal
 from chat4all.model.rates import Rate
 from chat4all.store.ledger import Ledger
 from chat4all.telemetry.metrics import Metrics
@@ -33,6 +34,9 @@ _log = logging.getLogger(__name__)
 
 _FIRST_RESTART_SECONDS: Final = 5.0  # until a connector that ended by a fault is started again
 _MAX_RESTART_SECONDS: Final = 300.0
+_FAULT: Final = "It ended by a fault, and is started again; the server's log says which."
+
+Share = Callable[[], int | None]
 
 
 class ConnectorEngines(Protocol):
@@ -75,7 +79,9 @@ class RunningConnectors:
         self._settings = settings
         self._holder = holder
         self._on_outbox_change = on_outbox_change
+        self._pod = settings.pod_name()
         self._running: dict[tuple[str, str], Connector] = {}  # by channel and uid
+        self._reporters: dict[str, Reporter] = {}  # by uid
 
     def status(self) -> Mapping[str, Any]:
         """How each that runs here is, by its id."""
@@ -93,29 +99,35 @@ class RunningConnectors:
         except errors.MalformedError as error:
             raise Refusal("malformed", error.sentence) from error
 
-    async def keep(self, one: DeclaredConnector, uid: str) -> None:
-        """Run a connector until cancelled; one that ends by a fault is started again."""
+    def reporter(self, uid: str) -> Reporter:
+        """Return what tells how this connector is here."""
+        if uid not in self._reporters:
+            self._reporters[uid] = Reporter(self._engines.channels, uid, self._pod)
+        return self._reporters[uid]
+
+    async def keep(self, one: DeclaredConnector, uid: str, share: Share = lambda: None) -> None:
+        """Run a connector until cancelled; one that ends by a fault is started again. `share`: among how many processes
+        its limit is divided while they cannot count together, asked each time; None: as is set."""
         backoff = Backoff(_FIRST_RESTART_SECONDS, _MAX_RESTART_SECONDS)
         while True:
             began = time.monotonic()
             try:
-                await self._run(one, uid)
+                await self._run(one, uid, share)
             except Exception:  # noqa: BLE001 - one connector's fault must not end the others
                 if time.monotonic() - began >= _MAX_RESTART_SECONDS:
                     backoff.succeeded()
                 wait = backoff.failed()
                 _log.exception("Connector %s ended, and is started again in %.0f s", one.resource.id, wait)
-                fault = {"problem": "It ended by a fault, and is started again; the server's log says which."}
-                with contextlib.suppress(EngineUnavailableError):
-                    await self._engines.channels.report(uid, fault)
-                await asyncio.sleep(wait)
+                status = ConnectorStatus(mode=mode_of(one.config, self._settings.public_url))
+                status.say(Trouble(Code.FAULT, _FAULT))
+                await self.reporter(uid).keep_telling(status, wait)
 
-    async def _run(self, one: DeclaredConnector, uid: str) -> None:
+    async def _run(self, one: DeclaredConnector, uid: str, share: Share) -> None:
         client = ProviderClient(
             str(getattr(one.config, "base_url", "")), answer_seconds=self._settings.attempt_seconds * 0.75
         )
         place = one.manifest.name, uid
-        connector = self._running[place] = self._made(one, uid, client)
+        connector = self._running[place] = self._made(one, uid, client, share)
         try:
             await connector.run()
         finally:
@@ -123,7 +135,7 @@ class RunningConnectors:
                 del self._running[place]
             await client.close()
 
-    def _made(self, one: DeclaredConnector, uid: str, client: ProviderClient) -> Connector:
+    def _made(self, one: DeclaredConnector, uid: str, client: ProviderClient, share: Share) -> Connector:
         engines, spec, name = self._engines, one.resource.spec, one.resource.id
         channel = one.manifest.load()(client, one.credentials, one.config)
         rate = Rate(spec.rate_limit.per_second, max(1, int(spec.rate_limit.per_second))) if spec.rate_limit else None
@@ -147,6 +159,7 @@ class RunningConnectors:
             channels=engines.channels,
             limits=engines.limits,
             per_second=rate,
+            share=share,
         )
         inbound = Inbound(
             connector=name,
@@ -160,7 +173,7 @@ class RunningConnectors:
             metrics=engines.metrics,
             traces=engines.traces,
         )
-        mode = self._mode(one)
+        mode = mode_of(one.config, self._settings.public_url)
         public = self._settings.public_url.rstrip("/")
         return Connector(
             uid=uid,
@@ -171,6 +184,7 @@ class RunningConnectors:
             log=engines.log,
             directory=engines.directory,
             channels=engines.channels,
+            reporter=self.reporter(uid),
             mode=mode,
             holder=self._holder,
             metrics=engines.metrics,
@@ -178,8 +192,3 @@ class RunningConnectors:
             traces=engines.traces,
             url=f"{public}/hooks/{one.manifest.name}/{uid}" if mode == "Webhook" else "",
         )
-
-    def _mode(self, one: DeclaredConnector) -> Mode:
-        """Webhook where providers can reach us, unless it says otherwise."""
-        asked: Mode | None = getattr(one.config, "mode", None)
-        return asked or ("Webhook" if self._settings.public_url else "Polling")

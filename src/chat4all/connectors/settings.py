@@ -1,5 +1,6 @@
 """The settings of channels and their connectors."""
 
+import socket
 from pathlib import Path
 
 import pydantic
@@ -40,6 +41,12 @@ class ChannelsSettings(pydantic.BaseModel):
     credentials_dir: Path | None = pydantic.Field(
         None, description="Folder with that connector's credentials, a file per key; read again when it changes."
     )
+    pod: str = pydantic.Field(
+        "",
+        max_length=253,
+        description="Name of this process in what it reports of its connectors, another for each process; empty: the "
+        "host's name, which in Kubernetes is the pod's.",
+    )
     inbox: list[str] = pydantic.Field(
         ["ana"], description="Who is in new conversations of the connector that TELEGRAM_TOKEN makes."
     )
@@ -50,3 +57,7 @@ class ChannelsSettings(pydantic.BaseModel):
         json_schema_extra={"unit": "s"},
         description="How long an attempt may take; one that a crash left open is waited for so long.",
     )
+
+    def pod_name(self) -> str:
+        """Return the name of this process in reports."""
+        return self.pod or socket.gethostname()[:253]

@@ -6,11 +6,11 @@ row in the same one. All methods raise EngineUnavailableError within a bounded t
 
 import enum
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
-from chat4all.directory.port import Notice
+from chat4all.directory.port import AlreadyThereError, Notice
 
 
 class LinkState(enum.StrEnum):
@@ -22,8 +22,12 @@ class LinkState(enum.StrEnum):
     UNREACHABLE = "unreachable"
 
 
-# A connector is in this state while deliveries that it has not sent are marked as failed: nothing new is planned.
-REMOVING: Final = "Removing"
+# States of a connector beside those that its resource may ask for, Running and Paused.
+UNREGISTERING: Final = "Unregistering"  # it is to take away what its provider has of it; nothing new is planned
+DISABLED: Final = "Disabled"  # nobody asks for it any more: it stands still, and what comes for it waits
+REMOVING: Final = "Removing"  # what it has not sent is being marked as failed; nothing new is planned
+
+FRESH_REPORT_MS: Final = 90_000  # a report that is older says nothing any more
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +54,8 @@ class ConnectorRow(msgspec.Struct, frozen=True, kw_only=True):
     """A connector is registered with these properties. `name`: its id, <namespace>.<name>; `spec`: of its resource,
     without secrets.
 
-    `account`: the account of its credentials, once that is known; `status`: what it last reported of itself.
+    `account`: the account of its credentials, once that is known; `status`: what it last told of itself for people;
+    `disabled_at`: since when it is disabled (ms), where it is.
     """
 
     uid: str
@@ -60,6 +65,48 @@ class ConnectorRow(msgspec.Struct, frozen=True, kw_only=True):
     spec: Mapping[str, Any]
     account: str | None = None
     status: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    disabled_at: int | None = None
+
+    @property
+    def state(self) -> str:
+        """Running or Paused, as its resource asks for, or one of the states of this module."""
+        return str(self.spec.get("state", "Running"))
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether something new may be planned for it."""
+        return self.state not in {UNREGISTERING, REMOVING}
+
+    def check_change(self, wanted: "ConnectorRow") -> None:
+        """Raise AlreadyThereError, with a sentence, where this row cannot become the wanted one."""
+        if self.managed_by != wanted.managed_by:
+            raise AlreadyThereError(f"{self.name} is managed by {self.managed_by}")
+        if self.name != wanted.name:
+            raise AlreadyThereError(f"The name of a connector stays: {self.name}, not {wanted.name}")
+        if self.channel != wanted.channel:
+            raise AlreadyThereError(f"The channel of a connector stays: {self.channel}, not {wanted.channel}")
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """A pod of a connector tells how it is.
+
+    `at`: when (ms); `role`: whether it is the one that receives, or one of those that only send; `authenticated`,
+    `registered`: whether the provider takes the credentials, and gives us what people write, None where this pod does
+    not know; `unregistered`: the provider has nothing of this connector any more; `account_name`: how people call its
+    account; `rate_limited_until`: until when (ms) the provider makes the whole connector wait; `reason`: a code of
+    model/connector_reasons.py; `sentence`: what it means here, for a person.
+    """
+
+    pod: str
+    at: int
+    role: Literal["receives", "sends"]
+    authenticated: bool | None = None
+    registered: bool | None = None
+    unregistered: bool = False
+    account_name: str = ""
+    rate_limited_until: int | None = None
+    reason: str
+    sentence: str
 
 
 class InboundOrigin(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,8 +158,16 @@ class ChannelDirectory(Protocol):
     # -- connectors
 
     async def put_connector(self, connector: ConnectorRow) -> None:
-        """Add the connector, or change all of it but its account and status. Raises AlreadyThereError if another uid
-        has its name."""
+        """Add the connector, or change all of it but its account and status; the same again writes nothing.
+
+        A row of the same name and manager with another uid is taken over: only its uid changes, and what pods of the
+        old one reported is forgotten. Raises AlreadyThereError, with a sentence, if somebody else manages the row, or
+        it has another channel or name.
+        """
+        ...
+
+    async def set_state(self, uid: str, state: str, *, at: int | None = None) -> None:
+        """Set the state of this connector, if it is there, and `at` as the time (ms) since when it is disabled."""
         ...
 
     async def connectors(self) -> list[ConnectorRow]:
@@ -124,7 +179,8 @@ class ChannelDirectory(Protocol):
         ...
 
     async def remove_connector(self, uid: str) -> bool:
-        """Forget the connector and its claim of an account; its links stay. Return whether it was registered."""
+        """Forget the connector, its claim of an account and its reports; its links stay. Return whether it was
+        registered."""
         ...
 
     async def claim_account(self, uid: str, account: str) -> bool:
@@ -133,8 +189,20 @@ class ChannelDirectory(Protocol):
         the account with which it was learned."""
         ...
 
-    async def report(self, uid: str, status: Mapping[str, Any]) -> None:
-        """Store the status that the connector reports of itself."""
+    async def report(self, uid: str, report: Report, status: Mapping[str, Any]) -> None:
+        """Store what a pod reports, in place of what it reported before; nothing where the connector is not there.
+
+        `status` becomes the connector's, for people, unless another pod that receives has reported lately. What pods
+        reported too long ago is forgotten.
+        """
+        ...
+
+    async def reports(self, uids: Collection[str], *, since: int) -> dict[str, list[Report]]:
+        """Return for each of these connectors what its pods have reported since this time (ms), ordered by pod."""
+        ...
+
+    async def forget_reports(self, *, before: int) -> None:
+        """Forget what pods reported before this time (ms)."""
         ...
 
     # -- links

@@ -18,7 +18,8 @@ class EmbeddedLimits:
         self._clock = clock
         self._buckets: dict[str, tuple[float, float, Rate]] = {}  # name → tokens, when counted, rate
 
-    async def take(self, name: str, rate: Rate, tokens: int = 1) -> float:
+    async def take(self, name: str, rate: Rate, tokens: int = 1, *, share: int | None = None) -> float:
+        _ = share  # nobody else counts
         if tokens > rate.burst:
             raise ValueError(f"{tokens} tokens never fit into a burst of {rate.burst}")
         now = self._clock()

@@ -40,7 +40,7 @@ class RedisLimits:
     """Limits counts the tokens of all processes in Redis.
 
     `alone`: counts in this process while Redis is away; `share`: the number of processes among which the rate is then
-    divided; `clock`: seconds, None for Redis's own.
+    divided, where who takes names none; `clock`: seconds, None for Redis's own.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class RedisLimits:
         """Disconnect from Redis and close the pool."""
         await self._redis.close()
 
-    async def take(self, name: str, rate: Rate, tokens: int = 1) -> float:
+    async def take(self, name: str, rate: Rate, tokens: int = 1, *, share: int | None = None) -> float:
         if tokens > rate.burst:
             raise ValueError(f"{tokens} tokens never fit into a burst of {rate.burst}")
         now = "" if self._clock is None else repr(self._clock())
@@ -79,6 +79,7 @@ class RedisLimits:
             )
         except EngineUnavailableError as error:
             _log.debug("Counted alone: %s", error)
-            share = Rate(rate.per_second / self._share, max(tokens, rate.burst // self._share))
-            return await self._alone.take(name, share, tokens)
+            among = share or self._share
+            own = Rate(rate.per_second / among, max(tokens, rate.burst // among))
+            return await self._alone.take(name, own, tokens)
         return float(wait)

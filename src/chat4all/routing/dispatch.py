@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chat4all.directory.channels import REMOVING, ChannelDirectory, Link, LinkState
+from chat4all.directory.channels import ChannelDirectory, Link, LinkState
 from chat4all.directory.port import Directory, Role
 from chat4all.log.port import OUTBOUND, Entry, Log, outbound_topic
 from chat4all.model import frames, outbound, records
@@ -99,7 +99,7 @@ class Dispatch:
         if not named and not any(links.values()) and not any(map(is_contact, people)):
             return {}
         connectors = await self._channels.connectors()
-        registered = {one.name for one in connectors if one.spec.get("state") != REMOVING}
+        registered = {one.name for one in connectors if one.is_planned}
         labels = Labels(by_connector={one.name: one.spec.get("senderLabel", "Auto") for one in connectors})
         parties = await self._parties(people, links)
         plans = []
@@ -153,7 +153,7 @@ class Dispatch:
         return Reachability(
             members,
             frozenset(link.link_id for some in links.values() for link in some if link.state is not LinkState.PENDING),
-            frozenset(one.name for one in await self._channels.connectors() if one.spec.get("state") != REMOVING),
+            frozenset(one.name for one in await self._channels.connectors() if one.is_planned),
         )
 
     async def _retry(

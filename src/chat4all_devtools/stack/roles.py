@@ -123,6 +123,7 @@ class Roles:
             "CHAT4ALL_SERVER__PORT": str(role.port),
             "CHAT4ALL_GATEWAY__PORT": str(role.port),
             "CHAT4ALL_CHANNELS__PORT": str(role.port),
+            "CHAT4ALL_CHANNELS__POD": role.name,
             "CHAT4ALL_INTERNAL__PORT": "0",
             "CHAT4ALL_OPERATIONS__PORT": str(role.health),
             "CHAT4ALL_OPERATIONS__SHARE": str(sum(one.role == role.role for one in self.roles)),

@@ -19,6 +19,7 @@ from chat4all.channels.telegram.channel import TelegramChannel
 from chat4all.connectors.attempts import Attempts
 from chat4all.connectors.connector import Connector
 from chat4all.connectors.courier import Courier
+from chat4all.connectors.health import Reporter
 from chat4all.connectors.inbound import Inbound
 from chat4all.directory import channels as registered
 from chat4all.directory.channels import Link
@@ -131,6 +132,7 @@ class Hub:
             log=self.log,
             directory=self.directory,
             channels=self.channels,
+            reporter=Reporter(self.channels, known.uid if known else uid, f"pod-{holder}"),
             mode="Webhook" if url else "Polling",
             holder=holder,
             metrics=Metrics(),

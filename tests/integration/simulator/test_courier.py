@@ -14,6 +14,7 @@ from chat4all.channels.telegram import MANIFEST, Config, Credentials
 from chat4all.channels.telegram.channel import TelegramChannel
 from chat4all.connectors.attempts import Attempts
 from chat4all.connectors.courier import Courier
+from chat4all.connectors.health import Trouble
 from chat4all.directory.channels import Link, LinkState
 from chat4all.directory.port import User
 from chat4all.directory.sql.channels import SqlChannels
@@ -24,6 +25,7 @@ from chat4all.limits.port import Limits
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.port import CONVERSATIONS, Topic
 from chat4all.model import ids, outbound, records
+from chat4all.model.connector_reasons import Code
 from chat4all.model.delivery import State
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.rates import Rate
@@ -70,6 +72,9 @@ class Desk:
         person = str(self.phone.id)
         link: dict[str, Any] = {"link_id": "l", "username": "bruno", "channel": "telegram", "connector": TG}
         await self.directory.add_link(Link(**link, external_id=person, chat=person))
+
+    def trouble(self) -> Trouble | None:
+        return self.courier.trouble
 
     async def close(self) -> None:
         for client in self._clients:
@@ -255,10 +260,10 @@ async def test_a_wrong_token_is_a_state_and_nothing_is_lost(desk: Desk, bot: Bot
     seconds = await desk.courier.take(record)
     assert seconds is not None
     assert seconds >= 15, "slowly"
-    assert desk.courier.problem == "Telegram: Unauthorized"
+    assert desk.trouble() == (Code.TOKEN_REFUSED, "Telegram: Unauthorized")
     await wait(bot.simulator.control, "PUT", f"/telegram/bots/{bot.name}", {"token": bot.token})
     await desk.take(record)
-    assert desk.courier.problem == ""
+    assert desk.trouble() is None
     assert await shown(desk, bot) == ["later"]
 
 

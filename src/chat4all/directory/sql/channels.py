@@ -1,14 +1,13 @@
-"""The directory's part for channels on SQL: connectors, links, inbound messages."""
+"""The directory's part for channels on SQL: links and inbound messages; connectors are in its base."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from chat4all.directory.channels import (
-    ConnectorRow,
     CreationNotice,
     InboundOrigin,
     Link,
@@ -18,58 +17,15 @@ from chat4all.directory.channels import (
 )
 from chat4all.directory.port import AlreadyThereError, Role
 from chat4all.directory.sql import tables
-from chat4all.directory.sql.engine import Sql
+from chat4all.directory.sql.connectors import SqlConnectors
 from chat4all.model.ids import contact_name, inbox_id, is_contact, new_id
 
-_connectors, _links, _events, _reach = tables.connectors, tables.links, tables.inbound_events, tables.reach
+_links, _events, _reach = tables.links, tables.inbound_events, tables.reach
 _users, _conversations, _members, _outbox = tables.users, tables.conversations, tables.members, tables.outbox
 
 
-class SqlChannels:
+class SqlChannels(SqlConnectors):
     """The tables of channels. Implements `chat4all.directory.channels.ChannelDirectory`."""
-
-    def __init__(self, sql: Sql) -> None:
-        self._sql = sql
-
-    async def put_connector(self, connector: ConnectorRow) -> None:
-        values = {"name": connector.name, "channel": connector.channel, "managed_by": connector.managed_by}
-        values["spec"] = json.dumps(connector.spec)
-
-        def work(connection: sa.Connection) -> None:
-            same_row = _connectors.c.uid == connector.uid
-            if connection.execute(sa.select(same_row).where(same_row).with_for_update()).first() is None:
-                new = values | {"uid": connector.uid, "account": connector.account, "status": json.dumps({})}
-                connection.execute(sa.insert(_connectors).values(new))
-            else:
-                connection.execute(sa.update(_connectors).where(same_row), values)
-
-        try:
-            await self._sql.write(work)
-        except sa.exc.IntegrityError as error:
-            raise AlreadyThereError(connector.name) from error
-
-    async def connectors(self) -> list[ConnectorRow]:
-        return [_connector(row) for row in await self._sql.all(sa.select(_connectors).order_by(_connectors.c.name))]
-
-    async def connector(self, uid: str) -> ConnectorRow | None:
-        rows = await self._sql.all(sa.select(_connectors).where(_connectors.c.uid == uid))
-        return _connector(rows[0]) if rows else None
-
-    async def remove_connector(self, uid: str) -> bool:
-        removal = sa.delete(_connectors).where(_connectors.c.uid == uid)
-        return await self._sql.write(lambda c: c.execute(removal).rowcount) == 1
-
-    async def claim_account(self, uid: str, account: str) -> bool:
-        free = sa.or_(_connectors.c.account.is_(None), _connectors.c.account == account)
-        claim = sa.update(_connectors).where(_connectors.c.uid == uid, free).values(account=account)
-        try:
-            return await self._sql.write(lambda c: c.execute(claim).rowcount) == 1
-        except sa.exc.IntegrityError:
-            return False
-
-    async def report(self, uid: str, status: Mapping[str, Any]) -> None:
-        change = sa.update(_connectors).where(_connectors.c.uid == uid).values(status=json.dumps(status))
-        await self._sql.write(lambda c: c.execute(change))
 
     async def add_link(self, link: Link) -> None:
         def work(connection: sa.Connection) -> None:
@@ -296,11 +252,6 @@ def _join(connection: sa.Connection, conversation_id: str, usernames: Sequence[s
             turn += 1
             values = {"conversation_id": conversation_id, "username": username, "added_at": at, "turn": turn}
             connection.execute(sa.insert(_members).values(values))
-
-
-def _connector(row: sa.Row[Any]) -> ConnectorRow:
-    values = row._asdict()
-    return ConnectorRow(**values | {name: json.loads(values[name]) for name in ("spec", "status")})
 
 
 def _link(row: sa.Row[Any]) -> Link:

@@ -72,11 +72,22 @@ connectors: Final = sa.Table(
     sa.Column("uid", sa.String(64), primary_key=True),
     sa.Column("name", sa.String(128), nullable=False, unique=True),
     sa.Column("channel", sa.String(32), nullable=False),
-    sa.Column("managed_by", sa.String(64), nullable=False),
+    sa.Column("managed_by", sa.String(128), nullable=False),
     sa.Column("spec", sa.Text, nullable=False),
     sa.Column("account", sa.String(128)),
     sa.Column("status", sa.Text, nullable=False),
+    sa.Column("disabled_at", sa.BigInteger),
     sa.Index("connectors_by_account", "channel", "account", unique=True),
+)
+
+connector_reports: Final = sa.Table(
+    "connector_reports",
+    metadata,
+    sa.Column("uid", sa.String(64), primary_key=True),
+    sa.Column("pod", sa.String(253), primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("report", sa.Text, nullable=False),
 )
 
 links: Final = sa.Table(

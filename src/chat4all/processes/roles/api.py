@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from chat4all.accounts.shared_tokens import SharedTokens
 from chat4all.api import app, internal
 from chat4all.connectors.supervisor import registration
+from chat4all.directory.channels import FRESH_REPORT_MS
 from chat4all.model.errors import EngineUnavailableError, Refusal, StartError
 from chat4all.processes import addresses
 
@@ -47,11 +48,14 @@ class ApiRole:
 
 
 async def _forget(engines: "Engines") -> None:
-    """Once an hour, let go of records that are old and read, and of events that no provider tells again."""
+    """Once an hour, let go of records that are old and read, of events that no provider tells again, and of what pods
+    reported that are gone."""
     while True:
+        now = int(time.time() * 1000)
         try:
             await engines.log.trim()
-            await engines.channels.forget_events(before=int(time.time() * 1000) - _EVENT_RETENTION_MS)
+            await engines.channels.forget_events(before=now - _EVENT_RETENTION_MS)
+            await engines.channels.forget_reports(before=now - FRESH_REPORT_MS)
         except EngineUnavailableError as error:
             _logger.warning("Old records and events stay for now: %s", error)
         await asyncio.sleep(_HOUR_SECONDS)

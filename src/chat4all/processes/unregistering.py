@@ -1,0 +1,23 @@
+"""What `chat4all unregister` does: it needs the directory and the provider, and no other engine."""
+
+import asyncio
+
+from chat4all.connectors import unregistering
+from chat4all.directory.sql.channels import SqlChannels
+from chat4all.directory.sql.engine import Sql
+from chat4all.processes import config
+
+
+def unregister(seconds: float) -> str:
+    """Unregister the connector of the settings within so many seconds; its id. Raises StartError that says why it was
+    not done."""
+    settings = config.load()
+
+    async def work() -> str:
+        sql = Sql.at(settings.directory)
+        try:
+            return await unregistering.unregister(SqlChannels(sql), settings.channels, seconds=seconds)
+        finally:
+            await sql.close()
+
+    return asyncio.run(work())
