@@ -9,6 +9,7 @@ from chat4all_operator.observed import Observed
 
 FRESH_SECONDS: Final = 90.0
 LIMITED_SECONDS: Final = 30.0  # without interruption, before it is said
+_TRYING_SECONDS: Final = 10.0
 
 Report = Mapping[str, Any]
 
@@ -61,9 +62,10 @@ def limited(observed: Observed) -> Condition:
 
 
 def is_limited(reports: Sequence[Report], now: dt.datetime) -> bool:
-    """Return whether a pod says that the provider makes the connector wait now."""
+    """Return whether a pod says that the provider makes the connector wait. A time that is just past says that it is
+    being tried again."""
     times = [parsed(one["rateLimitedUntil"]) for one in reports if one.get("rateLimitedUntil")]
-    return any(at is not None and at > now for at in times)
+    return any(at is not None and (now - at).total_seconds() < _TRYING_SECONDS for at in times)
 
 
 def account(reports: Sequence[Report]) -> str:
@@ -75,7 +77,12 @@ def _unknown(kind: str, observed: Observed, reports: Sequence[Report]) -> Condit
     if observed.api_problem:
         return Condition(kind, "Unknown", observed.api_reason, observed.api_problem)
     if not reports:
-        return Condition(kind, "Unknown", "NotReporting", "No pod has said for 90 s how it is; see its log.")
+        return Condition(
+            kind,
+            "Unknown",
+            "NotReporting",
+            "No pod of it says how it is; kubectl describe and logs of its pods say more.",
+        )
     return None
 
 
