@@ -67,7 +67,7 @@ def _written(before: Mapping[str, Any] | None, one: Condition, generation: int, 
         "type": one.type,
         "status": one.status,
         "reason": one.reason,
-        "message": one.message[:MAX_MESSAGE_CHARACTERS],
+        "message": " ".join(one.message.split())[:MAX_MESSAGE_CHARACTERS],
         "observedGeneration": generation,
         "lastTransitionTime": at,
     }

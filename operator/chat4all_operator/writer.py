@@ -130,7 +130,7 @@ class Writer:
             "involvedObject": about,
             "type": note.type,
             "reason": note.reason,
-            "message": note.message[:_MAX_NOTE_CHARACTERS],
+            "message": " ".join(note.message.split())[:_MAX_NOTE_CHARACTERS],
             "source": {"component": MANAGER},
             "reportingComponent": MANAGER,
             "firstTimestamp": now,
