@@ -1,0 +1,83 @@
+"""ChannelConnectors that hypothesis makes up: right ones, and what comes of them by a change or two."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import strategies as st
+from tests.operator.cluster import connector
+
+LABEL = "[a-z0-9]([-a-z0-9]{0,6}[a-z0-9])?"
+numbers = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+leaves = st.none() | st.booleans() | numbers | st.text(max_size=8)
+trees = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner), max_leaves=6
+)
+names = (
+    st.from_regex(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True)
+    | st.sampled_from(["a" * 40, "a" * 41, "a-b", "a-", "1a", "a.b", "a\n", "A", ""])
+    | st.text(max_size=42)
+)
+members = st.lists(st.text(min_size=1, max_size=64), min_size=1, max_size=50)
+autoscaling = st.fixed_dictionaries(
+    {"maxReplicas": st.integers(1, 100)},
+    optional={"minReplicas": st.integers(1, 100), "targetCPUPercent": st.integers(1, 100)},
+)
+specs = st.fixed_dictionaries(
+    {
+        "channel": st.from_regex(r"[a-z][a-z0-9-]{1,30}", fullmatch=True),
+        "credentialsSecretRef": st.fixed_dictionaries(
+            {"name": st.from_regex(rf"{LABEL}(\.{LABEL}){{0,2}}", fullmatch=True)}
+        ),
+        "inbox": st.fixed_dictionaries({"members": members}),
+    },
+    optional={
+        "state": st.sampled_from(["Running", "Paused"]),
+        "config": st.dictionaries(st.text(max_size=8), trees, max_size=32),
+        "rateLimit": st.fixed_dictionaries({"perSecond": st.floats(0, 10_000, exclude_min=True) | st.just(30)}),
+        "senderLabel": st.sampled_from(["Auto", "Always", "Never"]),
+        "onUncertain": st.sampled_from(["Resend", "Hold"]),
+        "replicas": st.integers(0, 100),
+        "autoscaling": autoscaling,
+        "deletionPolicy": st.sampled_from(["Unregister", "Retain"]),
+    },
+)
+# What may stand where something else should: most of it is nearly right somewhere.
+strange: st.SearchStrategy[Any] = (
+    st.sampled_from([None, True, "", "1", "a\n", "running", "a" * 65, "a" * 254, "a..b", [], {}, [None], ["a"] * 51])
+    | st.sampled_from([-1, 0, 1, 100, 101, 10_000, 10_001, 2**31, 2**63, 2**70])
+    | st.sampled_from([-0.0, 0.0, 0.5, 1.0, 70.0, 70.5, 100.0, 1e-320, 1e19, 1e300])
+    | st.just({str(number): number for number in range(33)})
+    | trees
+)
+
+
+@st.composite
+def resources(draw: st.DrawFn) -> dict[str, Any]:
+    """A resource: every second one is right, but for its name, in which a few are wrong."""
+    made = connector(draw(names), **draw(specs))
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+        _change(made, draw)
+    return made
+
+
+def _change(resource: dict[str, Any], draw: st.DrawFn) -> None:
+    """Have something else in one place, or nothing, or a field that nobody knows."""
+    within, key = draw(st.sampled_from([*_places(resource)]))
+    match draw(st.sampled_from(["other", "other", "gone", "more"])):
+        case "other":
+            within[key] = copy.deepcopy(draw(strange))
+        case "gone":
+            del within[key]
+        case _ if isinstance(within, dict):
+            within[draw(st.sampled_from(["colour", "minReplicas", "name"]))] = draw(leaves)
+        case _:
+            within.append(draw(leaves))
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Everything in it that can be taken away or changed: what it is in, and under which key."""
+    for key, inner in [*(value.items() if isinstance(value, dict) else enumerate(value))]:
+        yield value, key
+        if isinstance(inner, dict | list):
+            yield from _places(inner)
