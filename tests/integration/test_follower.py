@@ -361,3 +361,17 @@ async def test_a_provider_that_makes_it_wait_is_told(follow, bot, simulator):
     await following.reports(reason="Connected", rateLimitedUntil=None)
     for phone in phones:
         assert (await wait(phone.texts, bot))[-1] == "throttled"
+
+
+async def test_a_fault_is_told_and_it_is_started_again(follow, monkeypatch):
+    following = await follow()
+
+    async def ends(_: object) -> None:
+        raise RuntimeError("a fault of the program")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("chat4all.connectors.connector.Connector._send", ends)
+        await following.put()
+        report = await following.reports(reason="Fault")
+        assert "fault" in report["sentence"]
+    await following.reports(reason="Connected", registered=True)
