@@ -34,6 +34,21 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 
 
 @pytest.fixture(scope="session")
+def rough(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Another one, for tests that freeze it or change its definitions, and leave it as they have found it."""
+    plane = ControlPlane(tmp_path_factory.mktemp("rough"))
+    try:
+        plane.up()
+        plane.kubectl("create", f"--filename={CRDS}")
+        plane.kubectl("wait", "--for=condition=Established", f"--filename={CRDS}", "--timeout=120s")
+        yield plane
+    except StackError as error:
+        pytest.skip(f"no control plane: {error}")
+    finally:
+        plane.stop()
+
+
+@pytest.fixture(scope="session")
 def api(control_plane: ControlPlane) -> Iterator[httpx.Client]:
     """A client of its API, as its administrator: much quicker than a kubectl for each call."""
     with client(control_plane) as made:
