@@ -33,11 +33,11 @@ def reconcile(observed: Observed) -> Plan:
     own = acceptance.answered(observed, own, registered=registered)
     steps: list[Step] = [*_finalizer(observed, accepted)]
     if not registered and _can_register(observed):
-        steps.append(Register(accepted.body))
+        return Plan((*steps, Register(accepted.body)))  # whether it is taken decides what is made of it
     taken = _taken(observed)
     if own.status == "False":  # what runs goes on as it was last accepted
         return _ended(observed, steps, [own, resolved, *_reported(observed, accepted, None)], None)
-    built, again = _children(observed, accepted, start=resolved.ok and taken is None)
+    built, again = _children(observed, accepted, start=resolved.ok and own.ok)
     steps += built
     parts = [own, resolved, *_reported(observed, accepted, taken)]
     return _ended(observed, steps, parts, again, accepted)
