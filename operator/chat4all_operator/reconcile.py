@@ -112,7 +112,7 @@ def _children(observed: Observed, accepted: Accepted, *, start: bool) -> tuple[l
 def _child(observed: Observed, kind: Kind, manifest: Manifest) -> list[Step]:
     found = observed.children.get((kind, manifest["metadata"]["name"]))
     if found is None:
-        return [Apply(kind, manifest)]
+        return [Apply(kind, manifest, force=False)]  # there may be one of somebody else's that was not seen yet
     same = found["metadata"].get("annotations", {}).get(DIGEST) == manifest["metadata"]["annotations"][DIGEST]
     if _is_going(found) or (same and covers(found, manifest)):
         return []
