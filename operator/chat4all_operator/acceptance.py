@@ -67,7 +67,9 @@ def _manifest(observed: Observed, connector: ChannelConnector) -> Manifest:
     if manifest is None:
         there = ", ".join(sorted(observed.world.manifests))
         raise _UnacceptableError(
-            "UnknownChannel", f"There is no channel {connector.spec.channel} in this image. There is: {there}."
+            "UnknownChannel",
+            f"There is no channel {connector.spec.channel} in this image. There is: {there}. A channel cannot be "
+            "changed: delete this connector and create it with one of these, or install an image that has it.",
         )
     return manifest
 

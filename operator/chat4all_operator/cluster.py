@@ -82,9 +82,10 @@ class Cluster:
                 return Listing(items, found)
             query["continue"] = proceed
 
-    async def apply(self, kind: Kind, manifest: Mapping[str, Any]) -> Object:
-        """Apply a manifest server-side, over whoever else has its fields. Raises ClusterError, UnreachableError."""
-        query = {"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"}
+    async def apply(self, kind: Kind, manifest: Mapping[str, Any], *, force: bool) -> Object:
+        """Apply a manifest server-side; with `force`, over whoever else has its fields. Raises ClusterError,
+        UnreachableError."""
+        query = {"fieldManager": MANAGER, "force": str(force).lower(), "fieldValidation": "Strict"}
         path = kind.path(self.namespace, manifest["metadata"]["name"])
         return await self._call("apply", kind, path, query=query, body=manifest, content_type=_APPLY)
 

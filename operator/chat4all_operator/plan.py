@@ -10,10 +10,11 @@ Manifest = Mapping[str, Any]
 
 
 class Apply(NamedTuple):
-    """Apply a child, server-side."""
+    """Apply a child, server-side. `force`: also over fields that somebody else has, as only what is ours may be."""
 
     kind: Kind
     manifest: Manifest
+    force: bool = True
 
 
 class Create(NamedTuple):

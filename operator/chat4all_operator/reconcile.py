@@ -32,12 +32,12 @@ def reconcile(observed: Observed) -> Plan:
     registered = is_registered(observed, accepted)
     own = acceptance.answered(observed, own, registered=registered)
     steps: list[Step] = [*_finalizer(observed, accepted)]
-    if not registered and _can_register(observed):  # the answer says whether it is ours: nothing else is done before
-        return _ended(observed, [*steps, Register(accepted.body)], [own, resolved], None)
+    if not registered and _can_register(observed):
+        return Plan((*steps, Register(accepted.body)))  # whether it is taken decides what is made of it
     taken = _taken(observed)
     if own.status == "False":  # what runs goes on as it was last accepted
         return _ended(observed, steps, [own, resolved, *_reported(observed, accepted, None)], None)
-    built, again = _children(observed, accepted, start=resolved.ok and taken is None)
+    built, again = _children(observed, accepted, start=resolved.ok and own.ok)
     steps += built
     parts = [own, resolved, *_reported(observed, accepted, taken)]
     return _ended(observed, steps, parts, again, accepted)
@@ -112,7 +112,7 @@ def _children(observed: Observed, accepted: Accepted, *, start: bool) -> tuple[l
 def _child(observed: Observed, kind: Kind, manifest: Manifest) -> list[Step]:
     found = observed.children.get((kind, manifest["metadata"]["name"]))
     if found is None:
-        return [Apply(kind, manifest)]
+        return [Apply(kind, manifest, force=False)]  # there may be one of somebody else's that was not seen yet
     same = found["metadata"].get("annotations", {}).get(DIGEST) == manifest["metadata"]["annotations"][DIGEST]
     if _is_going(found) or (same and covers(found, manifest)):
         return []

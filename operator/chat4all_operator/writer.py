@@ -52,8 +52,8 @@ class Writer:
     async def _take(self, connector: Object, step: Step) -> None:
         name, uid = connector["metadata"]["name"], connector["metadata"]["uid"]
         match step:
-            case Apply(kind, manifest):
-                self._seen.put(kind, await self._cluster.apply(kind, manifest))
+            case Apply(kind, manifest, force):
+                await self._apply(kind, manifest, force=force)
             case Create(kind, manifest):
                 await self._create(kind, manifest)
             case Scale(kind, child, replicas):
@@ -72,6 +72,14 @@ class Writer:
             case Note():
                 await self.note(connector, step)
         _logger.debug("%s: %s", name, type(step).__name__)
+
+    async def _apply(self, kind: kinds.Kind, manifest: Object, *, force: bool) -> None:
+        try:
+            self._seen.put(kind, await self._cluster.apply(kind, manifest, force=force))
+        except ClusterError as error:
+            if error.status != 409 or force:
+                raise
+            self._seen.replace(kind, await self._cluster.list(kind))  # one was not seen yet: the next plan knows it
 
     async def _create(self, kind: kinds.Kind, manifest: Object) -> None:
         try:
