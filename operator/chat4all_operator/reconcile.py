@@ -32,8 +32,8 @@ def reconcile(observed: Observed) -> Plan:
     registered = is_registered(observed, accepted)
     own = acceptance.answered(observed, own, registered=registered)
     steps: list[Step] = [*_finalizer(observed, accepted)]
-    if not registered and _can_register(observed):
-        steps.append(Register(accepted.body))
+    if not registered and _can_register(observed):  # the answer says whether it is ours: nothing else is done before
+        return _ended(observed, [*steps, Register(accepted.body)], [own, resolved], None)
     taken = _taken(observed)
     if own.status == "False":  # what runs goes on as it was last accepted
         return _ended(observed, steps, [own, resolved, *_reported(observed, accepted, None)], None)
@@ -173,9 +173,16 @@ def _ended(
 ) -> Plan:
     """The plan with the status, where nothing else is left to do: what is done changes what the status says."""
     ready = conditions.ready(parts)
-    if not any(isinstance(step, Register | Finalizers) for step in steps):
+    if not any(isinstance(step, Register | Finalizers) or _makes_pods(observed, step) for step in steps):
         steps += _status(observed, [*parts, *conditions.stalled(ready), ready], accepted)
     return Plan(tuple(steps), again, ready.status, ready.reason)
+
+
+def _makes_pods(observed: Observed, step: Step) -> bool:
+    """Whether it makes the Deployment, of which the status will tell."""
+    if not isinstance(step, Apply) or step.kind is not DEPLOYMENT:
+        return False
+    return (DEPLOYMENT, children.child_name(observed.name)) not in observed.children
 
 
 def _status(observed: Observed, all_of_them: Sequence[Condition], accepted: Accepted | None) -> list[Step]:
