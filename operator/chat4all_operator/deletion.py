@@ -15,6 +15,7 @@ from chat4all_operator.plan import Create, Delete, Finalizers, Forget, Note, Pla
 _SOON_SECONDS: Final = 2.0
 _LEFT: Final = "The provider may still have its webhook: remove it there, with the bot's token."
 _TOLD: Final = Note("Normal", "Unregistered", "The provider has been told, and the registration is deleted.")
+_PODS_SECONDS: Final = 20.0  # in which each pod has read that it is over
 _API_SECONDS: Final = 45.0  # that a deletion waits for an API that does not answer
 
 
@@ -37,7 +38,10 @@ def _end(observed: Observed, row: Row) -> Plan | None:
     never_there = row.account is None and not any(one.get("registered") for one in row.reports)
     if never_there or row.state == "Removing":
         return _forget()
-    if any(one.get("unregistered") for one in row.reports):
+    told = [bool(one.get("unregistered")) for one in reports.fresh(observed)]
+    # A pod that has not read yet that it is over could set the webhook once more: each is waited for, but not for long,
+    # since one that has been killed says nothing.
+    if any(told) and (all(told) or _seconds(observed) > _PODS_SECONDS):
         return _forget(_TOLD)
     if row.state == "Unregistering" and _seconds(observed) > observed.world.unregister_seconds:
         return _forget(Note("Warning", "UnregisterGivenUp", f"The provider was not told in time. {_LEFT}"))
