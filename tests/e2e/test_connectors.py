@@ -9,14 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 from tests.distributed.load import Load
-from tests.e2e.cluster import DEADLINE, Namespace, Release, run, until
-from tests.e2e.conftest import EXAMPLES, apply_example, password
+from tests.e2e.cluster import DEADLINE, Namespace, Release, until
 
-from chat4all.client import Client
 from chat4all.connectors.simulator import BOT
-from chat4all_devtools.phones import Phones
 
 NEW_TOKEN_SECONDS = 150.0  # within which a changed Secret is in use
 PAUSE_SECONDS = 60.0
@@ -95,7 +91,7 @@ def assigned(pod: dict[str, Any]) -> int:
     """How many partitions of its topic a connector's pod has."""
     address = pod["status"]["podIP"]
     text = httpx.get(f"http://{address}:9090/metrics", timeout=60).text
-    found = [line for line in text.splitlines() if line.startswith("chat4all_assigned_partitions{")]
+    found = [line for line in text.splitlines() if line.startswith("chat4all_outbound_partitions{")]
     return int(float(found[0].split()[-1])) if found else 0
 
 
