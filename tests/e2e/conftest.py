@@ -117,7 +117,8 @@ def values(engines: Stack) -> dict[str, Any]:
         "ingress": {"enabled": True, "className": "contour"},
         "preStopSeconds": 2,
         "hooks": {"publicURL": URL},
-        **dict.fromkeys(("api", "gateway", "router", "migrate", "connectors", "operator"), SMALL),
+        **dict.fromkeys(("api", "gateway", "router", "migrate", "operator"), SMALL),
+        "connectors": {"resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}},
         "settings": {
             "api": {"postsPerSecond": 100_000, "postBurst": 100_000},
             "accounts": {"loginsPerMinute": 100_000, "loginBurst": 1000},
@@ -191,12 +192,14 @@ def phone(release: Release, people: Callable[[str], Client], simulator: str) -> 
 
 
 def apply_example(namespace: Namespace, token: str, simulator: str, name: str = "support", **spec: Any) -> None:
-    """Apply examples/telegram.yaml with this token, to the simulator. `spec`: in place of what is in it."""
+    """Apply examples/telegram.yaml with this token, to the simulator. `spec`: in place of what is in it;
+    None leaves a field out."""
     secret, resource = yaml.safe_load_all((EXAMPLES / "telegram.yaml").read_text())
     secret["metadata"]["name"] = resource["spec"]["credentialsSecretRef"]["name"] = f"{name}-telegram"
     secret["stringData"]["botToken"] = token
     resource["metadata"]["name"] = name
-    resource["spec"] |= {"config": {"baseURL": simulator}, **spec}
+    wanted = {**resource["spec"], "config": {"baseURL": simulator}, **spec}
+    resource["spec"] = {field: value for field, value in wanted.items() if value is not None}
     namespace.kubectl("apply", "-f", "-", given=yaml.safe_dump_all([secret, resource]))
 
 

@@ -1,21 +1,27 @@
 """A connector by `kubectl apply`: it runs because of its resource alone, and follows it without losing anything."""
 
 import asyncio
+import contextlib
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
-import pytest
 from tests.distributed.load import Load
 from tests.e2e.cluster import DEADLINE, Namespace, Release, until
+from tests.e2e.conftest import apply_example
 
+from chat4all.client import Client
 from chat4all.connectors.simulator import BOT
+from chat4all_devtools.phones import Phones
 
 NEW_TOKEN_SECONDS = 150.0  # within which a changed Secret is in use
 PAUSE_SECONDS = 60.0
+LIMITED_SECONDS = 60.0  # of load while the provider takes no more
+CALM = 240.0  # seconds in which a scaler has to take a pod away
 
 
 async def done(work: Callable[..., Any], *given: Any, **more: Any) -> Any:
@@ -105,25 +111,25 @@ async def test_a_pause_loses_nothing(release: Release, phone: str, load: Load) -
     await done(waits, namespace, "Ready")
 
 
-@pytest.fixture
-def busy(release: Release, phone: str) -> Iterator[Callable[[], None]]:
-    """Work for the connector: what a phone writes, many times a second, until the test ends."""
-    url = f"{phone}/control/telegram/phones/bruno/chats/{BOT}/messages"
-    program = (
-        "import sys, httpx\n"
-        "with httpx.Client(timeout=60) as client:\n"
-        "    for number in range(40000):\n"
-        "        client.post(sys.argv[1], json={'text': f'busy {number}'})\n"
-    )
-    running: list[subprocess.Popen[bytes]] = []
+@contextlib.contextmanager
+def busy(simulator: str) -> Iterator[None]:
+    """Work for the connector: phones write to it as fast as they can."""
+    url = f"{simulator}/control/telegram/phones/bruno/chats/{BOT}/messages"
+    running = [subprocess.Popen([sys.executable, "-c", WRITER, url]) for _ in range(2)]
+    try:
+        yield
+    finally:
+        for one in running:
+            one.terminate()
+            one.wait()
 
-    def start() -> None:
-        running.append(subprocess.Popen(["python3", "-c", program, url]))
 
-    yield start
-    for one in running:
-        one.terminate()
-        one.wait()
+WRITER = """
+import sys, httpx
+with httpx.Client(timeout=60) as client:
+    for number in range(100_000):
+        client.post(sys.argv[1], json={"text": f"busy {number}"})
+"""
 
 
 def replicas(namespace: Namespace) -> int:
@@ -131,11 +137,56 @@ def replicas(namespace: Namespace) -> int:
     return found
 
 
-def test_cpu_scales_it_through_its_own_scale(release: Release, phone: str, busy: Callable[[], None]) -> None:
+def test_cpu_scales_it_through_its_own_scale(release: Release, phone: str) -> None:
+    """What is applied again unchanged, without replicas, leaves what the scaler has decided."""
     namespace = release.namespace
-    patched(namespace, autoscaling={"minReplicas": 1, "maxReplicas": 2, "targetCPUPercent": 70})
-    hpa = until("there is an HPA", lambda: namespace.get("hpa", "--ignore-not-found", "connector-support"))
+    token = bot(phone)["token"]
+    scaling = {"minReplicas": 1, "maxReplicas": 2, "targetCPUPercent": 70}
+    apply_example(namespace, token, phone, replicas=None, autoscaling=scaling)
+    hpa = until("there is an HPA", lambda: namespace.get("hpa", "connector-support"))
     assert hpa["spec"]["scaleTargetRef"]["kind"] == "ChannelConnector"
-    busy()
-    until("a pod is added", lambda: replicas(namespace) == 2)
-    until("it is ready", lambda: namespace.ready("connector") == 2)
+    with busy(phone):
+        until("a pod is added", lambda: replicas(namespace) == 2)
+        until("it is ready", lambda: namespace.ready("connector") == 2)
+        apply_example(namespace, token, phone, replicas=None, autoscaling=scaling)
+        assert replicas(namespace) == 2
+    until("the pod is taken away", lambda: replicas(namespace) == 1, seconds=CALM)
+
+
+async def test_a_connector_that_its_provider_makes_wait_is_not_given_more_pods(
+    release: Release, phone: str, people: Callable[[str], Client]
+) -> None:
+    namespace = release.namespace
+    refuses = {"id": "all", "on": {"method": "sendMessage"}, "do": {"fault": "too_many_requests", "retry_after": 20}}
+    async with Phones(phone) as phones, people("ana") as ana:
+        await phones.fails(refuses)
+        await ana.post(await ana.conversation_with("bruno"), "This one waits")
+        await done(waits, namespace, "RateLimited")
+        hpa = await done(namespace.get, "hpa", "connector-support")
+        assert {one["selectPolicy"] for one in hpa["spec"]["behavior"].values()} == {"Disabled"}
+        with busy(phone):
+            began = time.monotonic()
+            while time.monotonic() - began < LIMITED_SECONDS:  # what is tried is the load while it waits
+                assert await done(replicas, namespace) == 1
+                await asyncio.sleep(2)
+        await done(httpx.delete, f"{phone}/control/faults/all", timeout=60)
+        await done(waits, namespace, "RateLimited=False")
+    await done(patched, namespace, autoscaling=None, replicas=1)
+    await done(
+        until, "there is no HPA", lambda: not namespace.get("hpa", "-l", "app.kubernetes.io/component=connector")
+    )
+
+
+def test_what_is_deleted_leaves_nothing_at_the_provider(release: Release, phone: str) -> None:
+    namespace = release.namespace
+    token = bot(phone)["token"]
+    assert bot(phone)["webhook"]
+    namespace.kubectl("delete", "chconn", "support", "--timeout=120s")
+    assert bot(phone)["webhook"] == ""
+    children = "deployments,services,ingresses,pods,jobs,pdb,hpa"
+    until("its children are gone", lambda: not namespace.get(children, "-l", "app.kubernetes.io/component=connector"))
+    reasons = {one["reason"] for one in namespace.get("events") if one["involvedObject"]["kind"] == "ChannelConnector"}
+    assert "Unregistered" in reasons
+    apply_example(namespace, token, phone)
+    waits(namespace, "Ready")
+    assert bot(phone)["webhook"]
