@@ -15,7 +15,8 @@ import pytest
 from hack.node.control_plane import KubectlError
 from tests.integration.simulator.world import Simulator, simulating
 from tests.operator.cluster import Namespace, client, connector
-from tests.operator.played import play
+from tests.operator.detour import Detour, asked
+from tests.operator.played import play, report
 from tests.operator.processes import DEADLINE, Hub, Operator, conditions, credentials, run_pods, until
 
 WAIT = ("wait", "--for=condition=Ready", "chconn/support")
@@ -191,3 +192,41 @@ def test_a3_an_apply_while_the_operator_runs_is_never_taken_for_ready(namespace:
     assert {judged(state) for state in states} <= {"InProgress", "Failed"}
     reasons = {conditions(state)["Ready"][1] for state in states if judged(state) == "Failed"}
     assert reasons == {"SecretMissing"}
+
+
+def test_a3_a_status_that_a_change_of_the_spec_overtakes_is_not_written(
+    namespace: Namespace, hub: Hub, operator: Operator
+) -> None:
+    """The operator has found the spec ready, and its word is on its way, while the spec becomes nonsense."""
+    plane = namespace.control_plane
+    held, may_pass = threading.Event(), threading.Event()
+
+    def hold(request: bytes) -> None:
+        if asked(request).startswith("PATCH ") and "/channelconnectors/support/status?" in asked(request):
+            held.set()
+            assert may_pass.wait(DEADLINE)
+
+    detour = Detour(plane.server, plane.ca.parent)
+    detour.lead(operator.kubeconfig)
+    try:
+        operator.start()
+        namespace.create(credentials())
+        namespace.create(connector(config={"mode": "Polling"}, deletionPolicy="Retain"))
+        until("a pod is there", lambda: run_pods(namespace))
+        until("a pod runs", lambda: conditions(namespace.get("chconn", "support"))["Available"][0] == "True")
+        recording = Recording(namespace)
+        detour.rule = hold
+        report(hub, namespace.get("chconn", "support")["metadata"]["uid"])
+        assert held.wait(DEADLINE)
+        namespace.kubectl("patch", "chconn", "support", "--type=merge", '--patch={"spec": {"config": {"mode": 1}}}')
+        may_pass.set()
+        until("it is refused", lambda: conditions(
+            namespace.get("chconn", "support")
+        )["Ready"] == ("False", "ConfigInvalid"))  # fmt: skip
+        states = recording.end()
+        check(states)
+        assert "True" not in {conditions(state)["Ready"][0] for state in states}
+    finally:
+        may_pass.set()
+        operator.process.kill()
+        detour.close()
