@@ -71,10 +71,10 @@ def _taken(observed: Observed) -> Condition | None:
     for (kind, name), found in observed.children.items():
         if kind is kinds.JOB:
             continue
-        owner = _owner(found)
-        if owner == observed.uid:
+        owner = _controller(found)
+        if owner.get("uid") == observed.uid:
             continue
-        if owner is not None and found["metadata"]["ownerReferences"][0].get("name") == observed.name:
+        if (owner.get("kind"), owner.get("name")) == (kinds.CONNECTOR.name, observed.name):
             return Condition(
                 "Available",
                 "False",
@@ -221,10 +221,9 @@ def _notes(before: Sequence[Any], ready: Condition) -> list[Step]:
     return [Note("Normal" if normal else "Warning", ready.reason, ready.message)]
 
 
-def _owner(found: Mapping[str, Any]) -> str | None:
-    """The uid of an object's controller."""
-    owners = found["metadata"].get("ownerReferences", [])
-    return next((str(one.get("uid")) for one in owners if one.get("controller")), None)
+def _controller(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The reference to an object's controller; empty where it has none."""
+    return next((one for one in found["metadata"].get("ownerReferences", ()) if one.get("controller")), {})
 
 
 def _is_going(found: Mapping[str, Any]) -> bool:
