@@ -7,7 +7,6 @@ from typing import Final
 
 from chat4all_operator import children, reports
 from chat4all_operator.acceptance import stripped
-from chat4all_operator.conditions import parsed
 from chat4all_operator.kinds import DEPLOYMENT, FINALIZER, JOB
 from chat4all_operator.observed import Observed, Row
 from chat4all_operator.plan import Create, Delete, Finalizers, Forget, Note, Plan, Register, Step
@@ -96,5 +95,6 @@ def _wait() -> Plan:
 
 
 def _seconds(observed: Observed) -> float:
-    since = parsed(observed.resource["metadata"]["deletionTimestamp"])
+    """How long there has been somebody to act: nothing is given up because no operator was there."""
+    since = observed.going_since
     return (observed.now - since).total_seconds() if since is not None else 0.0
