@@ -21,6 +21,8 @@ def plan(observed: Observed) -> Plan:
     """Return what is to be done about a connector that is being deleted."""
     if FINALIZER not in observed.finalizers:
         return Plan(reason="Deleting")
+    if observed.spec.get("deletionPolicy") == "Retain":  # it was changed a moment before, while nobody looked
+        return _done(observed)
     if observed.api_problem or not observed.rows_seen:
         if _seconds(observed) < _API_SECONDS:
             return _wait()
