@@ -14,7 +14,7 @@ from chat4all_operator.plan import Create, Delete, Finalizers, Forget, Note, Pla
 _SOON_SECONDS: Final = 2.0
 _LEFT: Final = "The provider may still have its webhook: remove it there, with the bot's token."
 _TOLD: Final = Note("Normal", "Unregistered", "The provider has been told, and the registration is deleted.")
-_API_SECONDS: Final = 45.0  # that a deletion waits for an API that does not answer
+_API_SECONDS: Final = 45.0  # that a deletion waits for an API that does not answer, or not as it should
 
 
 def plan(observed: Observed) -> Plan:
@@ -23,13 +23,15 @@ def plan(observed: Observed) -> Plan:
         return Plan(reason="Deleting")
     if observed.spec.get("deletionPolicy") == "Retain":  # it was changed a moment before, while nobody looked
         return _done(observed)
-    if observed.api_problem or not observed.rows_seen:
-        if _seconds(observed) < _API_SECONDS:
-            return _wait()
-        return _done(observed, Note("Warning", "UnregisterGivenUp", f"{observed.api_problem or 'No answer.'} {_LEFT}"))
-    row = observed.row
-    if row is None or row.uid != observed.uid or row.managed_by != observed.world.managed_by:
+    is_silent = bool(observed.api_problem) or not observed.rows_seen
+    row = observed.own_row
+    if row is None and not is_silent:
         return _done(observed)
+    if _seconds(observed) > _API_SECONDS + (0.0 if is_silent else observed.world.unregister_seconds):
+        why = observed.api_problem or "Its registration could not be ended in time."
+        return _done(observed, Note("Warning", "UnregisterGivenUp", f"{why} {_LEFT}"))
+    if row is None or is_silent:
+        return _wait()
     return _end(observed, row) or _go_on(observed, row)
 
 
@@ -40,7 +42,7 @@ def _end(observed: Observed, row: Row) -> Plan | None:
         return _forget()
     if any(one.get("unregistered") for one in row.reports):
         return _forget(_TOLD)
-    if row.state == "Unregistering" and _seconds(observed) > observed.world.unregister_seconds:
+    if _seconds(observed) > observed.world.unregister_seconds:
         return _forget(Note("Warning", "UnregisterGivenUp", f"The provider was not told in time. {_LEFT}"))
     return None
 

@@ -101,6 +101,12 @@ class Observed:
         return int(self.resource["metadata"].get("generation", 0))
 
     @property
+    def own_row(self) -> Row | None:
+        """Its registration, if that is of this very resource and this operator's."""
+        row = self.row
+        return row if row and (row.uid, row.managed_by) == (self.uid, self.world.managed_by) else None
+
+    @property
     def finalizers(self) -> list[str]:
         """Its finalizers, other people's too."""
         return list(self.resource["metadata"].get("finalizers", ()))
