@@ -35,7 +35,7 @@ def reconcile(observed: Observed) -> Plan:
     if not registered and _can_register(observed):  # the answer says whether it is ours: nothing else is done before
         return _ended(observed, [*steps, Register(accepted.body)], [own, resolved], None)
     taken = _taken(observed)
-    if own.status == "False":  # what runs goes on as it was last accepted
+    if own.status == "False" or observed.own_row is None:  # what runs goes on as it was last accepted
         return _ended(observed, steps, [own, resolved, *_reported(observed, accepted, None)], None)
     built, again = _children(observed, accepted, start=resolved.ok and taken is None)
     steps += built
@@ -45,8 +45,8 @@ def reconcile(observed: Observed) -> Plan:
 
 def is_registered(observed: Observed, accepted: Accepted) -> bool:
     """Return whether the row is what the resource asks for."""
-    row = observed.row
-    if row is None or row.uid != observed.uid or row.managed_by != observed.world.managed_by:
+    row = observed.own_row
+    if row is None:
         return False
     wanted = accepted.connector.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     state = accepted.connector.spec.state
