@@ -148,9 +148,10 @@ def _reported(observed: Observed, accepted: Accepted, taken: Condition | None) -
         return [*(Condition(one, "False", "Paused", _PAUSED) for one in kinds_of), limited]
     found = reports.fresh(observed)
     deployment = observed.children.get((DEPLOYMENT, children.child_name(observed.name)))
-    asked = accepted.connector.spec.replicas
+    spec = accepted.connector.spec
+    most = spec.autoscaling.max_replicas if spec.autoscaling else 0
     return [
-        taken or available(deployment, asked, replicas(accepted)),
+        taken or available(deployment, spec.replicas, replicas(accepted), most),
         reports.authenticated(observed, found),
         reports.registered(observed, found),
         reports.limited(observed),
