@@ -35,7 +35,7 @@ def reconcile(observed: Observed) -> Plan:
     if not registered and _can_register(observed):
         return Plan((*steps, Register(accepted.body)))  # whether it is taken decides what is made of it
     taken = _taken(observed)
-    if own.status == "False":  # what runs goes on as it was last accepted
+    if own.status == "False" or observed.own_row is None:  # what runs goes on as it was last accepted
         return _ended(observed, steps, [own, resolved, *_reported(observed, accepted, None)], None)
     built, again = _children(observed, accepted, start=resolved.ok and own.ok)
     steps += built
@@ -45,8 +45,8 @@ def reconcile(observed: Observed) -> Plan:
 
 def is_registered(observed: Observed, accepted: Accepted) -> bool:
     """Return whether the row is what the resource asks for."""
-    row = observed.row
-    if row is None or row.uid != observed.uid or row.managed_by != observed.world.managed_by:
+    row = observed.own_row
+    if row is None:
         return False
     wanted = accepted.connector.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     state = accepted.connector.spec.state
@@ -71,10 +71,10 @@ def _taken(observed: Observed) -> Condition | None:
     for (kind, name), found in observed.children.items():
         if kind is kinds.JOB:
             continue
-        owner = _owner(found)
-        if owner == observed.uid:
+        owner = _controller(found)
+        if owner.get("uid") == observed.uid:
             continue
-        if owner is not None and found["metadata"]["ownerReferences"][0].get("name") == observed.name:
+        if (owner.get("kind"), owner.get("name")) == (kinds.CONNECTOR.name, observed.name):
             return Condition(
                 "Available",
                 "False",
@@ -148,9 +148,10 @@ def _reported(observed: Observed, accepted: Accepted, taken: Condition | None) -
         return [*(Condition(one, "False", "Paused", _PAUSED) for one in kinds_of), limited]
     found = reports.fresh(observed)
     deployment = observed.children.get((DEPLOYMENT, children.child_name(observed.name)))
-    asked = accepted.connector.spec.replicas
+    spec = accepted.connector.spec
+    most = spec.autoscaling.max_replicas if spec.autoscaling else 0
     return [
-        taken or available(deployment, asked, replicas(accepted)),
+        taken or available(deployment, spec.replicas, replicas(accepted), most),
         reports.authenticated(observed, found),
         reports.registered(observed, found),
         reports.limited(observed),
@@ -221,10 +222,9 @@ def _notes(before: Sequence[Any], ready: Condition) -> list[Step]:
     return [Note("Normal" if normal else "Warning", ready.reason, ready.message)]
 
 
-def _owner(found: Mapping[str, Any]) -> str | None:
-    """The uid of an object's controller."""
-    owners = found["metadata"].get("ownerReferences", [])
-    return next((str(one.get("uid")) for one in owners if one.get("controller")), None)
+def _controller(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The reference to an object's controller; empty where it has none."""
+    return next((one for one in found["metadata"].get("ownerReferences", ()) if one.get("controller")), {})
 
 
 def _is_going(found: Mapping[str, Any]) -> bool:

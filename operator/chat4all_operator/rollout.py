@@ -18,26 +18,30 @@ class Rollout:
     def __init__(self, seen: Seen, most: int) -> None:
         self._seen = seen
         self._most = most
-        self._begun: set[str] = set()
+        self._begun: dict[str, str] = {}  # the digest of the pod that each is to have
 
     def may_begin(self, connector: str) -> bool:
         """Return whether this connector may be replaced now."""
         if connector in self._begun:
             return True
-        self._begun = {one for one in self._begun if self._is_going_on(one)}
+        self._begun = {name: one for name, one in self._begun.items() if self._is_going_on(name)}
         return len(self._begun) < self._most
 
     def note(self, connector: str, plan: Plan) -> None:
-        """Note what a plan is about to replace; nothing else runs between the decision and this."""
-        for step in plan.steps:
-            if isinstance(step, Apply) and step.kind is DEPLOYMENT:
-                before = self._seen.get(DEPLOYMENT, child_name(connector))
-                if before is not None and _template(before) != _template(step.manifest):
-                    self._begun.add(connector)
+        """Note what a plan is about to replace; nothing else runs between the decision and this. A plan that replaces
+        nothing gives the place back."""
+        before = self._seen.get(DEPLOYMENT, child_name(connector))
+        applied = (one for one in plan.steps if isinstance(one, Apply) and one.kind is DEPLOYMENT)
+        wanted = next((_template(one.manifest) for one in applied), None)
+        if before is None or (wanted is None and not is_rolling(before)):
+            self._begun.pop(connector, None)
+        elif wanted is not None and wanted != _template(before):
+            self._begun[connector] = wanted
 
     def _is_going_on(self, connector: str) -> bool:
+        """Whether it is yet to be applied, or its pods are being replaced."""
         found = self._seen.get(DEPLOYMENT, child_name(connector))
-        return found is not None and is_rolling(found)
+        return found is not None and (_template(found) != self._begun[connector] or is_rolling(found))
 
 
 def is_rolling(deployment: Object) -> bool:
