@@ -24,8 +24,12 @@ def plan(observed: Observed) -> Plan:
         return Plan(reason="Deleting")
     if observed.api_problem or not observed.rows_seen:
         if _seconds(observed) < _API_SECONDS:
-            return _wait()
+            return _from_row(observed) if observed.may_ask else _wait()
         return _done(observed, Note("Warning", "UnregisterGivenUp", f"{observed.api_problem or 'No answer.'} {_LEFT}"))
+    return _from_row(observed)
+
+
+def _from_row(observed: Observed) -> Plan:
     row = observed.row
     if row is None or row.uid != observed.uid or row.managed_by != observed.world.managed_by:
         return _done(observed)

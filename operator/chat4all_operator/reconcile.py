@@ -37,24 +37,33 @@ def reconcile(observed: Observed) -> Plan:
     taken = _taken(observed)
     if own.status == "False":  # what runs goes on as it was last accepted
         return _ended(observed, steps, [own, resolved, *_reported(observed, accepted, None)], None)
-    built, again = _children(observed, accepted, start=resolved.ok and own.ok)
+    known = _has_row(observed)
+    built, again = _children(observed, accepted, start=resolved.ok and known)
     steps += built
+    if not known and (DEPLOYMENT, children.child_name(observed.name)) not in observed.children:
+        taken = taken or own._replace(type="Available")  # what its first pods wait for
     parts = [own, resolved, *_reported(observed, accepted, taken)]
-    return _ended(observed, steps, parts, again, accepted)
+    return _ended(observed, steps, parts, again or observed.asks_again_seconds, accepted)
 
 
 def is_registered(observed: Observed, accepted: Accepted) -> bool:
     """Return whether the row is what the resource asks for."""
     row = observed.row
-    if row is None or row.uid != observed.uid or row.managed_by != observed.world.managed_by:
+    if row is None or not _has_row(observed):
         return False
     wanted = accepted.connector.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     state = accepted.connector.spec.state
     return row.state == state and {**row.spec, "state": state} == {**wanted, "state": state}
 
 
+def _has_row(observed: Observed) -> bool:
+    """Whether it is registered, perhaps as it was before its last change."""
+    row = observed.row
+    return row is not None and row.uid == observed.uid and row.managed_by == observed.world.managed_by
+
+
 def _can_register(observed: Observed) -> bool:
-    return observed.rows_seen and not observed.api_problem and observed.refused is None
+    return observed.may_ask and observed.refused is None
 
 
 def _finalizer(observed: Observed, accepted: Accepted) -> list[Step]:
