@@ -13,7 +13,7 @@ from chat4all_operator.availability import available
 from chat4all_operator.children import Manifest
 from chat4all_operator.conditions import Condition
 from chat4all_operator.drift import covers
-from chat4all_operator.kinds import DEPLOYMENT, DIGEST, FINALIZER, TEMPLATE, Kind
+from chat4all_operator.kinds import DEPLOYMENT, DIGEST, FINALIZER, TEMPLATE, UID_LABEL, Kind
 from chat4all_operator.observed import Observed
 from chat4all_operator.plan import Apply, Delete, Finalizers, Note, Plan, Register, Scale, Status, Step
 
@@ -81,7 +81,8 @@ def _taken(observed: Observed) -> Condition | None:
         if kind is kinds.JOB:
             continue
         owner = _owner(found)
-        if owner == observed.uid:
+        ours = owner is None and found["metadata"].get("labels", {}).get(UID_LABEL) == observed.uid
+        if owner == observed.uid or ours:  # somebody has taken only its owner away, which is repaired
             continue
         if owner is not None and found["metadata"]["ownerReferences"][0].get("name") == observed.name:
             return Condition(
