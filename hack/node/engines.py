@@ -80,7 +80,11 @@ class Etcd(Process):
 
 
 class ApiServer(Process):
-    """The API, for those who come over TLS with a certificate or a token."""
+    """The API, for those who come over TLS with a certificate or a token.
+
+    Where the control plane's folder has an audit policy, audit.yaml, what it asks for is written down.
+    https://kubernetes.io/docs/tasks/debug/debug-cluster/audit/
+    """
 
     name = "apiserver"
     title = "kube-apiserver"
@@ -93,7 +97,12 @@ class ApiServer(Process):
     def command(self) -> Sequence[str]:
         # The Service kubernetes gets no endpoints: it could not have one on loopback.
         alone = [f"--bind-address={LOOPBACK}", "--endpoint-reconciler-type=none"]
-        return [*commands.api_server(self.pki, self._etcd.url, LOOPBACK, self.port()), *alone]
+        return [*commands.api_server(self.pki, self._etcd.url, LOOPBACK, self.port()), *alone, *self._audit()]
+
+    def _audit(self) -> Sequence[str]:
+        policy = self.folder.parent / "audit.yaml"
+        log = self.folder / "audit.jsonl"
+        return [f"--audit-policy-file={policy}", f"--audit-log-path={log}"] if policy.exists() else []
 
     def version(self) -> str:
         self._asked(f"https://{self.address}/readyz")

@@ -196,6 +196,7 @@ class Controller:
         name, uid = connector["metadata"]["name"], connector["metadata"]["uid"]
         now = dt.datetime.now(dt.UTC)
         registered = self._registered
+        failure = None if registered.problem else registered.failure(uid)
         made = Observed(
             now=now,
             world=self._world,
@@ -204,8 +205,9 @@ class Controller:
             children=self._seen.children(connector),
             row=registered.row(uid, f"{self._world.namespace}.{name}"),
             rows_seen=registered.seen,
-            api_problem=registered.problem,
-            api_reason=registered.reason,
+            api_problem=failure.message if failure else registered.problem,
+            api_reason=failure.reason if failure else registered.reason,
+            asks_again_seconds=max(failure.again - asyncio.get_running_loop().time(), 0.0) if failure else None,
             may_roll=self._rollout.may_begin(name),
             limited_since=_limited_since(registered.limited_since(uid), connector, now),
             going_since=self._going.setdefault(uid, now) if "deletionTimestamp" in connector["metadata"] else None,

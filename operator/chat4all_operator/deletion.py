@@ -31,7 +31,7 @@ def plan(observed: Observed) -> Plan:
     if _seconds(observed) > _API_SECONDS + (0.0 if is_silent else observed.world.unregister_seconds):
         why = observed.api_problem or "Its registration could not be ended in time."
         return _done(observed, Note("Warning", "UnregisterGivenUp", f"{why} {_LEFT}"))
-    if row is None or is_silent:
+    if row is None or (is_silent and not observed.may_ask):
         return _wait()
     return _end(observed, row) or _go_on(observed, row)
 

@@ -64,7 +64,9 @@ class Observed:
     """One connector, and what is around it.
 
     `secret`: None where there is none; `children`: those objects of its names that exist; `row`: its registration, or
-    one of the same id that this operator manages; `api_problem`: why the internal API's rows are not known, or "";
+    one of the same id that this operator manages; `api_problem`: why the internal API's rows are not known, or cannot
+    be changed, or ""; `asks_again_seconds`: until what failed for this connector alone is asked again, None: nothing
+    did;
     `refused`: what the API said to what it was last asked to register, while that is still wanted; `rows_seen`: whether
     rows were read at all; `may_roll`: whether one more connector may be replaced now; `limited_since`: since when its
     pods have said without interruption that the provider makes them wait; `going_since`: since when this operator has
@@ -80,10 +82,17 @@ class Observed:
     rows_seen: bool = True
     api_problem: str = ""
     api_reason: str = ""
+    asks_again_seconds: float | None = None
     refused: Refused | None = None
     may_roll: bool = True
     limited_since: dt.datetime | None = None
     going_since: dt.datetime | None = None
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the internal API may be asked for a change now."""
+        again = self.asks_again_seconds
+        return self.rows_seen and (again <= 0 if again is not None else not self.api_problem)
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from chat4all_operator.availability import available
 from chat4all_operator.children import Manifest
 from chat4all_operator.conditions import Condition
 from chat4all_operator.drift import covers
-from chat4all_operator.kinds import DEPLOYMENT, DIGEST, FINALIZER, TEMPLATE, Kind
+from chat4all_operator.kinds import DEPLOYMENT, DIGEST, FINALIZER, TEMPLATE, UID_LABEL, Kind
 from chat4all_operator.observed import Observed
 from chat4all_operator.plan import Apply, Delete, Finalizers, Note, Plan, Register, Scale, Status, Step
 
@@ -34,13 +34,19 @@ def reconcile(observed: Observed) -> Plan:
     steps: list[Step] = [*_finalizer(observed, accepted)]
     if not registered and _can_register(observed):
         return Plan((*steps, Register(accepted.body)))  # whether it is taken decides what is made of it
-    taken = _taken(observed)
-    if own.status == "False" or observed.own_row is None:  # what runs goes on as it was last accepted
+    if own.status == "False":  # what runs goes on as it was last accepted
         return _ended(observed, steps, [own, resolved, *_reported(observed, accepted, None)], None)
-    built, again = _children(observed, accepted, start=resolved.ok and own.ok)
+    if observed.own_row is None:  # no child is touched before the connector is known to be this operator's
+        there = (DEPLOYMENT, children.child_name(observed.name)) in observed.children
+        waits = None if there else own._replace(type="Available")
+        return _ended(
+            observed, steps, [own, resolved, *_reported(observed, accepted, waits)], observed.asks_again_seconds
+        )
+    taken = _taken(observed)
+    built, again = _children(observed, accepted, start=resolved.ok)
     steps += built
     parts = [own, resolved, *_reported(observed, accepted, taken)]
-    return _ended(observed, steps, parts, again, accepted)
+    return _ended(observed, steps, parts, again or observed.asks_again_seconds, accepted)
 
 
 def is_registered(observed: Observed, accepted: Accepted) -> bool:
@@ -54,7 +60,7 @@ def is_registered(observed: Observed, accepted: Accepted) -> bool:
 
 
 def _can_register(observed: Observed) -> bool:
-    return observed.rows_seen and not observed.api_problem and observed.refused is None
+    return observed.may_ask and observed.refused is None
 
 
 def _finalizer(observed: Observed, accepted: Accepted) -> list[Step]:
@@ -72,7 +78,8 @@ def _taken(observed: Observed) -> Condition | None:
         if kind is kinds.JOB:
             continue
         owner = _controller(found)
-        if owner.get("uid") == observed.uid:
+        ours = not owner and found["metadata"].get("labels", {}).get(UID_LABEL) == observed.uid
+        if owner.get("uid") == observed.uid or ours:  # somebody has taken only its owner away, which is repaired
             continue
         if (owner.get("kind"), owner.get("name")) == (kinds.CONNECTOR.name, observed.name):
             return Condition(

@@ -22,6 +22,15 @@ class _Refusal(NamedTuple):
     until: float
 
 
+class Failure(NamedTuple):
+    """A change that could not be made, as a database cannot be written, say; it is tried again at the time."""
+
+    reason: str
+    message: str
+    again: float
+
+
+_TRY_AGAIN_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 30.0  # what was refused may be taken by then: an inbox's user was made, say
 
 
@@ -33,6 +42,7 @@ class Registered:
         self._on_change = on_change
         self._rows: dict[str, Row] = {}
         self._refusals: dict[str, _Refusal] = {}
+        self._failures: dict[str, Failure] = {}
         self._limited: dict[str, dt.datetime] = {}
         self.seen = False  # whether rows were ever read
         self.problem = ""
@@ -52,6 +62,10 @@ class Registered:
         if found is None or found.asked != digest(body) or found.until < asyncio.get_running_loop().time():
             return None
         return found.refused
+
+    def failure(self, uid: str) -> Failure | None:
+        """Return why the last change of this registration could not be made, if it could not."""
+        return self._failures.get(uid)
 
     def limited_since(self, uid: str) -> dt.datetime | None:
         """Return since when its pods have said without interruption that the provider makes them wait."""
@@ -73,14 +87,19 @@ class Registered:
             self._on_change(set(self._rows))
 
     async def put(self, uid: str, body: Mapping[str, Any], *, unregister: bool) -> None:
-        """Register a connector; a refusal is remembered. Raises RegistryError."""
+        """Register a connector; a refusal is remembered. Raises RegistryError, which is remembered too."""
         try:
             row = await self._registry.put(uid, body, unregister=unregister)
+        except RegistryError as error:
+            self._note_failure(uid, error)
+            raise
         except RefusedError as error:
+            self._failures.pop(uid, None)
             until = asyncio.get_running_loop().time() + _ASK_AGAIN_SECONDS
             self._refusals[uid] = _Refusal(digest(body), error.refused, until)
         else:
             self._refusals.pop(uid, None)
+            self._failures.pop(uid, None)
             self._rows = {key: one for key, one in self._rows.items() if one.id != row.id} | {uid: row}
 
     async def disable(self, uid: str) -> None:
@@ -88,13 +107,20 @@ class Registered:
         await self._registry.disable(uid)
 
     async def forget(self, uid: str) -> None:
-        """Delete a registration. Raises RegistryError; one that is somebody else's is left."""
+        """Delete a registration; one that is somebody else's is left. Raises RegistryError, which is remembered."""
         try:
             await self._registry.forget(uid)
+        except RegistryError as error:
+            self._note_failure(uid, error)
+            raise
         except RefusedError as error:
             _logger.warning("The registration %s stays: %s", uid, error)
-        self._rows.pop(uid, None)
-        self._refusals.pop(uid, None)
+        for one in (self._rows, self._refusals, self._failures):
+            one.pop(uid, None)
+
+    def _note_failure(self, uid: str, error: RegistryError) -> None:
+        again = asyncio.get_running_loop().time() + _TRY_AGAIN_SECONDS
+        self._failures[uid] = Failure(error.reason, str(error), again)
 
     def _note(self, rows: dict[str, Row]) -> None:
         now = dt.datetime.now(dt.UTC)

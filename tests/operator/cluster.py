@@ -2,11 +2,13 @@
 
 import json
 import ssl
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from hack.node.control_plane import ControlPlane
+from hack.node.control_plane import ControlPlane, KubectlError
 
 GROUP: Final = "chat4all.io/v1alpha1"
 _TIMEOUT: Final = 60.0  # seconds that an answer may take: only a fault takes so long
@@ -37,6 +39,20 @@ class Namespace:
     def path(self) -> str:
         """The path of its ChannelConnectors in the API."""
         return f"/apis/{GROUP}/namespaces/{self.name}/channelconnectors"
+
+
+def define(control_plane: ControlPlane, definitions: Path) -> None:
+    """Apply definitions of resources, and wait until they are served. Raises KubectlError."""
+    control_plane.kubectl("apply", "--server-side", f"--filename={definitions}")
+    deadline = time.monotonic() + _TIMEOUT
+    while True:
+        try:
+            control_plane.kubectl("wait", "--for=condition=Established", f"--filename={definitions}", "--timeout=120s")
+        except KubectlError as error:  # it gives up where there are no conditions yet
+            if "accessor error" not in str(error) or time.monotonic() > deadline:
+                raise
+        else:
+            return
 
 
 def client(control_plane: ControlPlane, token: str | None = None) -> httpx.Client:

@@ -8,7 +8,9 @@ from pathlib import Path
 import httpx
 import pytest
 from hack.node.control_plane import ControlPlane
-from tests.operator.cluster import Namespace, client
+from tests.operator import audit
+from tests.operator.cluster import Namespace, client, define
+from tests.operator.processes import Hub
 
 from chat4all_devtools.stack.engine import StackError
 
@@ -24,10 +26,10 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
         plane.install()
     except StackError as error:
         pytest.skip(f"no control plane: {error}")
+    audit.begin(plane)
     try:
         plane.start()
-        plane.kubectl("apply", "--server-side", f"--filename={CRDS}")
-        plane.kubectl("wait", "--for=condition=Established", f"--filename={CRDS}", "--timeout=120s")
+        define(plane, CRDS)
         yield plane
     finally:
         plane.stop()
@@ -66,3 +68,13 @@ def namespaces(control_plane: ControlPlane) -> Callable[[], Namespace]:
 def namespace(namespaces: Callable[[], Namespace]) -> Namespace:
     """A namespace of this test's own."""
     return namespaces()
+
+
+@pytest.fixture(scope="session")
+def hub(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """One that those tests share who leave it as it is: each namespace has registrations of its own."""
+    made = Hub(tmp_path_factory.mktemp("hub"))
+    try:
+        yield made.start()
+    finally:
+        made.server.kill()
