@@ -99,6 +99,7 @@ class OperatorLease:
         return now - self._seen[1] < seconds and parsed(spec.get("renewTime")) is not None
 
     def _stand_by(self, holder: str) -> None:
+        self._until = 0.0
         why = f"the operator {holder} acts in this namespace; this one, {self._holder}, stands by"
         if why != self.problem:
             _logger.warning("%s", why)
