@@ -50,8 +50,9 @@ class OperatorLease:
             return
         self._until = 0.0
         found = await self._cluster.get(LEASE, NAME)
-        if found is not None and found["spec"].get("holderIdentity") == self._holder:
-            await self._cluster.replace(LEASE, {**found, "spec": {**found["spec"], "holderIdentity": ""}})
+        spec = (found or {}).get("spec") or {}
+        if found is not None and spec.get("holderIdentity") == self._holder:
+            await self._cluster.replace(LEASE, {**found, "spec": {**spec, "holderIdentity": ""}})
 
     async def _turn(self) -> None:
         began = asyncio.get_running_loop().time()
@@ -78,7 +79,7 @@ class OperatorLease:
                 LEASE, {**head, "metadata": {"name": NAME}, "spec": {**spec, "acquireTime": now}}
             )
             return True
-        before = found["spec"]
+        before = found.get("spec") or {}
         mine = before.get("holderIdentity") == self._holder
         if not mine and self._is_held(before):
             self._stand_by(str(before.get("holderIdentity")))
@@ -98,6 +99,7 @@ class OperatorLease:
         return now - self._seen[1] < seconds and parsed(spec.get("renewTime")) is not None
 
     def _stand_by(self, holder: str) -> None:
+        self._until = 0.0
         why = f"the operator {holder} acts in this namespace; this one, {self._holder}, stands by"
         if why != self.problem:
             _logger.warning("%s", why)

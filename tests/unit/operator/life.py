@@ -92,7 +92,7 @@ class Life:
             if not steps or (steps == before and self.refused is not None):  # what was refused is asked again later
                 return taken
             for step in steps:
-                self._take(step)
+                self.take(step)
             taken += steps
             before = steps
         raise AssertionError(f"it comes to no rest: {[type(one).__name__ for one in taken]}")
@@ -160,7 +160,8 @@ class Life:
 
     # -- what a step does
 
-    def _take(self, step: Step) -> None:
+    def take(self, step: Step) -> None:
+        """Do this one step."""
         assert self.resource is not None
         match step:
             case plans.Apply(kind, manifest) | plans.Create(kind, manifest):

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chat4all_operator.drift import covers
 
+EXAMPLES = settings(derandomize=True, deadline=None)
 SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.text("abn=/:.0", max_size=4)
 NAMES = st.sampled_from(["name", "mountPath", "containerPort", "uid", "limits", "requests", "cpu", "env", "x"])
 VALUES = st.recursive(
@@ -16,16 +17,19 @@ VALUES = st.recursive(
 OBJECTS = st.dictionaries(NAMES, VALUES, max_size=4)
 
 
+@EXAMPLES
 @given(VALUES)
 def test_what_was_applied_is_there(value: Any) -> None:
     assert covers(value, value)
 
 
+@EXAMPLES
 @given(OBJECTS, OBJECTS)
 def test_what_others_add_is_no_drift(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     assert covers({**theirs, **ours}, ours)
 
 
+@EXAMPLES
 @given(OBJECTS, NAMES, st.integers(100, 105))
 def test_another_value_of_ours_is_drift(ours: dict[str, Any], name: str, value: int) -> None:
     assert not covers({**ours, name: value}, {**ours, name: value + 1})
@@ -60,6 +64,7 @@ def test_quantities_of_other_values_are_drift(a: object, b: object) -> None:
         assert not covers({"limits": {"cpu": found}}, {"limits": {"cpu": wanted}})
 
 
+@EXAMPLES
 @given(st.integers(1, 10**6))
 def test_quantities_in_every_notation(count: int) -> None:
     for same in (str(count), f"{count}000m", f"{count}e0", f"{count}.0", f"{count}000000u", f"+{count}"):
