@@ -18,26 +18,42 @@ class Rollout:
     def __init__(self, seen: Seen, most: int) -> None:
         self._seen = seen
         self._most = most
-        self._begun: set[str] = set()
+        self._begun: dict[str, str] | None = None  # connectors that are being replaced, and the template that they get
 
     def may_begin(self, connector: str) -> bool:
         """Return whether this connector may be replaced now."""
+        if self._begun is None:
+            self._begun = self._found()
         if connector in self._begun:
             return True
-        self._begun = {one for one in self._begun if self._is_going_on(one)}
+        self._begun = {name: wanted for name, wanted in self._begun.items() if self._is_going_on(name, wanted)}
         return len(self._begun) < self._most
 
     def note(self, connector: str, plan: Plan) -> None:
         """Note what a plan is about to replace; nothing else runs between the decision and this."""
-        for step in plan.steps:
-            if isinstance(step, Apply) and step.kind is DEPLOYMENT:
-                before = self._seen.get(DEPLOYMENT, child_name(connector))
-                if before is not None and _template(before) != _template(step.manifest):
-                    self._begun.add(connector)
+        if self._begun is None:
+            return
+        before = self._seen.get(DEPLOYMENT, child_name(connector))
+        manifests = [one.manifest for one in plan.steps if isinstance(one, Apply) and one.kind is DEPLOYMENT]
+        wanted = _template(manifests[0]) if manifests else ""
+        if before is not None and wanted not in {"", _template(before)}:
+            self._begun[connector] = wanted
+        elif before is not None and self._begun.get(connector) != _template(before):
+            self._begun.pop(connector, None)  # it was to be replaced, and is not any more
 
-    def _is_going_on(self, connector: str) -> bool:
+    def _is_going_on(self, connector: str, wanted: str) -> bool:
+        """Whether it is about to be applied, or its pods are being replaced."""
         found = self._seen.get(DEPLOYMENT, child_name(connector))
-        return found is not None and is_rolling(found)
+        return found is not None and (_template(found) != wanted or is_rolling(found))
+
+    def _found(self) -> dict[str, str]:
+        """What the operator before this one has begun: pods of an older template are still there."""
+        found = {one["metadata"]["name"].removeprefix(child_name("")): one for one in self._seen.all(DEPLOYMENT)}
+        return {
+            name: _template(one)
+            for name, one in found.items()
+            if is_rolling(one) and one.get("status", {}).get("replicas", 0) > one["status"].get("updatedReplicas", 0)
+        }
 
 
 def is_rolling(deployment: Object) -> bool:
