@@ -1,6 +1,6 @@
 # One image for every role; its argument is the role:
 #   docker build -t chat4all . && docker run --rm chat4all --help
-# run api, run gateway, run router, run connector, migrate, simulator. docs/image.md says what is in it.
+# run api, run gateway, run router, run connector, operator, migrate, simulator. docs/image.md says what is in it.
 #
 # BASE is any Debian with Python 3.11 or newer, and the venv module for the first stage.
 ARG BASE=python:3.12-slim-bookworm
@@ -15,6 +15,7 @@ RUN /build/bin/python3 -m pip --disable-pip-version-check --python /opt/chat4all
       --no-cache-dir --no-compile --require-hashes --no-deps -r /requirements/image.lock
 COPY pyproject.toml README.md LICENSE /source/
 COPY src /source/src
+COPY operator /source/operator
 # The tools of developers stay out, and their commands with them; so do what packages bring for their own tests.
 RUN cd /source && /build/bin/python3 -m hatchling build -t wheel -d /wheel && \
     /build/bin/python3 -m pip --disable-pip-version-check --python /opt/chat4all/bin/python3 install \

@@ -22,6 +22,7 @@ from chat4all.model.reasons import REASONS
 from chat4all.processes.config import Settings, described
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+CHANNELS: Final = ROOT / "src" / "chat4all" / "channels"
 _PIN: Final = re.compile(r"^([a-z0-9._-]+)(?:\[[^]]*])?==([^ ;\\]+)", re.MULTILINE)
 
 
@@ -97,6 +98,7 @@ PAGES: Final = {
     "docs/reasons.md": reasons_page,
     "docs/settings.md": settings_page,
     "charts/chat4all/values.schema.json": schema.text,
+    **{f"examples/{one.parent.name}.yaml": one.read_text for one in CHANNELS.glob("*/example.yaml")},
     **{f"charts/chat4all/files/crds/{one.name}": one.read_text for one in (ROOT / "k8s" / "crds").iterdir()},
 }
 
@@ -110,7 +112,7 @@ def faults() -> Iterator[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = [*project["project"]["dependencies"]]
     extras = project["project"]["optional-dependencies"]
-    engines, testing = extras.pop("distributed"), extras.pop("testing")
+    engines, testing = extras.pop("distributed") + extras.pop("operator"), extras.pop("testing")
     for extra in extras.values():
         wanted += extra
     groups = [one for group in project["dependency-groups"].values() for one in group if isinstance(one, str)]

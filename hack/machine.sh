@@ -13,7 +13,7 @@ packages=(
 if [[ "${CI:-}" == true || "${E2E:-}" == 1 ]]; then
   packages+=(
     containerd:containerd runc:runc buildah:buildah debootstrap:debootstrap
-    iptables:iptables conntrack:conntrack ip:iproute2 /usr/lib/cni/bridge:containernetworking-plugins
+    promtool:prometheus iptables:iptables conntrack:conntrack ip:iproute2 /usr/lib/cni/bridge:containernetworking-plugins
   )
 fi
 missing=()

@@ -92,6 +92,7 @@ OWN: Final[Mapping[str, str]] = {
     "channels.connector": "",
     "channels.uid": "",
     "channels.credentials_dir": "",
+    "channels.pod": "",
     "channels.public_url": "hooks.publicURL",
     "channels.simulator": "",
     "channels.inbox": "",

@@ -44,7 +44,8 @@ def controller_manager(pki: Path, config: Path) -> list[str]:
         str(program("kube-controller-manager")), f"--kubeconfig={config}", f"--root-ca-file={pki}/ca.crt",
         f"--service-account-private-key-file={pki}/sa.key", "--use-service-account-credentials",
         f"--cluster-signing-cert-file={pki}/ca.crt", f"--cluster-signing-key-file={pki}/ca.key",
-        "--horizontal-pod-autoscaler-sync-period=5s", "--leader-elect=false",
+        "--horizontal-pod-autoscaler-sync-period=5s", "--horizontal-pod-autoscaler-downscale-stabilization=20s",
+        "--leader-elect=false",
     ]  # fmt: skip
 
 

@@ -7,8 +7,9 @@ from chat4all_operator.children import PARTITIONS
 from chat4all_operator.conditions import Condition
 
 
-def available(deployment: Mapping[str, Any] | None, asked: int, wanted: int) -> Condition:
-    """Return the condition Available. `asked`: replicas of the spec; `wanted`: those that can have something to do."""
+def available(deployment: Mapping[str, Any] | None, asked: int, wanted: int, most: int = 0) -> Condition:
+    """Return the condition Available. `asked`: replicas of the spec; `wanted`: those that can have something to do;
+    `most`: how many an autoscaler may ask for."""
     if deployment is None:
         return Condition("Available", "False", "Starting", "Its pods are made when all else is there.")
     status = deployment.get("status", {})
@@ -21,11 +22,10 @@ def available(deployment: Mapping[str, Any] | None, asked: int, wanted: int) -> 
     ready = int(status.get("availableReplicas", 0))
     if ready == 0:
         return _unavailable(status)
-    if asked > wanted:
-        return Condition(
-            "Available", "True", "ReplicasCapped", f"{wanted} of {asked} replicas run: a connector's topic has "
-            f"{PARTITIONS} partitions, and more pods would have nothing to do.",
-        )  # fmt: skip
+    if asked > wanted or most > PARTITIONS:
+        what = f"{wanted} of {asked} replicas run" if asked > wanted else f"maxReplicas {most} is cut to {PARTITIONS}"
+        why = f"a connector's topic has {PARTITIONS} partitions, and more pods would have nothing to do."
+        return Condition("Available", "True", "ReplicasCapped", f"{what}: {why}")
     return Condition("Available", "True", "Available", "A pod is ready.")
 
 

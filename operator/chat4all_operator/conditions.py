@@ -51,10 +51,10 @@ def stalled(of: Condition) -> list[Condition]:
 
 
 def written(
-    found: Iterable[Mapping[str, Any]], wanted: Sequence[Condition], generation: int, now: dt.datetime
+    found: Iterable[Any], wanted: Sequence[Condition], generation: int, now: dt.datetime
 ) -> list[dict[str, Any]]:
     """Return conditions as they stand in a status. The time of a transition moves only when the status of one does."""
-    before = {str(one.get("type")): one for one in found}
+    before = {str(one.get("type")): one for one in found if isinstance(one, Mapping)}
     return [_written(before.get(one.type), one, generation, now) for one in wanted]
 
 
@@ -67,7 +67,7 @@ def _written(before: Mapping[str, Any] | None, one: Condition, generation: int, 
         "type": one.type,
         "status": one.status,
         "reason": one.reason,
-        "message": one.message[:MAX_MESSAGE_CHARACTERS],
+        "message": " ".join(one.message.split())[:MAX_MESSAGE_CHARACTERS],
         "observedGeneration": generation,
         "lastTransitionTime": at,
     }

@@ -58,6 +58,7 @@ class Controller:
         self._rollout = Rollout(found, settings.max_rolling)
         self._others: dict[str, tuple[SecretFound | None, float]] = {}  # Secrets that are not watched, for a moment
         self._readiness: dict[str, tuple[str, str]] = {}
+        self._going: dict[str, dt.datetime] = {}  # since when it is known of a uid that it is being deleted
         self._listed = asyncio.Event()
         self._polled = asyncio.Event()
         self.seen_at = time.monotonic()  # when something was last seen of the cluster
@@ -209,6 +210,7 @@ class Controller:
             asks_again_seconds=max(failure.again - asyncio.get_running_loop().time(), 0.0) if failure else None,
             may_roll=self._rollout.may_begin(name),
             limited_since=_limited_since(registered.limited_since(uid), connector, now),
+            going_since=self._going.setdefault(uid, now) if "deletionTimestamp" in connector["metadata"] else None,
         )
         refused = registered.refused(uid, acceptance.stripped(made))
         return made if refused is None else dataclasses.replace(made, refused=refused)
@@ -261,6 +263,8 @@ class Controller:
     def _forget_gone(self) -> None:
         there = {one["metadata"]["name"] for one in self._seen.all(CONNECTOR)}
         self._readiness = {name: one for name, one in self._readiness.items() if name in there}
+        uids = {one["metadata"]["uid"] for one in self._seen.all(CONNECTOR)}
+        self._going = {uid: one for uid, one in self._going.items() if uid in uids}
 
     async def _orphans(self) -> None:
         """Deal with registrations whose resource is gone: what is concluded from a complete list, and fresh rows."""

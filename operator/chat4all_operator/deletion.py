@@ -7,7 +7,6 @@ from typing import Final
 
 from chat4all_operator import children, reports
 from chat4all_operator.acceptance import stripped
-from chat4all_operator.conditions import parsed
 from chat4all_operator.kinds import DEPLOYMENT, FINALIZER, JOB
 from chat4all_operator.observed import Observed, Row
 from chat4all_operator.plan import Create, Delete, Finalizers, Forget, Note, Plan, Register, Step
@@ -15,24 +14,25 @@ from chat4all_operator.plan import Create, Delete, Finalizers, Forget, Note, Pla
 _SOON_SECONDS: Final = 2.0
 _LEFT: Final = "The provider may still have its webhook: remove it there, with the bot's token."
 _TOLD: Final = Note("Normal", "Unregistered", "The provider has been told, and the registration is deleted.")
-_API_SECONDS: Final = 45.0  # that a deletion waits for an API that does not answer
+_PODS_SECONDS: Final = 20.0  # in which each pod has read that it is over
+_API_SECONDS: Final = 45.0  # that a deletion waits for an API that does not answer, or not as it should
 
 
 def plan(observed: Observed) -> Plan:
     """Return what is to be done about a connector that is being deleted."""
     if FINALIZER not in observed.finalizers:
         return Plan(reason="Deleting")
-    if observed.api_problem or not observed.rows_seen:
-        if _seconds(observed) < _API_SECONDS:
-            return _from_row(observed) if observed.may_ask else _wait()
-        return _done(observed, Note("Warning", "UnregisterGivenUp", f"{observed.api_problem or 'No answer.'} {_LEFT}"))
-    return _from_row(observed)
-
-
-def _from_row(observed: Observed) -> Plan:
-    row = observed.row
-    if row is None or row.uid != observed.uid or row.managed_by != observed.world.managed_by:
+    if observed.spec.get("deletionPolicy") == "Retain":  # it was changed a moment before, while nobody looked
         return _done(observed)
+    is_silent = bool(observed.api_problem) or not observed.rows_seen
+    row = observed.own_row
+    if row is None and not is_silent:
+        return _done(observed)
+    if _seconds(observed) > _API_SECONDS + (0.0 if is_silent else observed.world.unregister_seconds):
+        why = observed.api_problem or "Its registration could not be ended in time."
+        return _done(observed, Note("Warning", "UnregisterGivenUp", f"{why} {_LEFT}"))
+    if row is None or (is_silent and not observed.may_ask):
+        return _wait()
     return _end(observed, row) or _go_on(observed, row)
 
 
@@ -41,9 +41,12 @@ def _end(observed: Observed, row: Row) -> Plan | None:
     never_there = row.account is None and not any(one.get("registered") for one in row.reports)
     if never_there or row.state == "Removing":
         return _forget()
-    if any(one.get("unregistered") for one in row.reports):
+    told = [bool(one.get("unregistered")) for one in reports.fresh(observed)]
+    # A pod that has not read yet that it is over could set the webhook once more: each is waited for, but not for long,
+    # since one that has been killed says nothing.
+    if any(told) and (all(told) or _seconds(observed) > _PODS_SECONDS):
         return _forget(_TOLD)
-    if row.state == "Unregistering" and _seconds(observed) > observed.world.unregister_seconds:
+    if _seconds(observed) > observed.world.unregister_seconds:
         return _forget(Note("Warning", "UnregisterGivenUp", f"The provider was not told in time. {_LEFT}"))
     return None
 
@@ -100,5 +103,6 @@ def _wait() -> Plan:
 
 
 def _seconds(observed: Observed) -> float:
-    since = parsed(observed.resource["metadata"]["deletionTimestamp"])
+    """How long there has been somebody to act: nothing is given up because no operator was there."""
+    since = observed.going_since
     return (observed.now - since).total_seconds() if since is not None else 0.0

@@ -69,7 +69,8 @@ class Observed:
     did;
     `refused`: what the API said to what it was last asked to register, while that is still wanted; `rows_seen`: whether
     rows were read at all; `may_roll`: whether one more connector may be replaced now; `limited_since`: since when its
-    pods have said without interruption that the provider makes them wait.
+    pods have said without interruption that the provider makes them wait; `going_since`: since when this operator has
+    known that it is being deleted.
     """
 
     now: dt.datetime
@@ -85,6 +86,7 @@ class Observed:
     refused: Refused | None = None
     may_roll: bool = True
     limited_since: dt.datetime | None = None
+    going_since: dt.datetime | None = None
 
     @property
     def may_ask(self) -> bool:
@@ -106,6 +108,12 @@ class Observed:
     def generation(self) -> int:
         """The generation of its spec."""
         return int(self.resource["metadata"].get("generation", 0))
+
+    @property
+    def own_row(self) -> Row | None:
+        """Its registration, if that is of this very resource and this operator's."""
+        row = self.row
+        return row if row and (row.uid, row.managed_by) == (self.uid, self.world.managed_by) else None
 
     @property
     def finalizers(self) -> list[str]:

@@ -120,6 +120,7 @@ async def run() -> None:
     given = settings.load()
     logs.configure(given.log_level)
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)  # that signals are ours is no news
     stop = asyncio.Event()
     metrics = Metrics()
     async with _connected(given, metrics) as (cluster, registry):

@@ -34,32 +34,29 @@ def reconcile(observed: Observed) -> Plan:
     steps: list[Step] = [*_finalizer(observed, accepted)]
     if not registered and _can_register(observed):
         return Plan((*steps, Register(accepted.body)))  # whether it is taken decides what is made of it
-    taken = _taken(observed)
     if own.status == "False":  # what runs goes on as it was last accepted
         return _ended(observed, steps, [own, resolved, *_reported(observed, accepted, None)], None)
-    known = _has_row(observed)
-    built, again = _children(observed, accepted, start=resolved.ok and known)
+    if observed.own_row is None:  # no child is touched before the connector is known to be this operator's
+        there = (DEPLOYMENT, children.child_name(observed.name)) in observed.children
+        waits = None if there else own._replace(type="Available")
+        return _ended(
+            observed, steps, [own, resolved, *_reported(observed, accepted, waits)], observed.asks_again_seconds
+        )
+    taken = _taken(observed)
+    built, again = _children(observed, accepted, start=resolved.ok)
     steps += built
-    if not known and (DEPLOYMENT, children.child_name(observed.name)) not in observed.children:
-        taken = taken or own._replace(type="Available")  # what its first pods wait for
     parts = [own, resolved, *_reported(observed, accepted, taken)]
     return _ended(observed, steps, parts, again or observed.asks_again_seconds, accepted)
 
 
 def is_registered(observed: Observed, accepted: Accepted) -> bool:
     """Return whether the row is what the resource asks for."""
-    row = observed.row
-    if row is None or not _has_row(observed):
+    row = observed.own_row
+    if row is None:
         return False
     wanted = accepted.connector.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     state = accepted.connector.spec.state
     return row.state == state and {**row.spec, "state": state} == {**wanted, "state": state}
-
-
-def _has_row(observed: Observed) -> bool:
-    """Whether it is registered, perhaps as it was before its last change."""
-    row = observed.row
-    return row is not None and row.uid == observed.uid and row.managed_by == observed.world.managed_by
 
 
 def _can_register(observed: Observed) -> bool:
@@ -80,11 +77,11 @@ def _taken(observed: Observed) -> Condition | None:
     for (kind, name), found in observed.children.items():
         if kind is kinds.JOB:
             continue
-        owner = _owner(found)
-        ours = owner is None and found["metadata"].get("labels", {}).get(UID_LABEL) == observed.uid
-        if owner == observed.uid or ours:  # somebody has taken only its owner away, which is repaired
+        owner = _controller(found)
+        ours = not owner and found["metadata"].get("labels", {}).get(UID_LABEL) == observed.uid
+        if owner.get("uid") == observed.uid or ours:  # somebody has taken only its owner away, which is repaired
             continue
-        if owner is not None and found["metadata"]["ownerReferences"][0].get("name") == observed.name:
+        if (owner.get("kind"), owner.get("name")) == (kinds.CONNECTOR.name, observed.name):
             return Condition(
                 "Available",
                 "False",
@@ -158,9 +155,10 @@ def _reported(observed: Observed, accepted: Accepted, taken: Condition | None) -
         return [*(Condition(one, "False", "Paused", _PAUSED) for one in kinds_of), limited]
     found = reports.fresh(observed)
     deployment = observed.children.get((DEPLOYMENT, children.child_name(observed.name)))
-    asked = accepted.connector.spec.replicas
+    spec = accepted.connector.spec
+    most = spec.autoscaling.max_replicas if spec.autoscaling else 0
     return [
-        taken or available(deployment, asked, replicas(accepted)),
+        taken or available(deployment, spec.replicas, replicas(accepted), most),
         reports.authenticated(observed, found),
         reports.registered(observed, found),
         reports.limited(observed),
@@ -183,9 +181,16 @@ def _ended(
 ) -> Plan:
     """The plan with the status, where nothing else is left to do: what is done changes what the status says."""
     ready = conditions.ready(parts)
-    if not any(isinstance(step, Register | Finalizers) for step in steps):
+    if not any(isinstance(step, Register | Finalizers) or _makes_pods(observed, step) for step in steps):
         steps += _status(observed, [*parts, *conditions.stalled(ready), ready], accepted)
     return Plan(tuple(steps), again, ready.status, ready.reason)
+
+
+def _makes_pods(observed: Observed, step: Step) -> bool:
+    """Whether it makes the Deployment, of which the status will tell."""
+    if not isinstance(step, Apply) or step.kind is not DEPLOYMENT:
+        return False
+    return (DEPLOYMENT, children.child_name(observed.name)) not in observed.children
 
 
 def _status(observed: Observed, all_of_them: Sequence[Condition], accepted: Accepted | None) -> list[Step]:
@@ -224,10 +229,9 @@ def _notes(before: Sequence[Any], ready: Condition) -> list[Step]:
     return [Note("Normal" if normal else "Warning", ready.reason, ready.message)]
 
 
-def _owner(found: Mapping[str, Any]) -> str | None:
-    """The uid of an object's controller."""
-    owners = found["metadata"].get("ownerReferences", [])
-    return next((str(one.get("uid")) for one in owners if one.get("controller")), None)
+def _controller(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The reference to an object's controller; empty where it has none."""
+    return next((one for one in found["metadata"].get("ownerReferences", ()) if one.get("controller")), {})
 
 
 def _is_going(found: Mapping[str, Any]) -> bool:

@@ -126,7 +126,7 @@ class Registered:
         now = dt.datetime.now(dt.UTC)
         changed = {uid for uid in {*rows, *self._rows} if _facts(rows.get(uid)) != _facts(self._rows.get(uid))}
         for uid, row in rows.items():
-            if reports.is_limited(row.reports, now):
+            if reports.is_limited(row.reports):
                 self._limited.setdefault(uid, now)
             elif self._limited.pop(uid, None) is not None:
                 changed.add(uid)

@@ -9,8 +9,6 @@ from chat4all_operator.observed import Observed
 
 FRESH_SECONDS: Final = 90.0
 LIMITED_SECONDS: Final = 30.0  # without interruption, before it is said
-_TRYING_SECONDS: Final = 10.0
-
 Report = Mapping[str, Any]
 
 
@@ -61,11 +59,10 @@ def limited(observed: Observed) -> Condition:
     return Condition("RateLimited", "False", "NotLimited", "The provider takes what is sent.")
 
 
-def is_limited(reports: Sequence[Report], now: dt.datetime) -> bool:
-    """Return whether a pod says that the provider makes the connector wait. A time that is just past says that it is
+def is_limited(reports: Sequence[Report]) -> bool:
+    """Return whether a pod says that the provider makes the connector wait. A time that is just past says so too: it is
     being tried again."""
-    times = [parsed(one["rateLimitedUntil"]) for one in reports if one.get("rateLimitedUntil")]
-    return any(at is not None and (now - at).total_seconds() < _TRYING_SECONDS for at in times)
+    return any(one.get("rateLimitedUntil") for one in reports)
 
 
 def account(reports: Sequence[Report]) -> str:

@@ -99,12 +99,13 @@ class Writer:
             self._seen.put(CONNECTOR, answered)
 
     async def _status(self, connector: Object, value: Mapping[str, Any]) -> None:
+        """In the version that was looked at: a newer spec never gets the verdict on the one before."""
         before = connector.get("status") or {}
         removed = dict.fromkeys(key for key in before if key not in value)
         try:
-            answered = await self._cluster.patch(
-                CONNECTOR, connector["metadata"]["name"], {"status": {**removed, **value}}, part="status"
-            )
+            version = {"resourceVersion": connector["metadata"]["resourceVersion"]}
+            change = {"metadata": version, "status": {**removed, **value}}
+            answered = await self._cluster.patch(CONNECTOR, connector["metadata"]["name"], change, part="status")
         except ClusterError as error:
             if error.status in {400, 422}:
                 await self._refused(connector, error)
@@ -138,7 +139,7 @@ class Writer:
             "involvedObject": about,
             "type": note.type,
             "reason": note.reason,
-            "message": note.message[:_MAX_NOTE_CHARACTERS],
+            "message": " ".join(note.message.split())[:_MAX_NOTE_CHARACTERS],
             "source": {"component": MANAGER},
             "reportingComponent": MANAGER,
             "firstTimestamp": now,

@@ -239,6 +239,8 @@ async def test_pods_report_each_for_itself(channels: ChannelDirectory) -> None:
     await channels.report(one.uid, later, {})
     assert await channels.reports([one.uid], since=first.at + 1) == {one.uid: [later]}
     assert await channels.reports([], since=0) == {}
+    many = [f"nobody {number}" for number in range(1000)]
+    assert await channels.reports([*many, one.uid], since=later.at) == {**{uid: [] for uid in many}, one.uid: [later]}
     assert await channels.remove_connector(one.uid)
     assert await channels.reports([one.uid, other.uid], since=0) == {one.uid: [], other.uid: [second]}
 

@@ -224,3 +224,18 @@ async def test_while_redis_is_away_each_process_has_its_share() -> None:
     assert await drain(limits, "name", Rate(10.0, 20)) == 4
     assert await limits.take("name", Rate(10.0, 20)) == pytest.approx(0.5)
     await limits.close()
+
+
+async def test_who_takes_may_say_what_the_share_is() -> None:
+    """It is asked for each time: it changes while the process runs."""
+    nobody = RedisSettings(port=1, request_seconds=0.2)
+    limits = RedisLimits(nobody, EmbeddedLimits(clock=lambda: 1000.0), share=5)
+    assert await limits.take("first", Rate(10.0, 20), 20, share=1) == 0.0
+    assert await limits.take("first", Rate(10.0, 20), share=2) == pytest.approx(0.2)
+    assert await limits.take("first", Rate(10.0, 20)) == pytest.approx(0.5)
+    await limits.close()
+
+
+async def test_where_all_count_together_a_share_changes_nothing(twin: Twin) -> None:
+    assert await twin.limits.take("name", Rate(0.001, 10), 10, share=5) == 0.0
+    assert await twin.limits.take("name", Rate(0.001, 10), share=5) > 0.0

@@ -22,7 +22,17 @@ from tests.engines import restart
 
 from chat4all.log.embedded import EmbeddedLog
 from chat4all.log.kafka.log import KafkaLog
-from chat4all.log.port import Appended, Assignment, Consumer, Entry, Log, LogRecord, OffsetOutOfRangeError, Topic
+from chat4all.log.port import (
+    Appended,
+    Assignment,
+    Consumer,
+    Entry,
+    Log,
+    LogRecord,
+    OffsetOutOfRangeError,
+    Topic,
+    outbound_topic,
+)
 from chat4all.log.settings import KafkaSettings
 from chat4all.model.errors import EngineUnavailableError
 from chat4all_devtools.stack.engine import Engine
@@ -32,6 +42,7 @@ DEADLINE = 60.0  # until something that must happen has happened
 QUIET = 0.02  # a poll that is to find nothing
 HOUR = 3600.0
 PARTITIONS = 4
+LONGEST = f"{'n' * 63}.{'c' * 40}"  # id of a connector: the longest names that a namespace and a connector may have
 KEYS = [b"key %d" % number for number in range(24)]  # enough for every partition to have some
 
 
@@ -138,7 +149,8 @@ class KafkaTwin:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._engine.address)
         try:
             await admin.start()
-            await admin.delete_topics([name for name in await admin.list_topics() if name.startswith("contract.")])
+            mine = ("contract.", outbound_topic(LONGEST).name)
+            await admin.delete_topics([name for name in await admin.list_topics() if name.startswith(mine)])
         finally:
             await admin.close()
 
@@ -166,6 +178,21 @@ async def make(log: Log, partitions: int = PARTITIONS, retention: float = HOUR) 
     name = f"contract.{uuid.uuid4().hex}"
     await log.create([Topic(name, partitions, retention)])
     return name
+
+
+async def test_a_connector_with_the_longest_id_has_a_topic_and_a_group(twin: Twin) -> None:
+    topic = outbound_topic(LONGEST)
+    assert len(topic.name) <= 249, "Kafka takes no longer ones"
+    await twin.log.create([topic])
+    assert await twin.log.partitions(topic.name) == 6
+    await fill(twin.log, topic.name, count=12)
+    consumer = twin.log.consumer(f"chat4all.connector.{LONGEST}", topic.name)
+    got = await read(consumer, 12)
+    await consumer.commit({assignment: records[-1].offset + 1 for assignment, records in got.items()})
+    await consumer.close()
+    again = twin.log.consumer(f"chat4all.connector.{LONGEST}", topic.name)
+    assert await again.poll(max_records=1, timeout=QUIET) == []
+    await again.close()
 
 
 async def fill(log: Log, topic: str, count: int = 96, keys: Iterable[bytes] = KEYS) -> dict[int, list[bytes]]:

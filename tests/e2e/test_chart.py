@@ -14,6 +14,7 @@ from tests.e2e.cluster import CHART, CommandError, Namespace, apply, kubectl, ru
 
 from chat4all.processes.config import Settings, described
 
+ALERTS = Path(__file__).parent / "alerts"
 BASE = CHART / "ci" / "base.yaml"
 SITUATIONS = sorted(one.name for one in (CHART / "ci").glob("*-values.yaml"))
 
@@ -35,12 +36,25 @@ def pods(documents: list[dict[str, Any]]) -> Iterator[Mapping[str, Any]]:
         elif "template" in one.get("spec", {}):
             yield one["spec"]["template"]["spec"]
         elif one["kind"] == "ConfigMap":
-            yield yaml.safe_load(one["data"]["podSpec.yaml"])
+            yield yaml.safe_load(one["data"]["template.yaml"])["spec"]
 
 
 def test_its_own_tests_pass() -> None:
     said = run("helm-unittest", "--strict", str(CHART))
     assert "0 failed" not in said.split("Tests:")[0] or " passed" in said
+
+
+def test_alarms_ring_when_they_should_and_are_silent_else(tmp_path: Path) -> None:
+    documents = rendered(given=json.dumps({"prometheusRule": {"enabled": True}}))
+    [rule] = [one for one in documents if one["kind"] == "PrometheusRule"]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rule["spec"]))
+    (tmp_path / "operator.yaml").write_text((ALERTS / "operator.yaml").read_text())
+    run("promtool", "check", "rules", str(tmp_path / "rules.yaml"))
+    run("promtool", "test", "rules", str(tmp_path / "operator.yaml"))
+    runbooks = (CHART.parents[1] / "docs" / "operator.md").read_text()
+    for group in rule["spec"]["groups"]:
+        for one in group["rules"]:
+            assert f"### {one['alert']}" in runbooks
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

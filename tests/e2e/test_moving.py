@@ -52,7 +52,7 @@ async def test_every_deployment_is_restarted_one_after_another(release: Release,
     for role in ("api", "gateway", "router"):
         await done(release.restart, role)
         await load.goes_on()
-    deployment = "deployment/support"
+    deployment = "deployment/connector-support"
     await done(release.namespace.kubectl, "rollout", "restart", deployment)
     await done(release.namespace.kubectl, "rollout", "status", deployment, "--timeout=240s")
     assert load.resumes > resumes, "a socket was on each gateway that went"
@@ -88,8 +88,7 @@ async def test_an_upgrade_from_an_earlier_chart_with_other_values(
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_a_pod_is_killed(release: Release, load: Load, role: str) -> None:
-    owner = "support" if role == "connector" else release.name
-    [pod, *_] = release.namespace.pods(role, owner)
+    [pod, *_] = release.namespace.pods(role, release.name)
     uid, name = pod["metadata"]["uid"], pod["metadata"]["name"]
 
     def restarts() -> int:
@@ -101,7 +100,7 @@ async def test_a_pod_is_killed(release: Release, load: Load, role: str) -> None:
         process.send_signal(signal.SIGKILL)
     await done(until, "it is started again", lambda: restarts() > before)
     wanted = 1 if role == "connector" else 2
-    await done(until, "it is ready again", lambda: release.namespace.ready(role, owner) == wanted)
+    await done(until, "it is ready again", lambda: release.namespace.ready(role, release.name) == wanted)
 
 
 def processes(uid: str) -> list[psutil.Process]:

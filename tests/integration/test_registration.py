@@ -14,7 +14,7 @@ import pytest_asyncio
 import sqlalchemy as sa
 from tests.integration.people import DEADLINE, System, expected, refused
 
-from chat4all.connectors.registration import MAX_CONFIG_BYTES, config_bytes
+from chat4all.channels.kit.resource import MAX_CONFIG_BYTES, config_bytes
 from chat4all.directory.channels import Link, Report
 from chat4all.model.errors import EngineUnavailableError
 from chat4all.model.ids import new_id

@@ -1,9 +1,15 @@
 """Which releases a schema serves: old and new ones beside each other, in both directions."""
 
+from functools import partial
+from typing import Any
+
 import pytest
 import sqlalchemy as sa
+from alembic import command
 
+from chat4all.directory.channels import ConnectorRow
 from chat4all.directory.sql import migrations, tables
+from chat4all.directory.sql.channels import SqlChannels
 from chat4all.directory.sql.engine import Sql
 from chat4all.model.errors import NotMigratedError
 from chat4all.model.schemas import Schema, check, number
@@ -56,3 +62,39 @@ async def test_a_newer_schema_is_left_alone_and_worked_with_if_it_serves_this_re
                 await sql.check()
     finally:
         await sql.close()
+
+
+async def test_connectors_of_an_older_schema_stay_as_they_are(tmp_path):
+    """SQLite makes the table anew for the fifth step; a name and an account are still one connector's."""
+    file = tmp_path / "directory.db"
+    row: dict[str, Any] = {
+        "uid": "u",
+        "name": "local.x",
+        "channel": "telegram",
+        "managed_by": "file",
+        "spec": "{}",
+        "account": "42",
+    }
+    columns, values = ", ".join([*row, "status"]), ", ".join(f":{name}" for name in [*row, "status"])
+    engine = sa.create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config = migrations._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        insert = sa.text(f"INSERT INTO connectors ({columns}) VALUES ({values})")
+        connection.execute(insert, row | {"status": '{"queue": 1}'})
+    engine.dispose()
+    sql = Sql.in_file(file)
+    await sql.open()
+    channels = SqlChannels(sql)
+    known = ConnectorRow(**row | {"spec": {}, "status": {"queue": 1}})
+    assert await channels.connectors() == [known]
+    for same in ({"name": "local.x"}, {"account": "42"}):
+        other = row | {"uid": "v", "name": "local.y", "account": None, "status": "{}"} | same
+        with pytest.raises(sa.exc.IntegrityError):
+            await sql.write(partial(_insert, other))
+    await sql.close()
+
+
+def _insert(row: dict[str, Any], connection: sa.Connection) -> None:
+    connection.execute(sa.insert(tables.connectors), row)

@@ -8,6 +8,7 @@
   "args" (list "run" "connector")
   "ports" (dict "hooks" 8010 "operations" 9090)
   "own" (dict "channels" (dict "credentialsDir" "/credentials" "publicUrl" (include "chat4all.publicURL" .)))
+  "env" (list (dict "name" "CHAT4ALL_CHANNELS__POD" "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.name"))))
   "probes" true -}}
 metadata:
   labels:

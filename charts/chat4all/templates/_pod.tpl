@@ -1,6 +1,6 @@
 {{/* Every pod of the chart: of the root context, the component, its values, and
      args: what the image runs; own: settings of its own; ports: by name; probes: whether it has health; listens: else the port that says that it is ready;
-     restartPolicy; volumes and mounts: more of them; token: whether it talks to Kubernetes; grace: seconds that it gets to end, else what requests take. */}}
+     restartPolicy; env, volumes and mounts: more of them; token: whether it talks to Kubernetes; grace: seconds that it gets to end, else what requests take. */}}
 {{- define "chat4all.podSpec" -}}
 {{- $root := .root -}}
 {{- $values := $root.Values -}}
@@ -32,7 +32,7 @@ containers:
     {{- end }}
     args: {{ toJson .args }}
     {{- $environment := include "chat4all.environment" . | trim }}
-    {{- $more := concat ($values.extraEnv | default list) ($own.extraEnv | default list) }}
+    {{- $more := concat (.env | default list) ($values.extraEnv | default list) ($own.extraEnv | default list) }}
     {{- if or $environment $more }}
     env:
       {{- with $environment }}

@@ -241,6 +241,7 @@ class Connector:
 
     async def _assigned(self, now: frozenset[Assignment]) -> None:
         """What is new is gone on with, before anything more comes for it."""
+        self._metrics.assigned.labels(self.name).set(len(now))
         self._lanes.keep_only(now)
         self._adopted &= now
         for one in now - self._adopted:

@@ -1,14 +1,13 @@
 """Registration: the only way in which a connector comes to be, and goes. Its row, its topic, its inbox."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import pydantic
 
 from chat4all.channels.kit.manifest import Manifests
-from chat4all.channels.kit.resource import ChannelConnector
+from chat4all.channels.kit.resource import MAX_CONFIG_BYTES, ChannelConnector, config_bytes
 from chat4all.connectors.unsent import give_up
 from chat4all.directory.channels import (
     DISABLED,
@@ -24,8 +23,6 @@ from chat4all.directory.port import AlreadyThereError, Directory
 from chat4all.log.port import Log, outbound_topic
 from chat4all.model.errors import FieldError, Refusal, invalid
 from chat4all.store.ledger import Ledger
-
-MAX_CONFIG_BYTES: Final = 16 * 1024  # of a connector's config
 
 
 class ConnectorRegistry:
@@ -137,11 +134,6 @@ class ConnectorRegistry:
         except pydantic.ValidationError as error:
             raise _invalid(error, "resource.spec.config") from None
         return checked
-
-
-def config_bytes(config: Mapping[str, Any]) -> int:
-    """Return the length of a config as canonical JSON: sorted keys, no spaces, UTF-8."""
-    return len(json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
 
 
 def _check_manager(known: ConnectorRow, managed_by: str) -> None:

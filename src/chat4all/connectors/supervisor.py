@@ -150,7 +150,7 @@ def _of_token(token: str, settings: ChannelsSettings, manifest: Manifest) -> fil
         "metadata": {"name": "telegram"},
         "spec": {
             "channel": "telegram",
-            "credentialsSecretRef": {"name": TELEGRAM},
+            "credentialsSecretRef": {"name": "telegram-token"},
             "inbox": {"members": settings.inbox},
         },
     }

@@ -1,6 +1,7 @@
 """What `chat4all unregister` does: it needs the directory and the provider, and no other engine."""
 
 import asyncio
+import logging
 
 from chat4all.connectors import unregistering
 from chat4all.directory.sql.channels import SqlChannels
@@ -12,6 +13,7 @@ def unregister(seconds: float) -> str:
     """Unregister the connector of the settings within so many seconds; its id. Raises StartError that says why it was
     not done."""
     settings = config.load()
+    logging.getLogger("chat4all").setLevel(logging.CRITICAL)  # what stood in the way is said once, at the end
 
     async def work() -> str:
         sql = Sql.at(settings.directory)

@@ -45,6 +45,9 @@ class Metrics:
         self.attempts = counter("attempts", "Calls to providers that send or change something", "connector", "outcome")
         self.send_seconds = histogram("send_seconds", "From a record's append to its last part's result", "connector")
         self.waiting = gauge("outbound_waiting", "Records that a connector has and has not sent", "connector")
+        self.assigned = gauge(
+            "outbound_partitions", "Partitions of its topic that a connector's process has", "connector"
+        )
         self.limited = gauge("outbound_limited", "Chats that stand still until the provider takes more", "connector")
         self.inbound = counter("inbound", "What providers told, by what it means", "connector", "kind")
         self.unsupported = counter("inbound_unsupported", "What was left alone of it, by its kind", "connector", "kind")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -339,6 +340,54 @@ async def test_a_second_connector_of_the_same_bot_is_refused(hub: Hub, bot: Bot,
         while not second.status.problem:
             await asyncio.sleep(0.02)
     assert second.status.problem == f"Another connector has the account @{bot.name}."
+
+
+async def test_of_two_pods_one_receives_and_gives_way_to_the_other_when_it_ends(hub: Hub, bot: Bot, phone: Phone):
+    first = await hub.connect(holder="one")
+    await until_receives(first)
+    hub._tasks["first"] = hub._tasks.pop(TG)
+    second = await hub.connect(holder="two")
+    (row,) = await hub.channels.connectors()
+
+    async def told(*wanted: tuple[str, str, bool | None]) -> None:
+        async with asyncio.timeout(60):
+            while True:
+                reports = (await hub.channels.reports([row.uid], since=0))[row.uid]
+                if [(one.pod, one.role, one.registered) for one in reports if one.reason == "Connected"] == [*wanted]:
+                    break
+                await asyncio.sleep(0.02)
+
+    await told(("pod-one", "receives", True), ("pod-two", "sends", None))
+    began = time.monotonic()
+    await hub.stop("first")
+    await until_receives(second)
+    assert time.monotonic() - began < 30, "it need not wait until the other's lease ends by itself"
+    await wait(phone.write, bot, "who is there?")
+    await told(("pod-one", "receives", True), ("pod-two", "receives", True))
+
+
+async def until_receives(connector: Connector) -> None:
+    async with asyncio.timeout(60):
+        while (connector.status.role, connector.status.registered) != ("receives", True):
+            await asyncio.sleep(0.02)
+
+
+async def test_what_a_provider_says_of_the_webhook_is_told(hub: Hub, bot: Bot, phone: Phone):
+    connector = await hub.connect(url="http://127.0.0.1:1/hooks/telegram/x")
+    async with asyncio.timeout(60):
+        while not connector.status.registered:
+            await asyncio.sleep(0.02)
+    assert connector.status.reason == "Connected"
+    await wait(phone.write, bot, "nobody hears this")
+    known = await connector._channel.registration()
+    async with asyncio.timeout(60):
+        while not known.problem:
+            known = await connector._channel.registration()
+            await asyncio.sleep(0.02)
+    await hub.stop(TG)
+    again = await hub.connect(url="http://127.0.0.1:1/hooks/telegram/x")
+    await until_problem(again, known.problem)
+    assert (again.status.reason, again.status.registered, again.status.authenticated) == ("HookFailing", True, True)
 
 
 async def test_by_webhook_what_is_genuine_is_kept_once(hub: Hub, bot: Bot, phone: Phone):

@@ -1,0 +1,192 @@
+"""A connector by `kubectl apply`: it runs because of its resource alone, and follows it without losing anything."""
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+from tests.distributed.load import Load
+from tests.e2e.cluster import DEADLINE, Namespace, Release, until
+from tests.e2e.conftest import apply_example
+
+from chat4all.client import Client
+from chat4all.connectors.simulator import BOT
+from chat4all_devtools.phones import Phones
+
+NEW_TOKEN_SECONDS = 150.0  # within which a changed Secret is in use
+PAUSE_SECONDS = 60.0
+LIMITED_SECONDS = 60.0  # of load while the provider takes no more
+CALM = 240.0  # seconds in which a scaler has to take a pod away
+
+
+async def done(work: Callable[..., Any], *given: Any, **more: Any) -> Any:
+    """Do what blocks beside the load."""
+    return await asyncio.to_thread(work, *given, **more)
+
+
+def patched(namespace: Namespace, **spec: Any) -> None:
+    namespace.kubectl("patch", "chconn", "support", "--type=merge", "-p", json.dumps({"spec": spec}))
+
+
+def waits(namespace: Namespace, condition: str, name: str = "support") -> None:
+    namespace.kubectl("wait", f"--for=condition={condition}", f"chconn/{name}", f"--timeout={DEADLINE:.0f}s")
+
+
+def pods(namespace: Namespace) -> set[str]:
+    return {one["metadata"]["uid"] for one in namespace.pods("connector")}
+
+
+def bot(simulator: str) -> dict[str, Any]:
+    found: dict[str, Any] = httpx.get(f"{simulator}/control/telegram/bots/{BOT}", timeout=60).raise_for_status().json()
+    return found
+
+
+def test_a_person_sees_how_it_is(release: Release, phone: str) -> None:
+    namespace = release.namespace
+    columns, row = (line.split() for line in namespace.kubectl("get", "chconn", "support").splitlines())
+    assert columns == ["NAME", "READY", "CHANNEL", "REPLICAS", "ACCOUNT", "AGE"]
+    assert row[:5] == ["support", "True", "telegram", "1", f"@{BOT}"]
+    wide = namespace.kubectl("get", "chconn", "support", "-o", "wide")
+    assert "/hooks/telegram/" in wide
+    said = namespace.kubectl("describe", "chconn", "support")
+    assert "Messages go both ways." in said
+    assert "chat4all-operator" in said
+    assert "channel" in namespace.kubectl("explain", "chconn.spec.config")
+
+
+async def test_its_secret_is_replaced_while_messages_flow(release: Release, phone: str, load: Load) -> None:
+    namespace, before = release.namespace, pods(release.namespace)
+    old = bot(phone)["token"]
+    new = f"{old.partition(':')[0]}:{'n' * 35}"
+    await done(namespace.secret, "support-telegram", botToken=new)
+    async with httpx.AsyncClient(base_url=f"{phone}/control/telegram", timeout=60) as control:
+        (await control.put(f"/bots/{BOT}", json={"token": new})).raise_for_status()
+    began = time.monotonic()
+    await done(waits, namespace, "Ready=True")
+    await load.goes_on()
+
+    def used() -> bool:
+        log = httpx.get(f"{phone}/control/log", params={"what": "received", "method": "sendMessage", "limit": 5}).json()
+        return any(one.get("status", 200) == 200 for one in log["entries"])
+
+    await done(until, "the new token is used", used)
+    assert pods(namespace) == before, "no pod was started anew"
+    assert time.monotonic() - began < NEW_TOKEN_SECONDS
+
+
+async def test_three_pods_share_the_partitions(release: Release, phone: str, load: Load) -> None:
+    namespace = release.namespace
+    await done(namespace.kubectl, "scale", "chconn/support", "--replicas=3")
+    await done(until, "three are ready", lambda: namespace.ready("connector") == 3)
+    await load.goes_on()
+
+    def shares() -> bool:
+        return sorted(map(assigned, namespace.pods("connector"))) == [2, 2, 2]
+
+    await done(until, "each has two partitions", shares)
+    await done(namespace.kubectl, "scale", "chconn/support", "--replicas=1")
+    await done(until, "one is ready", lambda: namespace.ready("connector") == 1)
+
+
+def assigned(pod: dict[str, Any]) -> int:
+    """How many partitions of its topic a connector's pod has."""
+    address = pod["status"]["podIP"]
+    text = httpx.get(f"http://{address}:9090/metrics", timeout=60).text
+    found = [line for line in text.splitlines() if line.startswith("chat4all_outbound_partitions{")]
+    return int(float(found[0].split()[-1])) if found else 0
+
+
+async def test_a_pause_loses_nothing(release: Release, phone: str, load: Load) -> None:
+    namespace = release.namespace
+    await done(patched, namespace, state="Paused")
+    await done(waits, namespace, "Ready=False")
+    await done(until, "no pod is left", lambda: namespace.pods("connector") == [])
+    await asyncio.sleep(PAUSE_SECONDS)  # what is tried is what comes meanwhile
+    await done(patched, namespace, state="Running")
+    await done(waits, namespace, "Ready")
+
+
+@contextlib.contextmanager
+def busy(simulator: str) -> Iterator[None]:
+    """Work for the connector: phones write to it as fast as they can."""
+    url = f"{simulator}/control/telegram/phones/bruno/chats/{BOT}/messages"
+    running = [subprocess.Popen([sys.executable, "-c", WRITER, url]) for _ in range(2)]
+    try:
+        yield
+    finally:
+        for one in running:
+            one.terminate()
+            one.wait()
+
+
+WRITER = """
+import sys, httpx
+with httpx.Client(timeout=60) as client:
+    for number in range(100_000):
+        client.post(sys.argv[1], json={"text": f"busy {number}"})
+"""
+
+
+def replicas(namespace: Namespace) -> int:
+    found: int = namespace.get("chconn", "support")["spec"]["replicas"]
+    return found
+
+
+def test_cpu_scales_it_through_its_own_scale(release: Release, phone: str) -> None:
+    """What is applied again unchanged, without replicas, leaves what the scaler has decided."""
+    namespace = release.namespace
+    token = bot(phone)["token"]
+    scaling = {"minReplicas": 1, "maxReplicas": 2, "targetCPUPercent": 70}
+    apply_example(namespace, token, phone, replicas=None, autoscaling=scaling)
+    hpa = until("there is an HPA", lambda: namespace.get("hpa", "connector-support"))
+    assert hpa["spec"]["scaleTargetRef"]["kind"] == "ChannelConnector"
+    with busy(phone):
+        until("a pod is added", lambda: replicas(namespace) == 2)
+        until("it is ready", lambda: namespace.ready("connector") == 2)
+        apply_example(namespace, token, phone, replicas=None, autoscaling=scaling)
+        assert replicas(namespace) == 2
+    until("the pod is taken away", lambda: replicas(namespace) == 1, seconds=CALM)
+
+
+async def test_a_connector_that_its_provider_makes_wait_is_not_given_more_pods(
+    release: Release, phone: str, people: Callable[[str], Client]
+) -> None:
+    namespace = release.namespace
+    refuses = {"id": "all", "on": {"method": "sendMessage"}, "do": {"fault": "too_many_requests", "retry_after": 20}}
+    async with Phones(phone) as phones, people("ana") as ana:
+        await phones.fails(refuses)
+        await ana.post(await ana.conversation_with("bruno"), "This one waits")
+        await done(waits, namespace, "RateLimited")
+        hpa = await done(namespace.get, "hpa", "connector-support")
+        assert {one["selectPolicy"] for one in hpa["spec"]["behavior"].values()} == {"Disabled"}
+        with busy(phone):
+            began = time.monotonic()
+            while time.monotonic() - began < LIMITED_SECONDS:  # what is tried is the load while it waits
+                assert await done(replicas, namespace) == 1
+                await asyncio.sleep(2)
+        await done(httpx.delete, f"{phone}/control/faults/all", timeout=60)
+        await done(waits, namespace, "RateLimited=False")
+    await done(patched, namespace, autoscaling=None, replicas=1)
+    await done(
+        until, "there is no HPA", lambda: not namespace.get("hpa", "-l", "app.kubernetes.io/component=connector")
+    )
+
+
+def test_what_is_deleted_leaves_nothing_at_the_provider(release: Release, phone: str) -> None:
+    namespace = release.namespace
+    token = bot(phone)["token"]
+    assert bot(phone)["webhook"]
+    namespace.kubectl("delete", "chconn", "support", "--timeout=120s")
+    assert bot(phone)["webhook"] == ""
+    children = "deployments,services,ingresses,pods,jobs,pdb,hpa"
+    until("its children are gone", lambda: not namespace.get(children, "-l", "app.kubernetes.io/component=connector"))
+    reasons = {one["reason"] for one in namespace.get("events") if one["involvedObject"]["kind"] == "ChannelConnector"}
+    assert "Unregistered" in reasons
+    apply_example(namespace, token, phone)
+    waits(namespace, "Ready")
+    assert bot(phone)["webhook"]
