@@ -18,30 +18,37 @@ class Rollout:
     def __init__(self, seen: Seen, most: int) -> None:
         self._seen = seen
         self._most = most
-        self._begun: dict[str, str] = {}  # the digest of the pod that each is to have
+        self._begun: dict[str, str] | None = None  # the digest of the pod that each is to have
 
     def may_begin(self, connector: str) -> bool:
         """Return whether this connector may be replaced now."""
-        if connector in self._begun:
-            return True
-        self._begun = {name: one for name, one in self._begun.items() if self._is_going_on(name)}
-        return len(self._begun) < self._most
+        begun = self._found() if self._begun is None else self._begun
+        if connector not in begun:
+            begun = {name: one for name, one in begun.items() if self._is_going_on(name, one)}
+        self._begun = begun
+        return connector in begun or len(begun) < self._most
 
     def note(self, connector: str, plan: Plan) -> None:
         """Note what a plan is about to replace; nothing else runs between the decision and this. A plan that replaces
         nothing gives the place back."""
+        begun = self._begun = self._found() if self._begun is None else self._begun
         before = self._seen.get(DEPLOYMENT, child_name(connector))
         applied = (one for one in plan.steps if isinstance(one, Apply) and one.kind is DEPLOYMENT)
         wanted = next((_template(one.manifest) for one in applied), None)
         if before is None or (wanted is None and not is_rolling(before)):
-            self._begun.pop(connector, None)
+            begun.pop(connector, None)
         elif wanted is not None and wanted != _template(before):
-            self._begun[connector] = wanted
+            begun[connector] = wanted
 
-    def _is_going_on(self, connector: str) -> bool:
+    def _is_going_on(self, connector: str, wanted: str) -> bool:
         """Whether it is yet to be applied, or its pods are being replaced."""
         found = self._seen.get(DEPLOYMENT, child_name(connector))
-        return found is not None and (_template(found) != self._begun[connector] or is_rolling(found))
+        return found is not None and (_template(found) != wanted or is_rolling(found))
+
+    def _found(self) -> dict[str, str]:
+        """What the operator before this one has begun: pods of an older template are still there."""
+        found = {one["metadata"]["name"].removeprefix(child_name("")): one for one in self._seen.all(DEPLOYMENT)}
+        return {name: _template(one) for name, one in found.items() if is_rolling(one) and _has_old_pods(one)}
 
 
 def is_rolling(deployment: Object) -> bool:
@@ -53,6 +60,11 @@ def is_rolling(deployment: Object) -> bool:
         return False
     counts = ("updatedReplicas", "availableReplicas")
     return any(int(status.get(one, 0)) < wanted for one in counts) or int(status.get("replicas", 0)) > wanted
+
+
+def _has_old_pods(deployment: Object) -> bool:
+    status = deployment.get("status", {})
+    return int(status.get("replicas", 0)) > int(status.get("updatedReplicas", 0))
 
 
 def _template(found: Object) -> str:

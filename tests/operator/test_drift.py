@@ -83,7 +83,11 @@ def test_a_child_that_somebody_deleted_is_made_again(stage: Stage, kind: str) ->
     until(f"another {kind}", lambda: (stage.child(kind) or {"metadata": {"uid": before}})["metadata"]["uid"] != before)
 
 
-def test_what_others_have_added_stays_and_costs_no_write(stage: Stage) -> None:
+def containers(stage: Stage) -> dict[str, Any]:
+    return {one["name"]: one for one in stage.child("deployment")["spec"]["template"]["spec"]["containers"]}
+
+
+def test_what_others_have_added_stays_and_nothing_is_applied_for_it(stage: Stage) -> None:
     stage.rests()
     applied = stage.applies()
     stage.namespace.kubectl("rollout", "restart", "deployment/connector-support")
@@ -97,30 +101,28 @@ def test_what_others_have_added_stays_and_costs_no_write(stage: Stage) -> None:
     stage.patch("deployment", "connector-support", {"spec": {"minReadySeconds": 1}})
     stage.rests()
     assert stage.applies() == applied
+    check_foreign(stage)
+    # And it stays when something of ours is repaired beside it.
+    other = {"spec": {"template": {"spec": {"containers": [{"name": "connector", "image": "example.org/other"}]}}}}
+    stage.patch("deployment", "connector-support", other, kind="strategic-merge")
+    until("it is repaired", lambda: containers(stage)["connector"]["image"] != "example.org/other")
+    check_foreign(stage)
+
+
+def check_foreign(stage: Stage) -> None:
     deployment = stage.child("deployment")
-    pod = deployment["spec"]["template"]
-    assert "kubectl.kubernetes.io/restartedAt" in pod["metadata"]["annotations"]
-    assert [one["name"] for one in pod["spec"]["containers"]] == ["connector", "mesh"]
+    assert "kubectl.kubernetes.io/restartedAt" in deployment["spec"]["template"]["metadata"]["annotations"]
+    assert containers(stage).keys() == {"connector", "mesh"}
     assert deployment["spec"]["minReadySeconds"] == 1
     assert stage.child("service")["spec"]["sessionAffinity"] == "ClientIP"
     for kind in KINDS:
         assert stage.child(kind)["metadata"]["labels"]["cost-centre"] == "7"
-    # And they stay when something of ours is repaired beside them.
-    stage.patch("deployment", "connector-support", IMAGE, kind="json")
-    until(
-        "it is repaired",
-        lambda: stage.child("deployment")["spec"]["template"]["spec"]["containers"][0]["image"] != "example.org/other",
-    )
-    assert [one["name"] for one in stage.child("deployment")["spec"]["template"]["spec"]["containers"]] == [
-        "connector",
-        "mesh",
-    ]
+        assert stage.child(kind)["metadata"]["annotations"]["who"] == "somebody"
 
 
 def test_a_quantity_written_otherwise_is_the_same(stage: Stage) -> None:
     stage.rests()
-    container = stage.child("deployment")["spec"]["template"]["spec"]["containers"][0]
-    assert container["resources"]["requests"]["cpu"] == "250m"  # which the chart wrote as 0.25
+    assert containers(stage)["connector"]["resources"]["requests"]["cpu"] == "250m"  # which the chart wrote as 0.25
     resources = {"requests": {"memory": "524288Ki"}}
     change = {"spec": {"template": {"spec": {"containers": [{"name": "connector", "resources": resources}]}}}}
     applied = stage.applies()
