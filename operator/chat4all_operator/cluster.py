@@ -22,7 +22,7 @@ Object = dict[str, Any]
 _CALL_SECONDS: Final = 15.0
 _CONNECT_SECONDS: Final = 5.0
 _PAGE_OBJECTS: Final = 500
-_CONNECTIONS: Final = 8
+_CONNECTIONS: Final = 12
 _APPLY: Final = "application/apply-patch+yaml"
 _MERGE: Final = "application/merge-patch+json"
 
