@@ -5,9 +5,9 @@ providers reach them.
 """
 
 import copy
-import json
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import yaml
@@ -16,8 +16,6 @@ from tests.operator.cluster import connector
 from tests.operator.pods import tells
 from tests.operator.processes import TEMPLATE, Hub, conditions, run_pods, until
 from tests.operator.stage import Stage, staged
-
-from pathlib import Path
 
 SITE = str(Path(pigeon.__file__).parent / "site")
 
