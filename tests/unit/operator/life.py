@@ -54,6 +54,7 @@ class Life:
         self.children: dict[ChildKey, Object] = {}
         self.row: Row | None = None
         self.api_problem = self.api_reason = ""
+        self.asks_again_seconds: float | None = None
         self.refuses: Refused | None = None  # whatever is asked of the internal API
         self.refused: Refused | None = None
         self.may_roll = True
@@ -74,6 +75,7 @@ class Life:
             row=self.row,
             api_problem=self.api_problem,
             api_reason=self.api_reason,
+            asks_again_seconds=self.asks_again_seconds,
             refused=self.refused,
             may_roll=self.may_roll,
             limited_since=self.limited_since,

@@ -1,5 +1,6 @@
 """What is registered, as it was last read: what is news, since when a connector has to wait, what was refused."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 from tests.unit.operator import objects
 from tests.unit.operator.objects import report
 
+from chat4all_operator import registered
 from chat4all_operator.metrics import Metrics
 from chat4all_operator.observed import Refused, Row
 from chat4all_operator.registered import Registered
 from chat4all_operator.registry import RefusedError, Registry, RegistryError
 
+SECONDS = 20.0  # a deadline, which only a fault reaches
 REFUSED = Refused("invalid", "resource.spec.config", "It is wrong.")
 
 
@@ -158,3 +161,26 @@ async def test_an_api_that_is_away_refuses_nothing(known: Known) -> None:
     with pytest.raises(RegistryError):
         await known.registered.put(objects.UID, {"a": 1}, unregister=False)
     assert known.registered.refused(objects.UID, {"a": 1}) is None
+
+
+@pytest.mark.parametrize("ends", ["by another try", "by its time"])
+async def test_what_failed_is_said_until_it_is_tried_again(
+    known: Known, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """It may have been made all the same, or be wanted no longer: then nobody tries it again."""
+    if ends == "by its time":
+        monkeypatch.setattr(registered, "_TRY_AGAIN_SECONDS", 0.2)
+    known.api.error = RegistryError("EnginesUnavailable", "503")
+    with pytest.raises(RegistryError):
+        await known.registered.put(objects.UID, {"a": 1}, unregister=False)
+    found = known.registered.failure(objects.UID)
+    assert found is not None
+    assert (found.reason, found.message) == ("EnginesUnavailable", "503")
+    assert known.registered.failure(objects.OTHER_UID) is None
+    known.api.error = None
+    if ends == "by another try":
+        await known.registered.put(objects.UID, {"a": 1}, unregister=False)
+        assert known.registered.failure(objects.UID) is None
+    async with asyncio.timeout(SECONDS):
+        while known.registered.failure(objects.UID) is not None:
+            await asyncio.sleep(0.02)

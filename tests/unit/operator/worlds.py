@@ -73,6 +73,7 @@ def happens(draw: st.DrawFn | Any, life: Life) -> None:
     """Any of what can happen to a connector that is still there does."""
     life.secret = draw(SECRETS)
     life.api_problem, life.api_reason = draw(API)
+    life.asks_again_seconds = 3.0 if life.api_problem and draw(st.booleans()) else None
     life.refuses = draw(REFUSALS)
     life.may_roll = draw(st.booleans())
     life.limited_since = draw(st.sampled_from([None, life.now, life.now - dt.timedelta(seconds=40)]))
