@@ -14,7 +14,7 @@ import yaml
 from tests import pigeon
 from tests.operator.cluster import connector
 from tests.operator.pods import tells
-from tests.operator.processes import TEMPLATE, Hub, conditions, run_pods, until
+from tests.operator.processes import TEMPLATE, Hub, conditions, until
 from tests.operator.stage import Stage, staged
 
 SITE = str(Path(pigeon.__file__).parent / "site")
@@ -76,10 +76,10 @@ def test_a_channel_that_only_the_operator_knows_names_the_image_to_compare(stage
 
 def test_while_an_engine_cannot_be_written_it_is_said_and_what_runs_goes_on(stage: Stage) -> None:
     uid = stage.create(connector())
-    until("its pod is there", lambda: run_pods(stage.namespace))
+    until("its pod is there", lambda: stage.run("support"))
     tells(stage.hub, uid)
     stage.becomes("support", "Ready", "True", "Ready")
-    pods = run_pods(stage.namespace)
+    pods = stage.run("support")
     with sqlite3.connect(stage.hub.folder / "data" / "directory.db", isolation_level=None) as held:
         held.execute("BEGIN IMMEDIATE")  # nobody else can write meanwhile
         stage.create(connector("meanwhile"))
@@ -89,7 +89,7 @@ def test_while_an_engine_cannot_be_written_it_is_said_and_what_runs_goes_on(stag
             assert conditions(stage.get(name))["Ready"] == ("Unknown", "EnginesUnavailable")
             assert found["message"]
         stage.delete("connector-support", what="deployment")  # and is repaired all the same
-        until("its pods are made again", lambda: run_pods(stage.namespace) not in ([], pods))
+        until("its pods are made again", lambda: stage.run("support") not in (set(), pods))
         held.execute("ROLLBACK")
     held.close()
     stage.becomes("meanwhile", "Accepted", "True", "Accepted")
@@ -100,7 +100,7 @@ def test_while_an_engine_cannot_be_written_it_is_said_and_what_runs_goes_on(stag
 def test_while_the_api_is_down_pods_go_on_and_all_is_well_when_it_is_back(stage: Stage) -> None:
     tells(stage.hub, stage.get("support")["metadata"]["uid"])
     stage.becomes("support", "Ready", "True", "Ready")
-    pods, generation = run_pods(stage.namespace), stage.child("deployment")["metadata"]["generation"]
+    pods, generation = stage.run("support"), stage.child("deployment")["metadata"]["generation"]
     stage.hub.server.kill()
     for kind in ("Authenticated", "Registered", "Ready"):
         found = stage.becomes("support", kind, "Unknown", "APIUnreachable")
@@ -109,10 +109,10 @@ def test_while_the_api_is_down_pods_go_on_and_all_is_well_when_it_is_back(stage:
     stage.create(connector("newcomer"))
     stage.becomes("newcomer", "Accepted", "Unknown", "APIUnreachable")
     stage.resyncs()
-    assert run_pods(stage.namespace) == pods
+    assert stage.run("support") == pods
     assert stage.child("deployment")["metadata"]["generation"] == generation
     stage.patch("channelconnector", "support", {"spec": {"replicas": 2}})
-    until("it is scaled all the same", lambda: len(run_pods(stage.namespace)) == 2)
+    until("it is scaled all the same", lambda: len(stage.run("support")) == 2)
     assert stage.operator.ready() == {}, "a new start of the operator would not help"
     stage.hub.server.set(PYTHONPATH=SITE)  # and it has the channel that it did not have
     stage.hub.start()
@@ -120,7 +120,7 @@ def test_while_the_api_is_down_pods_go_on_and_all_is_well_when_it_is_back(stage:
     stage.becomes("support", "Ready", "True", "Ready")
     stage.becomes("newcomer", "Accepted", "True", "Accepted")
     stage.becomes("loft", "Accepted", "True", "Accepted")
-    assert set(pods) < set(run_pods(stage.namespace))
+    assert pods < stage.run("support")
 
 
 def yaml_secret(name: str) -> dict[str, object]:

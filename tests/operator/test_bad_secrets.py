@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from tests.operator.cluster import connector
 from tests.operator.pods import tells
-from tests.operator.processes import conditions, credentials, run_pods, until
+from tests.operator.processes import conditions, credentials, until
 from tests.operator.stage import Stage, staged
 
 TOKEN = "123456:abcdefghijklmnopqrstuvwxyzabcdefghi"
@@ -73,10 +73,10 @@ def test_a_secret_that_is_not_enough_says_what_to_do_and_is_enough_as_soon_as_it
 def test_a_secret_that_goes_takes_no_pod_with_it_and_all_is_well_when_it_is_back(stage: Stage) -> None:
     stage.secret()
     uid = stage.create(connector())
-    until("its pod is there", lambda: run_pods(stage.namespace))
+    until("its pod is there", lambda: stage.run("support"))
     tells(stage.hub, uid)
     stage.becomes("support", "Ready", "True", "Ready")
-    pods, revision = run_pods(stage.namespace), stage.child("deployment")["metadata"]["generation"]
+    pods, revision = stage.run("support"), stage.child("deployment")["metadata"]["generation"]
     stage.namespace.kubectl("delete", "secret", "keys")
     stage.becomes("support", "Ready", "False", "SecretMissing")
     stage.namespace.create({**secret({"botToken": b""}), "metadata": {"name": "keys"}})
@@ -84,5 +84,5 @@ def test_a_secret_that_goes_takes_no_pod_with_it_and_all_is_well_when_it_is_back
     stage.patch("secret", "keys", {"stringData": credentials()["stringData"]})
     stage.becomes("support", "Ready", "True", "Ready")
     stage.resyncs()
-    assert run_pods(stage.namespace) == pods
+    assert stage.run("support") == pods
     assert stage.child("deployment")["metadata"]["generation"] == revision

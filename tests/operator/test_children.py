@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hack.node import programs
 from tests.operator.cluster import connector, define
-from tests.operator.processes import PUBLIC_URL, TEMPLATE, run_pods, until
+from tests.operator.processes import PUBLIC_URL, TEMPLATE, until
 from tests.operator.stage import Stage, staged
 
 KINDS = ("deployment", "service", "ingress", "poddisruptionbudget", "horizontalpodautoscaler")
@@ -157,4 +157,4 @@ def test_a_gateways_route_leads_to_it_where_the_chart_has_one(namespaces, hub, t
 
 
 def ready(stage: Stage, name: str, pods: int) -> None:
-    until("all its pods are ready", lambda: len(run_pods(stage.namespace, name)) == pods)
+    until("all its pods are ready", lambda: len(stage.run(name)) == pods)

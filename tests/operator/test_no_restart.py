@@ -9,7 +9,7 @@ import pytest
 import yaml
 from tests.operator.cluster import connector
 from tests.operator.pods import tells
-from tests.operator.processes import TEMPLATE, credentials, run_pods, until
+from tests.operator.processes import TEMPLATE, credentials, until
 from tests.operator.stage import Stage, staged
 
 MOST = 2  # connectors that are replaced at once
@@ -24,9 +24,7 @@ def stage(namespaces, hub, tmp_path_factory) -> Iterator[Stage]:
 
 
 def uids(stage: Stage, name: str) -> set[str]:
-    uid = stage.get(name)["metadata"]["uid"]
-    pods = stage.all("pod", labelSelector=f"chat4all.io/connector-uid={uid}")
-    return {one["metadata"]["uid"] for one in pods if "deletionTimestamp" not in one["metadata"]}
+    return {one["metadata"]["uid"] for one in stage.pods(name)}
 
 
 def replica_sets(stage: Stage, name: str) -> set[str]:
@@ -55,7 +53,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 def test_no_pod_is_replaced_because_of_its_spec_or_its_secret(stage: Stage) -> None:
     uid = stage.create(connector("stays"))
-    until("its pod is there", lambda: run_pods(stage.namespace, "stays"))
+    until("its pod is there", lambda: stage.run("stays"))
     tells(stage.hub, uid)
     stage.becomes("stays", "Ready", "True", "Ready")
     pods, sets = uids(stage, "stays"), replica_sets(stage, "stays")
@@ -97,7 +95,7 @@ def test_a_new_template_replaces_at_most_so_many_connectors_at_once(stage: Stage
     for name in NAMES:
         stage.create(connector(name))
     for name in NAMES:
-        until(f"{name} has a ready pod", lambda name=name: run_pods(stage.namespace, name))
+        until(f"{name} has a ready pod", lambda name=name: stage.run(name))
     stage.create(connector("sleeps", state="Paused"))
     until("it is settled", lambda: stage.child("deployment", "sleeps"))
     stage.rests()
@@ -113,6 +111,10 @@ def test_a_new_template_replaces_at_most_so_many_connectors_at_once(stage: Stage
     until("the first ones are being replaced", lambda: begun() if len(begun()) == MOST else None)
     stage.resyncs(3)
     assert len(begun()) == MOST, "the others wait until these are well"
+    stage.operator.process.kill()
+    stage.operator.start()
+    stage.resyncs(3)
+    assert len(begun()) == MOST, "a new operator goes on where the one before it was"
     assert image(stage, "sleeps") == "localhost/chat4all:next", "who has no pods waits for nobody"
     # One that has to wait is scaled all the same, and keeps the pods that it has.
     waiting = next(name for name in NAMES if name not in begun())
@@ -124,7 +126,7 @@ def test_a_new_template_replaces_at_most_so_many_connectors_at_once(stage: Stage
     while len(begun()) < len(NAMES):
         before = begun()
         for name in before:
-            run_pods(stage.namespace, name)
+            stage.run(name)
         until("the next ones are being replaced", lambda before=before: len(begun()) > len(before) or None)
         rolling = [name for name in begun() if not is_well(stage, name)]
         assert len(rolling) <= MOST
@@ -133,7 +135,7 @@ def test_a_new_template_replaces_at_most_so_many_connectors_at_once(stage: Stage
 
 
 def well_with_pods(stage: Stage, name: str) -> bool:
-    run_pods(stage.namespace, name)
+    stage.run(name)
     return is_well(stage, name)
 
 
