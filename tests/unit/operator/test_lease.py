@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from chat4all_operator.cluster import Cluster, ClusterError, UnreachableError
-from chat4all_operator.kinds import LEASE, Kind
+from chat4all_operator.kinds import EVENT, LEASE, Kind
 from chat4all_operator.lease import NAME, OperatorLease
 from chat4all_operator.metrics import Metrics
 
@@ -16,11 +16,14 @@ SECONDS = 20.0  # a deadline, which only a fault reaches
 
 
 class Twin:
-    """What an API server does with Leases. `away`: it does not answer."""
+    """What an API server does with Leases, and with events about them. `away`: it does not answer."""
+
+    namespace = "team"
 
     def __init__(self) -> None:
         self.lease: dict[str, Any] | None = None
         self.away = False
+        self.events: list[str] = []
         self.before_write = lambda: None
 
     async def get(self, kind: Kind, name: str) -> dict[str, Any] | None:
@@ -28,6 +31,9 @@ class Twin:
         return copy.deepcopy(self.lease)
 
     async def create(self, kind: Kind, manifest: dict[str, Any]) -> dict[str, Any]:
+        if kind is EVENT:
+            self.events.append(manifest["reason"])
+            return manifest
         self._asked(kind, manifest["metadata"]["name"])
         self.before_write()
         if self.lease is not None:
@@ -50,7 +56,7 @@ class Twin:
 
     def _keep(self, manifest: dict[str, Any], version: int) -> dict[str, Any]:
         self.lease = copy.deepcopy(manifest)
-        self.lease["metadata"]["resourceVersion"] = str(version)
+        self.lease["metadata"] |= {"resourceVersion": str(version), "uid": "1"}
         return self.lease
 
 
@@ -60,7 +66,7 @@ def operator(twin: Twin, holder: str) -> OperatorLease:
 
 def held_by(holder: object, **spec: object) -> dict[str, Any]:
     usual = {"holderIdentity": holder, "renewTime": "2020-01-01T00:00:00.000000Z"}
-    return {"metadata": {"name": NAME, "resourceVersion": "7"}, "spec": {**usual, **spec}}
+    return {"metadata": {"name": NAME, "resourceVersion": "7", "uid": "1"}, "spec": {**usual, **spec}}
 
 
 async def until_held(lease: OperatorLease) -> None:
