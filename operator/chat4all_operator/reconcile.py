@@ -142,9 +142,16 @@ def _rolls(found: Mapping[str, Any], manifest: Manifest) -> bool:
 
 
 def replicas(accepted: Accepted) -> int:
-    """Return how many pods there are to be: no more than partitions, and none while it is paused."""
+    """Return how many pods there are to be: no more than partitions, none while it is paused.
+
+    There are as many as autoscaling says at least: where somebody has left replicas out of what they apply, it is 1 until
+    the autoscaler has looked.
+    """
     spec = accepted.connector.spec
-    return 0 if spec.state == "Paused" else min(spec.replicas, children.PARTITIONS)
+    if spec.state == "Paused":
+        return 0
+    least = spec.autoscaling.min_replicas if spec.autoscaling is not None and spec.replicas > 0 else 0
+    return min(max(spec.replicas, least), children.PARTITIONS)
 
 
 def _reported(observed: Observed, accepted: Accepted, taken: Condition | None) -> list[Condition]:
