@@ -53,11 +53,11 @@ def test_a7_an_older_definition_is_named_and_mended(release: Release, phone: str
     history = run("helm", "history", release.name, "-n", namespace.name).splitlines()
     run("helm", "rollback", release.name, history[-2].split()[0], "-n", namespace.name)
     until("the rolled back definition is noticed", lambda: not works(release))
-    release.install(crds={"enabled": False})
+    release.helm("upgrade", "--install", "--set", "crds.enabled=false")
     assert not works(release), "the definition stays the old one where the chart is told to leave it"
     run("kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(CRDS))
     until("the line was enough", lambda: works(release))
-    release.install(crds={"enabled": True})
+    release.install()
     until("the new field is written again", lambda: connector_id(release) == f"{namespace.name}.support")
     assert namespace.get("chconn", "support")["metadata"]["uid"] == before, "no resource was deleted"
     namespace.kubectl("patch", "chconn", "support", "--type=merge", "-p", '{"spec": {"senderLabel": "Auto"}}')
