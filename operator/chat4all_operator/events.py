@@ -10,6 +10,7 @@ from chat4all_operator.cluster import Cluster, ClusterError
 from chat4all_operator.conditions import rfc3339
 from chat4all_operator.kinds import EVENT, MANAGER, Kind
 from chat4all_operator.plan import Note
+from chat4all_operator.texts import cut
 
 _logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def _event(namespace: str, kind: Kind, metadata: Mapping[str, Any], note: Note) 
         "involvedObject": about,
         "type": note.type,
         "reason": note.reason,
-        "message": " ".join(note.message.split())[:_MAX_NOTE_CHARACTERS],
+        "message": cut(" ".join(note.message.split()), _MAX_NOTE_CHARACTERS),
         "source": {"component": MANAGER},
         "reportingComponent": MANAGER,
         "firstTimestamp": now,

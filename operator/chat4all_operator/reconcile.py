@@ -16,8 +16,10 @@ from chat4all_operator.drift import covers
 from chat4all_operator.kinds import DEPLOYMENT, DIGEST, FINALIZER, TEMPLATE, UID_LABEL, Kind
 from chat4all_operator.observed import Observed
 from chat4all_operator.plan import Apply, Delete, Finalizers, Note, Plan, Register, Scale, Status, Step
+from chat4all_operator.texts import cut
 
 _SOON_SECONDS: Final = 2.0
+_MAX_ACCOUNT: Final = 200  # characters of an account's name
 _PAUSED: Final = "spec.state is Paused: nothing is sent or taken, and what comes waits. Set it to Running to go on."
 
 
@@ -217,7 +219,7 @@ def _status(observed: Observed, all_of_them: Sequence[Condition], accepted: Acce
         "connectorId": f"{observed.world.namespace}.{observed.name}",
     }
     if account:
-        value["account"] = account[:200]
+        value["account"] = cut(account, _MAX_ACCOUNT)
     if webhook:
         value["endpoint"] = children.endpoint(observed)
     elif accepted is None and before.get("endpoint"):

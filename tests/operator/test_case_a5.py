@@ -79,10 +79,11 @@ class Scene(NamedTuple):
         return Counter(conditions(one).get("Ready", ("", "")) for one in found(self.namespace).values())
 
 
-def report(hub: Hub, uids: list[str]) -> None:
-    """A pod of each says that all is well."""
+def report(hub: Hub, uids: list[str]) -> bool:
+    """A pod of each says that all is well; not that it is seen already."""
     for uid in uids:
         tells(hub, uid)
+    return False
 
 
 def found(namespace: Namespace) -> dict[str, Any]:
