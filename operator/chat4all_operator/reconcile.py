@@ -146,8 +146,8 @@ def _rolls(found: Mapping[str, Any], manifest: Manifest) -> bool:
 def replicas(accepted: Accepted) -> int:
     """Return how many pods there are to be: no more than partitions, none while it is paused.
 
-    There are as many as autoscaling says at least: where somebody has left replicas out of what they apply, it is 1 until
-    the autoscaler has looked.
+    There are as many as autoscaling says at least: where somebody has left replicas out of what they apply, it is 1
+    until the autoscaler has looked.
     """
     spec = accepted.connector.spec
     if spec.state == "Paused":

@@ -1,5 +1,6 @@
 """Drift: what we applied is there with our value, whatever else is; quantities are compared by value."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -40,6 +41,7 @@ EQUAL = [
     ("1E3", "1000"), ("2E", "2000P"), ("1.5Gi", "1536Mi"), ("100n", "0.1u"), ("+1", "1"), ("0", "0Mi"), (0.25, "250m"),
     ("1Ki", 1024), ("5.", "5"),
 ]  # fmt: skip
+SUFFIXES = [("n u m 1 k M G T P E", 1000), ("1 Ki Mi Gi Ti Pi Ei", 1024)]  # each is so many of the one before it
 OTHER = [
     ("0.5", "501m"),
     ("1G", "1Gi"),
@@ -56,6 +58,14 @@ OTHER = [
 def test_quantities_are_equal_by_value(a: object, b: object) -> None:
     for wanted, found in ((a, b), (b, a)):
         assert covers({"limits": {"cpu": found}}, {"limits": {"cpu": wanted}})
+
+
+@pytest.mark.parametrize(("suffixes", "times"), SUFFIXES)
+def test_every_suffix(suffixes: str, times: int) -> None:
+    names = [one.replace("1", "") for one in suffixes.split()]
+    for less, more in itertools.pairwise(names):
+        assert covers({"limits": {"cpu": f"{times}{less}"}}, {"limits": {"cpu": f"1{more}"}})
+        assert not covers({"limits": {"cpu": f"1{less}"}}, {"limits": {"cpu": f"1{more}"}})
 
 
 @pytest.mark.parametrize(("a", "b"), OTHER)
@@ -84,6 +94,9 @@ CASES = [
     ("a map where a word was", {"a": "b"}, {"a": {"b": 1}}, False),
     ("a container of somebody, before ours", {"c": [{"name": "mesh"}, {"name": "x"}]}, {"c": [{"name": "x"}]}, True),
     ("our container is gone", {"c": [{"name": "mesh"}]}, {"c": [{"name": "x"}]}, False),
+    ("a word where a list was", {"args": "x"}, {"args": []}, False),
+    ("nothing where an empty list was", {"args": None}, {"args": []}, True),
+    ("nothing where a list was", {"args": None}, {"args": ["x"]}, False),
     ("containers in another order", {"c": [{"name": "b"}, {"name": "a"}]}, {"c": [{"name": "a"}, {"name": "b"}]}, True),
     ("arguments in another order", {"args": ["b", "a"]}, {"args": ["a", "b"]}, False),
     ("an argument more", {"args": ["a", "b"]}, {"args": ["a"]}, False),

@@ -87,6 +87,7 @@ async def test_the_first_acts_at_once_and_the_second_stands_by() -> None:
         assert (first.held(), second.held()) == (True, False)
     assert first.problem is None
     assert "c4a/one acts" in str(second.problem)
+    assert twin.events == ["StandingBy"], "told once"
 
 
 async def test_one_that_ends_lets_the_other_act_at_once() -> None:
