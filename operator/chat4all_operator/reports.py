@@ -9,6 +9,8 @@ from chat4all_operator.observed import Observed
 
 FRESH_SECONDS: Final = 90.0
 LIMITED_SECONDS: Final = 30.0  # without interruption, before it is said
+_NOT_ITS_ACCOUNT: Final = frozenset({"DuplicateAccount", "OtherAccount"})  # so that no pod of it will receive
+
 Report = Mapping[str, Any]
 
 
@@ -36,6 +38,8 @@ def registered(observed: Observed, reports: Sequence[Report]) -> Condition:
     """Return the condition Registered, of the pod that receives."""
     if unknown := _unknown("Registered", observed, reports):
         return unknown
+    if refused := next((one for one in reports if one.get("reason") in _NOT_ITS_ACCOUNT), None):
+        return _said("Registered", "False", refused)
     receiving = [one for one in reports if one.get("role") == "receives"]
     if not receiving:
         return Condition("Registered", "Unknown", "NotReporting", "No pod says that it receives; one is about to.")

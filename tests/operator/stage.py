@@ -10,7 +10,7 @@ import httpx
 from tests.operator.cluster import GROUP, Namespace, client
 from tests.operator.processes import Hub, Operator, credentials, until
 
-QUICK = {"resync_seconds": "1", "poll_seconds": "0.5"}
+QUICK = {"resync_seconds": "0.5", "poll_seconds": "0.3"}
 _PATHS = {
     "deployment": "apps/v1",
     "replicaset": "apps/v1",

@@ -36,7 +36,7 @@ def taken_up(stage: Stage, name: str) -> None:
     """Wait until the newest spec is registered and applied, and nothing is left to do."""
     newest = stage.get(name)["metadata"]["generation"]
     until("its spec is seen", lambda: stage.get(name)["status"]["observedGeneration"] == newest)
-    stage.resyncs()
+    stage.resyncs(1)
 
 
 CHANGES: dict[str, dict[str, Any]] = {

@@ -70,8 +70,8 @@ PODS = (
     ),
     Case(
         "its bot is another connector's",
-        reports(report(authenticated=False, registered=None, reason="DuplicateAccount")),
-        {"Registered": "Unknown DuplicateAccount", **stalled("Authenticated", "DuplicateAccount")},
+        reports(report(role="sends", registered=None, reason="DuplicateAccount")),
+        stalled("Registered", "DuplicateAccount"),
     ),
     Case(
         "its provider is away",
