@@ -15,7 +15,7 @@ from chat4all_operator import plan as plans
 from chat4all_operator.children import job_name
 from chat4all_operator.kinds import DEPLOYMENT, JOB, Kind
 from chat4all_operator.observed import ChildKey, Observed, Refused, Row, SecretFound, World
-from chat4all_operator.plan import Plan, Step
+from chat4all_operator.plan import Note, Plan, Status, Step
 from chat4all_operator.reconcile import reconcile
 from chat4all_operator.settings import Hooks
 from chat4all_operator.template import PodTemplate
