@@ -53,7 +53,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 def test_no_pod_is_replaced_because_of_its_spec_or_its_secret(stage: Stage) -> None:
     uid = stage.create(connector("stays"))
-    until("its pod is there", lambda: stage.run("stays"))
+    stage.runs("stays")
     tells(stage.hub, uid)
     stage.becomes("stays", "Ready", "True", "Ready")
     pods, sets = uids(stage, "stays"), replica_sets(stage, "stays")
@@ -95,7 +95,7 @@ def test_a_new_template_replaces_at_most_so_many_connectors_at_once(stage: Stage
     for name in NAMES:
         stage.create(connector(name))
     for name in NAMES:
-        until(f"{name} has a ready pod", lambda name=name: stage.run(name))
+        stage.runs(name)
     stage.create(connector("sleeps", state="Paused"))
     until("it is settled", lambda: stage.child("deployment", "sleeps"))
     stage.rests()
@@ -127,7 +127,7 @@ def test_a_new_template_replaces_at_most_so_many_connectors_at_once(stage: Stage
         before = begun()
         for name in before:
             stage.run(name)
-        until("the next ones are being replaced", lambda before=before: len(begun()) > len(before) or None)
+        until("the next ones are being replaced", lambda known=len(before): len(begun()) > known)  # type: ignore[misc]
         rolling = [name for name in begun() if not is_well(stage, name)]
         assert len(rolling) <= MOST
     until("all are well", lambda: all(well_with_pods(stage, name) for name in NAMES))
