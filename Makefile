@@ -8,7 +8,7 @@ STACK ?= .stack
 LOAD ?= 0
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo dev test test-operator coverage chaos e2e e2e-idle chart-docs machine node-machine check lint fmt lock docs screenshots bench bench-memory bench-stack demo-stack dev-stack stack-up stack-down stack-status node-up node-down node-image clean
+.PHONY: help demo dev test test-operator coverage chaos e2e e2e-idle e2e-deletion operator-scale chart-docs machine node-machine check lint fmt lock docs screenshots bench bench-memory bench-stack demo-stack dev-stack stack-up stack-down stack-status node-up node-down node-image clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ e2e: node-machine machine $(VENV)/dev.stamp ## The chart on a real Kubernetes no
 
 e2e-idle: node-machine machine $(VENV)/dev.stamp ## The same at length: sockets that are silent for six minutes, thirty people
 	@E2E_IDLE_SECONDS=360 E2E_PAIRS=15 $(BIN)/python hack/tiers.py e2e
+
+e2e-deletion: node-machine machine $(VENV)/dev.stamp ## Every order of going, each with fifty connectors
+	@E2E_CONNECTORS=50 $(BIN)/python hack/tiers.py e2e
 
 machine:
 	@hack/machine.sh
@@ -78,6 +81,9 @@ bench-stack: $(VENV)/dev.stamp ## Measure on real engines beside their own clien
 
 bench-memory: $(VENV)/dev.stamp ## Memory over 100,000 messages and half an hour, into the same page
 	@$(BIN)/python -m bench memory
+
+operator-scale: $(VENV)/dev.stamp ## The operator with 1,000 connectors beside 1,000 ConfigMaps, into the same page: five minutes
+	@$(BIN)/python -m bench operator-scale
 
 demo-stack: $(VENV)/dev.stamp ## The stories of the demo on real engines, a process per role; two minutes
 	@$(BIN)/python -m chat4all_devtools.stack.demo

@@ -15,7 +15,20 @@ from typing import Any, Final
 import uvloop
 from rich.console import Console
 
-from bench import accepts, delivery, fanout, inbound, machine, memory, outbound, page, process, resume, simulator
+from bench import (
+    accepts,
+    delivery,
+    fanout,
+    inbound,
+    machine,
+    memory,
+    operator_scale,
+    outbound,
+    page,
+    process,
+    resume,
+    simulator,
+)
 from bench.measurement import FaultError, Measurement, Occasion, Run
 from bench.stack import delivery as stack_delivery
 from bench.stack import throughput as stack_throughput
@@ -36,11 +49,17 @@ MEASUREMENTS: Final = {
         memory.MEASUREMENT,
         stack_throughput.MEASUREMENT,
         stack_delivery.MEASUREMENT,
+        operator_scale.MEASUREMENT,
     )
 }
 _FILES: Final = 3_500  # of one process
 _SATURATED: Final = 0.9  # of its core: the load client may have held the server back
-_APART: Final = ("memory", "stack-throughput", "stack-delivery")  # half an hour; on engines of their own
+_APART: Final = (
+    "memory",
+    "stack-throughput",
+    "stack-delivery",
+    "operator-scale",
+)  # half an hour; on engines of their own
 _EXAMPLE: Final = """\
 example:
   python -m bench fanout --runs 1        one measurement, once

@@ -140,9 +140,8 @@ def _refused(observed: Observed, refused: Refused) -> Condition:
             "The operator knows this channel and the API does not: they run different images. Compare the API's with "
             f"{image}.",
         )
-    return _no(
-        reason, f"{refused.field.removeprefix('resource.')}: {refused.detail}" if refused.field else refused.detail
-    )
+    said = refused.detail or f"The internal API refuses it ({refused.code or 'no code'}) and does not say why."
+    return _no(reason, f"{refused.field.removeprefix('resource.')}: {said}" if refused.field else said)
 
 
 def _named(errors: Sequence[Any], prefix: str) -> str:

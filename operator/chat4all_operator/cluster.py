@@ -6,6 +6,7 @@ is an error, never dropped. https://kubernetes.io/docs/reference/using-api/api-c
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -22,8 +23,10 @@ Object = dict[str, Any]
 _CALL_SECONDS: Final = 15.0
 _CONNECT_SECONDS: Final = 5.0
 _PAGE_OBJECTS: Final = 500
-_CONNECTIONS: Final = 8
+_CONNECTIONS: Final = 12
 _APPLY: Final = "application/apply-patch+yaml"
+_MAX_MESSAGE_CHARACTERS: Final = 1000
+_REPEATED: Final = re.compile(r'"\{.{200,}\}"', re.DOTALL)
 _MERGE: Final = "application/merge-patch+json"
 
 
@@ -148,7 +151,7 @@ class Cluster:
         except ValueError:
             answer = {"message": data[:500].decode(errors="replace")}
         if status >= 400:
-            raise ClusterError(what, status, str(answer.get("reason", "")), str(answer.get("message", ""))[:2000])
+            raise ClusterError(what, status, str(answer.get("reason", "")), _short(answer))
         return answer
 
     async def _exchange(
@@ -164,6 +167,11 @@ class Cluster:
         limits = aiohttp.ClientTimeout(total=_CALL_SECONDS, sock_connect=_CONNECT_SECONDS)
         answer = await self.client.call_api(*serialized[:3], body, _request_timeout=limits)
         return answer.status, await answer.read()  # type: ignore[no-untyped-call]
+
+
+def _short(answer: Mapping[str, Any]) -> str:
+    """What a refusal says, without the whole object that some of them repeat."""
+    return _REPEATED.sub('"…"', str(answer.get("message", "")))[:_MAX_MESSAGE_CHARACTERS]
 
 
 _METHODS: Final = {

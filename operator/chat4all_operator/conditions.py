@@ -4,6 +4,8 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
+from chat4all_operator.texts import cut
+
 State = Literal["True", "False", "Unknown"]
 
 MAX_MESSAGE_CHARACTERS: Final = 1000
@@ -67,7 +69,7 @@ def _written(before: Mapping[str, Any] | None, one: Condition, generation: int, 
         "type": one.type,
         "status": one.status,
         "reason": one.reason,
-        "message": " ".join(one.message.split())[:MAX_MESSAGE_CHARACTERS],
+        "message": cut(" ".join(one.message.split()), MAX_MESSAGE_CHARACTERS),
         "observedGeneration": generation,
         "lastTransitionTime": at,
     }

@@ -26,7 +26,7 @@ from chat4all_operator.writer import StandingByError, Writer
 
 _logger = logging.getLogger(__name__)
 
-_WORKERS: Final = 4
+_WORKERS: Final = 8
 _ROUNDS: Final = 6  # of one look: what a plan has done changes the next
 _SECRET_SECONDS: Final = 10.0  # for which it is remembered that a Secret is missing, or of another type
 

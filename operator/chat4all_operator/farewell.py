@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from chat4all_operator import finalizers
 from chat4all_operator.cluster import Cluster, ClusterError, UnreachableError
 from chat4all_operator.kinds import CONNECTOR, DEPLOYMENT, FINALIZER, MANAGER, POD
 
@@ -66,9 +67,7 @@ async def _free(cluster: Cluster, connector: Mapping[str, Any]) -> None:
             found = await cluster.get(CONNECTOR, name)
             if found is None or not _has_it(found):
                 return
-            others = [one for one in found["metadata"]["finalizers"] if one != FINALIZER]
-            version = found["metadata"]["resourceVersion"]
-            await cluster.patch(CONNECTOR, name, {"metadata": {"finalizers": others, "resourceVersion": version}})
+            await finalizers.write(cluster, found, [one for one in found["metadata"]["finalizers"] if one != FINALIZER])
         except ClusterError as error:
             if error.status == 404:
                 return

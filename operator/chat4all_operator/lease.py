@@ -6,12 +6,15 @@ https://kubernetes.io/docs/concepts/architecture/leases/
 import asyncio
 import datetime as dt
 import logging
+from collections.abc import Mapping
 from typing import Any, Final
 
+from chat4all_operator import events
 from chat4all_operator.cluster import Cluster, ClusterError, UnreachableError
 from chat4all_operator.conditions import parsed
 from chat4all_operator.kinds import LEASE
 from chat4all_operator.metrics import Metrics
+from chat4all_operator.plan import Note
 
 _logger = logging.getLogger(__name__)
 
@@ -50,8 +53,9 @@ class OperatorLease:
             return
         self._until = 0.0
         found = await self._cluster.get(LEASE, NAME)
-        if found is not None and found["spec"].get("holderIdentity") == self._holder:
-            await self._cluster.replace(LEASE, {**found, "spec": {**found["spec"], "holderIdentity": ""}})
+        spec = (found or {}).get("spec") or {}
+        if found is not None and spec.get("holderIdentity") == self._holder:
+            await self._cluster.replace(LEASE, {**found, "spec": {**spec, "holderIdentity": ""}})
 
     async def _turn(self) -> None:
         began = asyncio.get_running_loop().time()
@@ -78,10 +82,10 @@ class OperatorLease:
                 LEASE, {**head, "metadata": {"name": NAME}, "spec": {**spec, "acquireTime": now}}
             )
             return True
-        before = found["spec"]
+        before = found.get("spec") or {}
         mine = before.get("holderIdentity") == self._holder
         if not mine and self._is_held(before):
-            self._stand_by(str(before.get("holderIdentity")))
+            await self._stand_by(found)
             return False
         taken = spec if mine else {**spec, "acquireTime": now}
         await self._cluster.replace(LEASE, {**head, "metadata": found["metadata"], "spec": {**before, **taken}})
@@ -97,8 +101,11 @@ class OperatorLease:
         seconds = float(spec.get("leaseDurationSeconds") or _SECONDS)
         return now - self._seen[1] < seconds and parsed(spec.get("renewTime")) is not None
 
-    def _stand_by(self, holder: str) -> None:
+    async def _stand_by(self, lease: Mapping[str, Any]) -> None:
+        self._until = 0.0
+        holder = lease["spec"]["holderIdentity"]
         why = f"the operator {holder} acts in this namespace; this one, {self._holder}, stands by"
         if why != self.problem:
             _logger.warning("%s", why)
+            await events.tell(self._cluster, LEASE, lease["metadata"], Note("Warning", "StandingBy", f"{why}."))
         self.problem = why

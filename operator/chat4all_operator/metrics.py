@@ -22,6 +22,13 @@ class Metrics:
             "kubernetes_calls", "Calls on the Kubernetes API.", "verb", "resource", "outcome"
         )
         self.registry_calls = self._counter("internal_api_calls", "Calls on the internal API.", "verb", "outcome")
+        self.registry_seconds = Histogram(
+            "chat4all_operator_internal_api_seconds",
+            "Changes of registrations by the internal API, each.",
+            ["verb"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
         self.objects = self._gauge("objects", "Connectors by their condition Ready and its reason.", "ready", "reason")
         self.not_ready_seconds = self._gauge(
             "longest_not_ready_seconds", "How long the longest of those that should run has not been ready."

@@ -16,8 +16,10 @@ from chat4all_operator.drift import covers
 from chat4all_operator.kinds import DEPLOYMENT, DIGEST, FINALIZER, TEMPLATE, UID_LABEL, Kind
 from chat4all_operator.observed import Observed
 from chat4all_operator.plan import Apply, Delete, Finalizers, Note, Plan, Register, Scale, Status, Step
+from chat4all_operator.texts import cut
 
 _SOON_SECONDS: Final = 2.0
+_MAX_ACCOUNT: Final = 200  # characters of an account's name
 _PAUSED: Final = "spec.state is Paused: nothing is sent or taken, and what comes waits. Set it to Running to go on."
 
 
@@ -142,9 +144,16 @@ def _rolls(found: Mapping[str, Any], manifest: Manifest) -> bool:
 
 
 def replicas(accepted: Accepted) -> int:
-    """Return how many pods there are to be: no more than partitions, and none while it is paused."""
+    """Return how many pods there are to be: no more than partitions, none while it is paused.
+
+    There are as many as autoscaling says at least: where somebody has left replicas out of what they apply, it is 1
+    until the autoscaler has looked.
+    """
     spec = accepted.connector.spec
-    return 0 if spec.state == "Paused" else min(spec.replicas, children.PARTITIONS)
+    if spec.state == "Paused":
+        return 0
+    least = spec.autoscaling.min_replicas if spec.autoscaling is not None and spec.replicas > 0 else 0
+    return min(max(spec.replicas, least), children.PARTITIONS)
 
 
 def _reported(observed: Observed, accepted: Accepted, taken: Condition | None) -> list[Condition]:
@@ -210,7 +219,7 @@ def _status(observed: Observed, all_of_them: Sequence[Condition], accepted: Acce
         "connectorId": f"{observed.world.namespace}.{observed.name}",
     }
     if account:
-        value["account"] = account[:200]
+        value["account"] = cut(account, _MAX_ACCOUNT)
     if webhook:
         value["endpoint"] = children.endpoint(observed)
     elif accepted is None and before.get("endpoint"):

@@ -64,8 +64,12 @@ class Registered:
         return found.refused
 
     def failure(self, uid: str) -> Failure | None:
-        """Return why the last change of this registration could not be made, if it could not."""
-        return self._failures.get(uid)
+        """Return why the last change of this registration could not be made, until that is to be tried again."""
+        found = self._failures.get(uid)
+        if found is not None and found.again <= asyncio.get_running_loop().time():
+            del self._failures[uid]  # it may have been made all the same, or is wanted no longer
+            return None
+        return found
 
     def limited_since(self, uid: str) -> dt.datetime | None:
         """Return since when its pods have said without interruption that the provider makes them wait."""

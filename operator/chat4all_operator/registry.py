@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -81,7 +82,7 @@ class Registry:
             await self._session.close()
 
     async def _call(self, verb: str, path: str, *, seconds: float, **given: Any) -> tuple[int, Any, str]:
-        outcome = "error"
+        outcome, began = "error", time.monotonic()
         try:
             status, answer, etag = await self._exchange(verb, path, seconds, given)
             outcome = str(status)
@@ -90,6 +91,8 @@ class Registry:
             raise RegistryError("APIUnreachable", f"The internal API, {self._url}, does not answer: {said}.") from error
         finally:
             self._metrics.registry_calls.labels(verb, outcome).inc()
+            if verb != "GET":
+                self._metrics.registry_seconds.labels(verb).observe(time.monotonic() - began)
         if status < 400:
             return status, answer, etag
         detail = str(answer.get("detail", "")) if isinstance(answer, Mapping) else ""

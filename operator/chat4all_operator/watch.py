@@ -26,6 +26,18 @@ _FIRST_RESTART_SECONDS: Final = 1.0
 _MAX_RESTART_SECONDS: Final = 20.0
 _STOP_SECONDS: Final = 10.0
 
+
+class _NoState(kopf.DiffBaseStorage):
+    """kopf remembers nothing of an object. By itself it would read what it thinks it has remembered, for every event,
+    and let go of the event where an annotation of its name is no JSON."""
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Do nothing."""
+
+
 OnEvent = Callable[[Kind, str, dict[str, Any]], None]  # a kind; ADDED, MODIFIED or DELETED; the object
 
 
@@ -97,6 +109,7 @@ def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = _NoState()
     settings.watching.server_timeout = _SERVER_SECONDS
     settings.watching.client_timeout = _SERVER_SECONDS + 10
     settings.watching.connect_timeout = 10

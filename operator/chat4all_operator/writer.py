@@ -1,23 +1,18 @@
 """Carries plans out: the only place where the operator changes anything, and only while it is the one that acts."""
 
-import datetime as dt
 import logging
-import secrets
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
-from chat4all_operator import kinds
+from chat4all_operator import events, finalizers, kinds
 from chat4all_operator.cluster import Cluster, ClusterError
-from chat4all_operator.conditions import rfc3339
-from chat4all_operator.kinds import CONNECTOR, EVENT, MANAGER
+from chat4all_operator.kinds import CONNECTOR
 from chat4all_operator.metrics import Metrics
 from chat4all_operator.plan import Apply, Create, Delete, Finalizers, Forget, Note, Plan, Register, Scale, Status, Step
 from chat4all_operator.registered import Registered
 from chat4all_operator.seen import Seen
 
 _logger = logging.getLogger(__name__)
-
-_MAX_NOTE_CHARACTERS: Final = 1000
 
 Object = Mapping[str, Any]
 
@@ -37,6 +32,7 @@ class Writer:
         self._seen = seen
         self._metrics = metrics
         self.may_write = may_write
+        self._told: set[str] = set()  # the uids of those whose status is refused
 
     async def carry_out(self, connector: Object, plan: Plan) -> None:
         """Take every step of a plan, in its order.
@@ -91,10 +87,10 @@ class Writer:
     async def _finalizers(self, connector: Object, wanted: tuple[str, ...]) -> None:
         """In the version that was seen: a conflict fails, and the next plan is made from what is there then."""
         metadata = connector["metadata"]
-        change = {"metadata": {"finalizers": list(wanted), "resourceVersion": metadata["resourceVersion"]}}
-        answered = await self._cluster.patch(CONNECTOR, metadata["name"], change)
+        answered = await finalizers.write(self._cluster, connector, wanted)
         if "deletionTimestamp" in answered["metadata"] and not answered["metadata"].get("finalizers"):
             self._seen.remove(CONNECTOR, metadata["name"], int(answered["metadata"]["resourceVersion"]))
+            self._told.discard(metadata["uid"])
         else:
             self._seen.put(CONNECTOR, answered)
 
@@ -110,43 +106,19 @@ class Writer:
             if error.status in {400, 422}:
                 await self._refused(connector, error)
             raise
+        self._told.discard(connector["metadata"]["uid"])
         self._seen.put(CONNECTOR, answered)
 
     async def _refused(self, connector: Object, error: ClusterError) -> None:
-        """A status that cannot be written is told where it can be."""
+        """A status that cannot be written is told where it can be: in an event, once until it can be written again."""
         self._metrics.refused_writes.labels(CONNECTOR.plural).inc()
         metadata = connector["metadata"]
         _logger.error("The status of %s/%s is refused: %s", self._cluster.namespace, metadata["name"], error.message)
-        await self.note(connector, Note("Warning", "StatusRefused", f"Its status cannot be written: {error.message}"))
+        if metadata["uid"] not in self._told:
+            self._told.add(metadata["uid"])
+            note = Note("Warning", "StatusRefused", f"Its status cannot be written: {error.message}")
+            await self.note(connector, note)
 
     async def note(self, connector: Object, note: Note) -> None:
         """Write an event about a connector; one that cannot be written is only logged."""
-        metadata, now = connector["metadata"], rfc3339(dt.datetime.now(dt.UTC))
-        about = {
-            "apiVersion": CONNECTOR.api,
-            "kind": CONNECTOR.name,
-            "name": metadata["name"],
-            "namespace": self._cluster.namespace,
-            "uid": metadata["uid"],
-        }
-        event = {
-            "apiVersion": EVENT.api,
-            "kind": EVENT.name,
-            "metadata": {
-                "name": f"{metadata['name']}.{secrets.token_hex(8)}",
-                "namespace": self._cluster.namespace,
-            },
-            "involvedObject": about,
-            "type": note.type,
-            "reason": note.reason,
-            "message": " ".join(note.message.split())[:_MAX_NOTE_CHARACTERS],
-            "source": {"component": MANAGER},
-            "reportingComponent": MANAGER,
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-        }
-        try:
-            await self._cluster.create(EVENT, event)
-        except ClusterError as error:
-            _logger.warning("No event about %s: %s", metadata["name"], error)
+        await events.tell(self._cluster, CONNECTOR, connector["metadata"], note)

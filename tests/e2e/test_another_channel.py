@@ -1,4 +1,4 @@
-"""A channel of another package, in an image built FROM ours: nothing but the image changes, and an apply makes it live."""
+"""A channel of another package, in an image built FROM ours: nothing but the image changes, an apply makes it live."""
 
 import http.server
 import json

@@ -21,6 +21,7 @@ from chat4all_devtools.phones import Phones
 NEW_TOKEN_SECONDS = 150.0  # within which a changed Secret is in use
 PAUSE_SECONDS = 60.0
 LIMITED_SECONDS = 60.0  # of load while the provider takes no more
+SCALING = {"minReplicas": 1, "maxReplicas": 2, "targetCPUPercent": 70}
 CALM = 240.0  # seconds in which a scaler has to take a pod away
 
 
@@ -141,14 +142,13 @@ def test_cpu_scales_it_through_its_own_scale(release: Release, phone: str) -> No
     """What is applied again unchanged, without replicas, leaves what the scaler has decided."""
     namespace = release.namespace
     token = bot(phone)["token"]
-    scaling = {"minReplicas": 1, "maxReplicas": 2, "targetCPUPercent": 70}
-    apply_example(namespace, token, phone, replicas=None, autoscaling=scaling)
+    apply_example(namespace, token, phone, replicas=None, autoscaling=SCALING)
     hpa = until("there is an HPA", lambda: namespace.get("hpa", "connector-support"))
     assert hpa["spec"]["scaleTargetRef"]["kind"] == "ChannelConnector"
     with busy(phone):
         until("a pod is added", lambda: replicas(namespace) == 2)
         until("it is ready", lambda: namespace.ready("connector") == 2)
-        apply_example(namespace, token, phone, replicas=None, autoscaling=scaling)
+        apply_example(namespace, token, phone, replicas=None, autoscaling=SCALING)
         assert replicas(namespace) == 2
     until("the pod is taken away", lambda: replicas(namespace) == 1, seconds=CALM)
 
@@ -157,24 +157,33 @@ async def test_a_connector_that_its_provider_makes_wait_is_not_given_more_pods(
     release: Release, phone: str, people: Callable[[str], Client]
 ) -> None:
     namespace = release.namespace
+    await done(apply_example, namespace, bot(phone)["token"], phone, replicas=None, autoscaling=SCALING)
     refuses = {"id": "all", "on": {"method": "sendMessage"}, "do": {"fault": "too_many_requests", "retry_after": 20}}
     async with Phones(phone) as phones, people("ana") as ana:
         await phones.fails(refuses)
-        await ana.post(await ana.conversation_with("bruno"), "This one waits")
-        await done(waits, namespace, "RateLimited")
-        hpa = await done(namespace.get, "hpa", "connector-support")
-        assert {one["selectPolicy"] for one in hpa["spec"]["behavior"].values()} == {"Disabled"}
-        with busy(phone):
-            began = time.monotonic()
-            while time.monotonic() - began < LIMITED_SECONDS:  # what is tried is the load while it waits
-                assert await done(replicas, namespace) == 1
-                await asyncio.sleep(2)
-        await done(httpx.delete, f"{phone}/control/faults/all", timeout=60)
+        try:
+            await ana.post(await ana.conversation_with("bruno"), "This one waits")
+            await done(waits, namespace, "RateLimited")
+            await done(until, "nothing is scaled", lambda: policies(namespace) == {"Disabled"})
+            before = await done(replicas, namespace)
+            with busy(phone):
+                began = time.monotonic()
+                while time.monotonic() - began < LIMITED_SECONDS:  # what is tried is the load while it waits
+                    assert await done(replicas, namespace) == before
+                    await asyncio.sleep(2)
+        finally:
+            await done(httpx.delete, f"{phone}/control/faults/all", timeout=60)
         await done(waits, namespace, "RateLimited=False")
     await done(patched, namespace, autoscaling=None, replicas=1)
     await done(
         until, "there is no HPA", lambda: not namespace.get("hpa", "-l", "app.kubernetes.io/component=connector")
     )
+
+
+def policies(namespace: Namespace) -> set[str]:
+    """Which ways of scaling there are, up and down."""
+    behavior = namespace.get("hpa", "connector-support")["spec"]["behavior"]
+    return {one["selectPolicy"] for one in behavior.values()}
 
 
 def test_what_is_deleted_leaves_nothing_at_the_provider(release: Release, phone: str) -> None:

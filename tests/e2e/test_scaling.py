@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 from tests.e2e.cluster import URL, Release, until
-from tests.e2e.conftest import password
+from tests.e2e.conftest import apply_example, password
+
+from chat4all.connectors.simulator import BOT
 
 CALM = 180.0  # seconds in which a scaler has to take a pod away
 QUICK = {
@@ -45,9 +47,9 @@ def test_cpu_adds_a_pod_and_its_lack_takes_it_away(release: Release) -> None:
 
 
 @contextmanager
-def watched(release: Release, component: str, file: Path) -> Iterator[Callable[[], list[int]]]:
+def watched(release: Release, deployment: str, file: Path) -> Iterator[Callable[[], list[int]]]:
     """Every number of replicas that the Deployment was ever to have, by a watch."""
-    place = ["-n", release.namespace.name, "get", "deployment", f"{release.fullname}-{component}", "--watch"]
+    place = ["-n", release.namespace.name, "get", "deployment", deployment, "--watch"]
     with file.open("w") as output:
         watch = subprocess.Popen(["kubectl", *place, "-o", "jsonpath={.spec.replicas}{'\\n'}"], stdout=output)
         try:
@@ -65,7 +67,7 @@ def test_a9_no_change_of_scaler_ever_lowers_the_number(release: Release, tmp_pat
     """
     scaled(release, "gateway", replicas=4)
     until("four are ready", lambda: release.namespace.ready("gateway") == 4)
-    with watched(release, "gateway", tmp_path / "replicas") as seen:
+    with watched(release, f"{release.fullname}-gateway", tmp_path / "replicas") as seen:
         scaled(release, "gateway", autoscaling={"enabled": True, "minReplicas": 4, "maxReplicas": 6})
         release.namespace.kubectl("scale", f"deployment/{release.fullname}-gateway", "--replicas=5")  # as it would
         release.install(settings={"gateway": {"receiptSeconds": 0.4}})
@@ -76,6 +78,30 @@ def test_a9_no_change_of_scaler_ever_lowers_the_number(release: Release, tmp_pat
     assert found[-1] == 4
     scaled(release, "gateway", replicas=2)
     until("two are ready", lambda: release.namespace.ready("gateway") == 2)
+
+
+def test_a9_a_connector_keeps_its_number_when_autoscaling_comes_and_goes(
+    release: Release, phone: str, tmp_path: Path
+) -> None:
+    """Also where replicas is left out of what is applied from then on."""
+    namespace = release.namespace
+    apply_example(namespace, token(phone), phone, replicas=2)
+    until("two are ready", lambda: namespace.ready("connector") == 2)
+    with watched(release, "connector-support", tmp_path / "replicas") as seen:
+        scaling = {"minReplicas": 2, "maxReplicas": 3, "targetCPUPercent": 100}
+        apply_example(namespace, token(phone), phone, replicas=None, autoscaling=scaling)
+        until("there is an HPA", lambda: namespace.get("hpa", "-l", "app.kubernetes.io/component=connector"))
+        until("the scaler has looked", lambda: namespace.get("chconn", "support")["spec"]["replicas"] >= 2)
+        apply_example(namespace, token(phone), phone, replicas=2)
+        until("there is none", lambda: not namespace.get("hpa", "-l", "app.kubernetes.io/component=connector"))
+        assert min(seen()) >= 2, seen()
+    apply_example(namespace, token(phone), phone)
+    until("one is ready", lambda: namespace.ready("connector") == 1)
+
+
+def token(simulator: str) -> str:
+    found: str = httpx.get(f"{simulator}/control/telegram/bots/{BOT}", timeout=60).json()["token"]
+    return found
 
 
 def test_a_drain_takes_one_pod_at_a_time(release: Release) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 from tests.e2e.cluster import CommandError, Namespace, Release, apply, merged, run, until
-from tests.e2e.conftest import values
+from tests.e2e.conftest import apply_example, values
 
 from chat4all_devtools.stack.stack import Stack
 
@@ -53,7 +54,8 @@ def strict(prepared: Callable[[str], Namespace]) -> Iterator[Namespace]:
 @pytest.fixture(scope="module")
 def modest(release: Release, strict: Namespace, engines: Stack) -> Release:
     """A release of the product's own name, with what pods need and no more, on the engines of the other one."""
-    own = merged(values(engines), dict.fromkeys((*ROLES, "migrate", "probe"), MODEST))
+    own = merged(values(engines), dict.fromkeys((*ROLES, "migrate", "probe", "connectors", "operator"), MODEST))
+    own["operator"] = {**MODEST, "unregisterSeconds": 20}  # a Job that gets no pod is given up then
     own |= {"crds": {"enabled": False}, "rbac": {"clusterRoles": False}, "ingress": {"enabled": False}}
     return Release(strict, merged(own, {role: {"replicas": 1} for role in ROLES}), NAME)
 
@@ -137,14 +139,52 @@ def test_a10_nothing_is_refused_by_quota_limits_or_level(modest: Release) -> Non
 
 def test_a10_a_full_quota_is_named(modest: Release) -> None:
     namespace = modest.namespace
-    namespace.kubectl(
-        "patch", "resourcequota", "quota", "--type=merge", "-p", json.dumps({"spec": {"hard": {"pods": "3"}}})
-    )
+    limit(namespace, 3)
     with pytest.raises(CommandError, match="exceeded quota: quota, requested: pods=1"):
         modest.test()
+    limit(namespace, 9)
+
+
+def limit(namespace: Namespace, pods: int) -> None:
+    change = json.dumps({"spec": {"hard": {"pods": str(pods)}}})
+    namespace.kubectl("patch", "resourcequota", "quota", "--type=merge", "-p", change)
+
+
+def paused(namespace: Namespace) -> None:
+    namespace.kubectl("patch", "chconn", "modest", "--type=merge", "-p", '{"spec": {"state": "Paused"}}')
+    until("its pod is gone", lambda: namespace.pods("connector", NAME) == [])
+
+
+def test_a10_connectors_and_the_job_that_unregisters_them_get_their_pods(modest: Release, simulator: str) -> None:
+    """Then the quota is full: the condition has a reason and the server's words, and a deletion ends all the same."""
+    namespace = modest.namespace
+    url = f"{simulator}/control/telegram/bots/modest_bot"
+    token = httpx.put(url, json={}, timeout=60).raise_for_status().json()["token"]
+    apply_example(namespace, token, simulator, "modest")
+    namespace.kubectl("wait", "--for=condition=Ready", "chconn/modest", "--timeout=240s")
+    assert httpx.get(url, timeout=60).json()["webhook"]
+    paused(namespace)
+    namespace.kubectl("delete", "chconn", "modest", "--timeout=120s")
+    assert httpx.get(url, timeout=60).json()["webhook"] == "", "the Job has told the provider"
+    events = namespace.get("events", "--field-selector", "reason=FailedCreate")
+    assert [one["message"] for one in events if "unregister" in one["message"] or "connector" in one["message"]] == []
+
+    apply_example(namespace, token, simulator, "modest")
+    namespace.kubectl("wait", "--for=condition=Ready", "chconn/modest", "--timeout=240s")
+    limit(namespace, 1)
+    namespace.kubectl("scale", "chconn/modest", "--replicas=2")
     namespace.kubectl(
-        "patch", "resourcequota", "quota", "--type=merge", "-p", json.dumps({"spec": {"hard": {"pods": "9"}}})
+        "wait",
+        "--for=jsonpath={.status.conditions[?(@.type=='Available')].reason}=PodsRefused",
+        "chconn/modest",
+        "--timeout=240s",
     )
+    assert "exceeded quota: quota" in namespace.kubectl("get", "chconn", "modest", "-o", "wide")
+    paused(namespace)
+    namespace.kubectl("delete", "chconn", "modest", "--timeout=120s")
+    reasons = {one["reason"] for one in namespace.get("events") if one["involvedObject"]["kind"] == "ChannelConnector"}
+    assert "UnregisterGivenUp" in reasons
+    limit(namespace, 9)
 
 
 def test_an_image_that_cannot_be_had_leaves_the_old_pods_at_work(modest: Release) -> None:

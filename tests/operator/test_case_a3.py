@@ -16,7 +16,8 @@ from hack.node.control_plane import KubectlError
 from tests.integration.simulator.world import Simulator, simulating
 from tests.operator.cluster import Namespace, client, connector
 from tests.operator.detour import Detour, asked
-from tests.operator.played import play, report
+from tests.operator.played import play
+from tests.operator.pods import tells
 from tests.operator.processes import DEADLINE, Hub, Operator, conditions, credentials, run_pods, until
 
 WAIT = ("wait", "--for=condition=Ready", "chconn/support")
@@ -216,7 +217,7 @@ def test_a3_a_status_that_a_change_of_the_spec_overtakes_is_not_written(
         until("a pod runs", lambda: conditions(namespace.get("chconn", "support"))["Available"][0] == "True")
         recording = Recording(namespace)
         detour.rule = hold
-        report(hub, namespace.get("chconn", "support")["metadata"]["uid"])
+        tells(hub, namespace.get("chconn", "support")["metadata"]["uid"])
         assert held.wait(DEADLINE)
         namespace.kubectl("patch", "chconn", "support", "--type=merge", '--patch={"spec": {"config": {"mode": 1}}}')
         may_pass.set()

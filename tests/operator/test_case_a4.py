@@ -109,7 +109,7 @@ def cold_cache(request: bytes) -> bytes | None:
 
 
 @contextlib.contextmanager
-def led_astray(scene: Scene, operator: Operator, rule: Rule) -> Iterator[Callable[[], None]]:
+def led_astray(rule: Rule, scene: Scene, operator: Operator) -> Iterator[Callable[[], None]]:
     plane = scene.namespace.control_plane
     detour = Detour(plane.server, plane.ca.parent, rule)
     detour.lead(operator.kubeconfig)
@@ -171,9 +171,9 @@ def not_served(scene: Scene, _: Operator) -> Iterator[Callable[[], None]]:
 
 FAULTS: dict[str, tuple[Any, str]] = {
     "it may not list": (forbidden, "Forbidden"),
-    "the second page is an error": (lambda *given: led_astray(*given, second_page), "InternalError"),
+    "the second page is an error": (lambda *given: led_astray(second_page, *given), "InternalError"),
     "the definition is not served": (not_served, "404"),
-    "a cache that is not filled": (lambda *given: led_astray(*given, cold_cache), "TooManyRequests"),
+    "a cache that is not filled": (lambda *given: led_astray(cold_cache, *given), "TooManyRequests"),
 }
 
 

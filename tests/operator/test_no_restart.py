@@ -123,20 +123,16 @@ def test_a_new_template_replaces_at_most_so_many_connectors_at_once(stage: Stage
     until("it is scaled", lambda: len(uids(stage, waiting)) == 2)
     assert pods < uids(stage, waiting)
     assert image(stage, waiting) == "localhost/chat4all:dev"
-    while len(begun()) < len(NAMES):
-        before = begun()
-        for name in before:
+
+    def all_are_well() -> bool:
+        for name in begun():
             stage.run(name)
-        until("the next ones are being replaced", lambda known=len(before): len(begun()) > known)  # type: ignore[misc]
         rolling = [name for name in begun() if not is_well(stage, name)]
         assert len(rolling) <= MOST
-    until("all are well", lambda: all(well_with_pods(stage, name) for name in NAMES))
+        return len(begun()) == len(NAMES) and not rolling
+
+    until("all are replaced, some at a time", all_are_well)
     stage.rests()
-
-
-def well_with_pods(stage: Stage, name: str) -> bool:
-    stage.run(name)
-    return is_well(stage, name)
 
 
 def is_well(stage: Stage, name: str) -> bool:

@@ -54,6 +54,7 @@ class Life:
         self.children: dict[ChildKey, Object] = {}
         self.row: Row | None = None
         self.api_problem = self.api_reason = ""
+        self.asks_again_seconds: float | None = None
         self.refuses: Refused | None = None  # whatever is asked of the internal API
         self.refused: Refused | None = None
         self.may_roll = True
@@ -74,6 +75,7 @@ class Life:
             row=self.row,
             api_problem=self.api_problem,
             api_reason=self.api_reason,
+            asks_again_seconds=self.asks_again_seconds,
             refused=self.refused,
             may_roll=self.may_roll,
             limited_since=self.limited_since,
@@ -92,7 +94,7 @@ class Life:
             if not steps or (steps == before and self.refused is not None):  # what was refused is asked again later
                 return taken
             for step in steps:
-                self._take(step)
+                self.take(step)
             taken += steps
             before = steps
         raise AssertionError(f"it comes to no rest: {[type(one).__name__ for one in taken]}")
@@ -160,7 +162,8 @@ class Life:
 
     # -- what a step does
 
-    def _take(self, step: Step) -> None:
+    def take(self, step: Step) -> None:
+        """Do this one step."""
         assert self.resource is not None
         match step:
             case plans.Apply(kind, manifest) | plans.Create(kind, manifest):

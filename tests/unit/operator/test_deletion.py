@@ -60,6 +60,10 @@ def pods_unregister(life: Life) -> None:
     life.report(report(unregistered=True, registered=False, reason="Unregistered"))
 
 
+def one_of_two_unregisters(life: Life) -> None:
+    life.report(report(unregistered=True), report("support-1", role="sends"))
+
+
 def provider_is_away(life: Life) -> None:
     life.report(report(reason="UnregisterFailed", sentence="The provider does not answer."))
 
@@ -107,6 +111,19 @@ CASES = (
     Case(
         "its pods have told the provider",
         after(delete, pods_unregister),
+        "Register Forget Finalizers",
+        "Normal Unregistered",
+    ),
+    Case(
+        "one of two pods has, and the other may yet undo it",
+        after(delete, one_of_two_unregisters, seconds(19)),
+        "Register",
+        gone=False,
+        row="Unregistering",
+    ),
+    Case(
+        "one of two pods has, and the other says nothing",
+        after(delete, one_of_two_unregisters, seconds(21)),
         "Register Forget Finalizers",
         "Normal Unregistered",
     ),
@@ -251,6 +268,15 @@ def test_every_way_ends_within_two_minutes(state: str) -> None:
     life.pass_seconds(110)
     assert [one.reason for one in life.plan().steps if isinstance(one, Note)] == ["UnregisterGivenUp"]
     assert any(isinstance(one, Finalizers) for one in life.plan().steps)
+
+
+def test_what_failed_is_tried_again_and_meanwhile_waited_for() -> None:
+    life = working()
+    delete(life)
+    becomes(api_problem="The internal API answered 503.", asks_again_seconds=3.0)(life)
+    assert life.plan().steps == ()
+    becomes(api_problem="", asks_again_seconds=None)(life)
+    assert [type(one) for one in life.plan().steps] == [Register]
 
 
 def test_it_waits_by_looking_again_soon() -> None:

@@ -52,6 +52,7 @@ EDITS: dict[str, tuple[Kind, Edit]] = {
     "how they are replaced": (DEPLOYMENT, spec(lambda it: it.update(strategy={"type": "Recreate"}))),
     "a label": (DEPLOYMENT, metadata(lambda it: it["labels"].pop("app.kubernetes.io/instance"))),
     "its owner": (SERVICE, metadata(lambda it: it["ownerReferences"][0].update(blockOwnerDeletion=False))),
+    "that it has an owner": (SERVICE, metadata(lambda it: it.pop("ownerReferences"))),
     "a port": (SERVICE, spec(lambda it: it["ports"][0].update(port=81))),
     "a selector": (SERVICE, spec(lambda it: it.update(selector={"app": "x"}))),
     "a path": (INGRESSES, spec(lambda it: it["rules"][0]["http"]["paths"][0].update(path="/"))),
@@ -121,3 +122,12 @@ def test_what_is_somebody_else_s_is_neither_applied_nor_deleted() -> None:
     assert life.plan().again_seconds is not None, "not all kinds are watched"
     life.children.clear()
     assert told(life.settle()) == ["Apply Deployment"]
+
+
+def test_only_what_is_known_to_be_its_own_is_forced() -> None:
+    """What is not there may be there by now, and somebody else's."""
+    life = with_every_child()
+    del life.children[SERVICE, NAME]
+    life.child(BUDGET)["spec"]["maxUnavailable"] = 2
+    forced = {one.kind.name: one.force for one in life.plan().steps if isinstance(one, Apply)}
+    assert forced == {"Service": False, "PodDisruptionBudget": True}

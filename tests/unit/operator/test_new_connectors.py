@@ -78,9 +78,24 @@ def test_the_internal_api_is_away(reason: str) -> None:
     becomes(api_problem="The internal API does not answer.", api_reason=reason)(life)
     life.settle()
     found = life.conditions()
-    assert {found[one] for one in ("Accepted", "Authenticated", "Registered")} == {f"Unknown {reason}"}
+    about = ("Accepted", "Available", "Authenticated", "Registered", "Ready")
+    assert {found[one] for one in about} == {f"Unknown {reason}"}
     assert found["CredentialsResolved"] == "True Resolved"
     assert life.kinds() == set(), "it may be another operator's"
     becomes(api_problem="", api_reason="")(life)
+    life.settle()
+    assert life.conditions()["Accepted"] == "True Accepted"
+
+
+def test_the_internal_api_can_write_nothing() -> None:
+    """It can be read: what failed was this one registration."""
+    life = Life()
+    becomes(api_problem="The internal API answered 503.", api_reason="EnginesUnavailable", asks_again_seconds=3.0)(life)
+    life.settle()
+    assert life.conditions()["Accepted"] == "Unknown EnginesUnavailable"
+    assert life.conditions()["Ready"] == "Unknown EnginesUnavailable"
+    assert (life.row, life.kinds()) == (None, set())
+    assert life.plan().again_seconds == 3
+    becomes(api_problem="", api_reason="", asks_again_seconds=None)(life)
     life.settle()
     assert life.conditions()["Accepted"] == "True Accepted"

@@ -121,6 +121,23 @@ def test_one_that_the_deployment_has_given_up_gives_its_place_back() -> None:
     assert them.decide("c1")
 
 
+def test_an_operator_that_begins_anew_counts_those_that_were_begun() -> None:
+    them = Connectors(most=1)
+    them.is_now("c0", "new", settled=False)
+    half = them.seen.get(DEPLOYMENT, child_name("c0"))
+    assert half is not None
+    half["status"].update(replicas=2, updatedReplicas=1)
+    assert not them.decide("c1")
+    them.is_now("c0", "new", settled=True)
+    assert them.decide("c1")
+
+
+def test_new_connectors_whose_first_pods_start_take_no_place() -> None:
+    them = Connectors(most=1)
+    them.is_now("c0", "new", settled=False)
+    assert them.decide("c1")
+
+
 def test_one_that_is_gone_gives_its_place_back() -> None:
     them = Connectors(most=1)
     them.decide("c0")

@@ -50,6 +50,12 @@ def test_what_its_conditions_say(case: Case) -> None:
         ({"replicas": 6}, 6),
         ({"replicas": 7}, 6),
         ({"replicas": 3, "state": "Paused"}, 0),
+        # Left out of what is applied, replicas are 1 until the autoscaler has looked: its least holds meanwhile.
+        ({"replicas": 1, "autoscaling": {"minReplicas": 3, "maxReplicas": 4}}, 3),
+        ({"replicas": 4, "autoscaling": {"minReplicas": 3, "maxReplicas": 4}}, 4),
+        ({"replicas": 1, "autoscaling": {"minReplicas": 9, "maxReplicas": 9}}, 6),
+        ({"replicas": 0, "autoscaling": {"minReplicas": 3, "maxReplicas": 4}}, 0),
+        ({"state": "Paused", "autoscaling": {"minReplicas": 3, "maxReplicas": 4}}, 0),
     ],
 )
 def test_how_many_pods_there_are(spec: dict[str, Any], pods: int) -> None:
