@@ -7,7 +7,7 @@ import pytest
 from tests.unit.operator import objects, situations
 from tests.unit.operator.life import Life
 from tests.unit.operator.objects import report
-from tests.unit.operator.situations import becomes, change
+from tests.unit.operator.situations import becomes, change, silent_for
 
 from chat4all_operator.kinds import DEPLOYMENT, FINALIZER, JOB
 from chat4all_operator.observed import Refused
@@ -58,6 +58,11 @@ def without_pods(life: Life) -> None:
 
 def pods_unregister(life: Life) -> None:
     life.report(report(unregistered=True, registered=False, reason="Unregistered"))
+
+
+def pods_fail(life: Life) -> None:
+    """They reported until a moment ago."""
+    life.child(DEPLOYMENT)["status"] = {"replicas": 1}
 
 
 def one_of_two_unregisters(life: Life) -> None:
@@ -139,6 +144,20 @@ CASES = (
         after(delete, provider_is_away, seconds(61)),
         "Register Forget Finalizers",
         "Warning UnregisterGivenUp",
+    ),
+    Case(
+        "its pods are not ready: a Job is made",
+        after(pods_fail, delete),
+        "Register Create",
+        gone=False,
+        row="Unregistering",
+    ),
+    Case(
+        "its pods are silent: a Job is made",
+        after(silent_for(91), delete),
+        "Register Create",
+        gone=False,
+        row="Unregistering",
     ),
     Case("no pod: a Job is made", after(without_pods, delete), "Register Create", gone=False, row="Unregistering"),
     Case(

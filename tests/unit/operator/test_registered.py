@@ -151,6 +151,16 @@ async def test_what_was_refused_is_remembered_for_exactly_that(known: Known) -> 
     assert known.registered.refused(objects.UID, {"a": 1}) is None
 
 
+async def test_what_was_refused_is_asked_again_after_a_time(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be taken by then: an inbox's user was made, say."""
+    monkeypatch.setattr(registered, "_ASK_AGAIN_SECONDS", 0.2)
+    known.api.error = RefusedError(REFUSED)
+    await known.registered.put(objects.UID, {"a": 1}, unregister=False)
+    async with asyncio.timeout(SECONDS):
+        while known.registered.refused(objects.UID, {"a": 1}) is not None:
+            await asyncio.sleep(0.02)
+
+
 async def test_a_row_that_was_taken_over_is_one_row(known: Known) -> None:
     await known.registered.put(objects.OTHER_UID, {}, unregister=False)
     assert [one.uid for one in known.registered.rows()] == [objects.OTHER_UID]
