@@ -4,11 +4,14 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 from tests.operator.cluster import GROUP, Namespace, client
+from tests.operator.counts import calls
 from tests.operator.processes import Hub, Operator, credentials, until
+
+if TYPE_CHECKING:
+    import httpx
 
 QUICK = {"resync_seconds": "0.5", "poll_seconds": "0.3"}
 _PATHS = {
@@ -74,6 +77,10 @@ class Stage:
             assert answer.status_code in {200, 404}, answer.text  # it may be replaced at this moment
         return {one["metadata"]["uid"] for one in self.pods(name)}
 
+    def runs(self, name: str, pods: int = 1) -> set[str]:
+        """Wait until a connector has so many pods, and have them be ready: their uids."""
+        return until(f"{name} has {pods} pods", lambda: found if len(found := self.run(name)) == pods else set())
+
     # -- what a person sees
 
     def pods(self, name: str) -> list[Any]:
@@ -117,6 +124,15 @@ class Stage:
         except AssertionError as error:
             raise AssertionError(f"{error}: {self.get(name).get('status')}\n{self.operator.log()[-3000:]}") from None
 
+    def loses(self, name: str, *kinds: str) -> None:
+        """Wait until a connector has no child of these kinds."""
+        for kind in kinds:
+            until(f"{name} has no {kind}", lambda what=kind: self.child(what, name) is None)  # type: ignore[misc]
+
+    def is_guarded(self, name: str) -> None:
+        """Wait until a connector cannot go before its provider has been told."""
+        until(f"{name} has a finalizer", lambda: self.get(name)["metadata"].get("finalizers"))
+
     def events(self, name: str) -> list[tuple[str, str, str]]:
         """What was told of a connector: type, reason, message."""
         found = self.all("event", fieldSelector=f"involvedObject.name={name},involvedObject.kind=ChannelConnector")
@@ -140,11 +156,10 @@ class Stage:
     # -- the operator at rest
 
     def resyncs(self, times: int = 2) -> None:
-        """Wait until it has listed everything so often, and has looked at all of it."""
-        for _ in range(times):
-            before = self._listed()
-            until("another resync", lambda: self._listed() > before)
-        until("it has nothing to look at", lambda: not self._value("queue_objects"))
+        """Wait until it has listed everything so often, has asked for registrations as often, and looked at it all."""
+        lists, polls = self._lists(), self._polls()
+        until("more resyncs", lambda: self._lists() >= lists + times and self._polls() >= polls + times)
+        until("it has nothing to look at", lambda: not self.metric("queue_objects"))
 
     def writes_at_rest(self) -> int:
         """How much it writes while it lists everything twice."""
@@ -152,25 +167,24 @@ class Stage:
         self.resyncs(3)
         return self.operator.writes() - before
 
-    def applies(self) -> int:
+    def applies(self) -> float:
         """How often it has applied a child."""
-        called = [
-            value
-            for (name, labels), value in self.operator.metrics().items()
-            if name == "chat4all_operator_kubernetes_calls_total" and ("verb", "apply") in labels
-        ]
-        return int(sum(called))
+        return calls(self.operator, "kubernetes_calls", verb="apply")
 
     def rests(self) -> None:
         """Wait until it lists everything twice without writing."""
         until("it writes nothing more", lambda: self.writes_at_rest() == 0)
 
-    def _listed(self) -> float:
-        # Deployments are listed after connectors and Secrets.
-        return self._value("last_list_timestamp_seconds", resource="jobs")
-
-    def _value(self, name: str, **labels: str) -> float:
+    def metric(self, name: str, **labels: str) -> float:
+        """One of its metrics, without what their names begin with; 0 where it is not there."""
         return self.operator.metrics().get((f"chat4all_operator_{name}", frozenset(labels.items())), 0.0)
+
+    def _lists(self) -> float:
+        # Jobs are listed last.
+        return calls(self.operator, "kubernetes_calls", verb="list", resource="jobs", outcome="ok")
+
+    def _polls(self) -> float:
+        return calls(self.operator, "internal_api_calls", verb="GET")
 
     def _path(self, what: str, name: str = "") -> str:
         api = _PATHS[what]

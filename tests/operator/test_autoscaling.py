@@ -76,7 +76,7 @@ def test_more_than_there_are_partitions_is_capped_and_that_is_said(stage: Stage)
     stage.create(connector("many", autoscaling={"minReplicas": 1, "maxReplicas": 20}))
     assert autoscaler(stage, "many")["maxReplicas"] == 6
     assert stage.get("many")["spec"]["autoscaling"]["maxReplicas"] == 20
-    until("its pod is there", lambda: stage.run("many"))
+    stage.runs("many")
     found = stage.becomes("many", "Available", "True", "ReplicasCapped")
     assert "maxReplicas" in found["message"]
     assert "6" in found["message"]
@@ -97,10 +97,10 @@ def test_kubernetes_scales_the_connector_and_an_unchanged_example_does_not_take_
     example = json.dumps(connector("scaled", autoscaling={"minReplicas": 2, "maxReplicas": 4}))
     stage.namespace.kubectl("apply", "--filename=-", given=example)
     # The controller needs no measurements for the least number of pods: it writes the connector's scale.
-    until("it has two pods", lambda: len(stage.run("scaled")) == 2)
+    stage.runs("scaled", 2)
     assert stage.get("scaled")["spec"]["replicas"] == 2
     stage.namespace.kubectl("scale", "chconn/scaled", "--replicas=3")
-    until("it has three pods", lambda: len(stage.run("scaled")) == 3)
+    stage.runs("scaled", 3)
     stage.namespace.kubectl("apply", "--filename=-", given=example)
     stage.rests()
     assert stage.get("scaled")["spec"]["replicas"] == 3
@@ -130,21 +130,19 @@ def test_a_connector_that_its_provider_makes_wait_gets_no_more_pods_and_loses_no
 
     def it_is() -> bool:
         is_limited(scene)  # a report counts for 90 s
-        return stage.condition("slow", "RateLimited")["status"] == "True"
+        return bool(stage.condition("slow", "RateLimited")["status"] == "True")
 
     until("it is said", it_is)
     said = dt.datetime.fromisoformat(stage.condition("slow", "RateLimited")["lastTransitionTime"])
     assert said.timestamp() >= scene.since + 29, "half a minute, in whole seconds"
-    for way in ("scaleUp", "scaleDown"):
-        until(
-            "nothing is scaled",
-            lambda way=way: autoscaler(stage, "slow")["behavior"][way]["selectPolicy"] == "Disabled",
-        )
+    until("nothing is scaled", lambda: policies(stage) == {"Disabled"})
     stage.resyncs()
     tells(stage.hub, scene.uid)
     stage.becomes("slow", "RateLimited", "False", "NotLimited")
-    for way in ("scaleUp", "scaleDown"):
-        until(
-            "it is scaled again",
-            lambda way=way: autoscaler(stage, "slow")["behavior"][way]["selectPolicy"] == "Max",
-        )
+    until("it is scaled again", lambda: policies(stage) == {"Max"})
+
+
+def policies(stage: Stage) -> set[str]:
+    """What the autoscaler of `slow` may do, upwards and downwards."""
+    ways = autoscaler(stage, "slow")["behavior"]
+    return {ways[way]["selectPolicy"] for way in ("scaleUp", "scaleDown")}

@@ -153,7 +153,12 @@ def test_a_name_that_is_somebody_elses_is_left_alone_until_it_is_free(stage: Sta
     assert stage.child("service", "shared")["spec"]["selector"] == {"app": "theirs"}
     stage.delete("connector-shared", what="service")
     works(stage, "shared")
-    until("it has its own", lambda: "app" not in (stage.child("service", "shared") or service)["spec"]["selector"])
+    until("it has its own", lambda: "app.kubernetes.io/component" in selected(stage))
+
+
+def selected(stage: Stage) -> dict[str, str]:
+    found: dict[str, str] = (stage.child("service", "shared") or {"spec": {"selector": {}}})["spec"]["selector"]
+    return found
 
 
 def test_nothing_of_all_this_was_a_fault_of_the_operator(stage: Stage) -> None:

@@ -8,6 +8,7 @@ import copy
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -43,7 +44,7 @@ def stage(namespaces, own_hub, tmp_path_factory) -> Iterator[Stage]:
         yield running
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
     "scaled": ({"autoscaling": {"maxReplicas": 3}}, "NoRequests", ("connectors.resources.requests.cpu", "values")),
     "hooked": ({"config": {"mode": "Webhook"}}, "NoPublicURL", ("hooks.publicURL", "spec.config.mode: Polling")),
 }
@@ -76,7 +77,7 @@ def test_a_channel_that_only_the_operator_knows_names_the_image_to_compare(stage
 
 def test_while_an_engine_cannot_be_written_it_is_said_and_what_runs_goes_on(stage: Stage) -> None:
     uid = stage.create(connector())
-    until("its pod is there", lambda: stage.run("support"))
+    stage.runs("support")
     tells(stage.hub, uid)
     stage.becomes("support", "Ready", "True", "Ready")
     pods = stage.run("support")
@@ -112,7 +113,7 @@ def test_while_the_api_is_down_pods_go_on_and_all_is_well_when_it_is_back(stage:
     assert stage.run("support") == pods
     assert stage.child("deployment")["metadata"]["generation"] == generation
     stage.patch("channelconnector", "support", {"spec": {"replicas": 2}})
-    until("it is scaled all the same", lambda: len(stage.run("support")) == 2)
+    stage.runs("support", 2)
     assert stage.operator.ready() == {}, "a new start of the operator would not help"
     stage.hub.server.set(PYTHONPATH=SITE)  # and it has the channel that it did not have
     stage.hub.start()

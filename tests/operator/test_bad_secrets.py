@@ -73,7 +73,7 @@ def test_a_secret_that_is_not_enough_says_what_to_do_and_is_enough_as_soon_as_it
 def test_a_secret_that_goes_takes_no_pod_with_it_and_all_is_well_when_it_is_back(stage: Stage) -> None:
     stage.secret()
     uid = stage.create(connector())
-    until("its pod is there", lambda: stage.run("support"))
+    stage.runs("support")
     tells(stage.hub, uid)
     stage.becomes("support", "Ready", "True", "Ready")
     pods, revision = stage.run("support"), stage.child("deployment")["metadata"]["generation"]

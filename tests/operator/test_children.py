@@ -157,4 +157,4 @@ def test_a_gateways_route_leads_to_it_where_the_chart_has_one(namespaces, hub, t
 
 
 def ready(stage: Stage, name: str, pods: int) -> None:
-    until("all its pods are ready", lambda: len(stage.run(name)) == pods)
+    stage.runs(name, pods)

@@ -53,7 +53,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 def test_no_pod_is_replaced_because_of_its_spec_or_its_secret(stage: Stage) -> None:
     uid = stage.create(connector("stays"))
-    until("its pod is there", lambda: stage.run("stays"))
+    stage.runs("stays")
     tells(stage.hub, uid)
     stage.becomes("stays", "Ready", "True", "Ready")
     pods, sets = uids(stage, "stays"), replica_sets(stage, "stays")
@@ -95,7 +95,7 @@ def test_a_new_template_replaces_at_most_so_many_connectors_at_once(stage: Stage
     for name in NAMES:
         stage.create(connector(name))
     for name in NAMES:
-        until(f"{name} has a ready pod", lambda name=name: stage.run(name))
+        stage.runs(name)
     stage.create(connector("sleeps", state="Paused"))
     until("it is settled", lambda: stage.child("deployment", "sleeps"))
     stage.rests()
@@ -123,20 +123,16 @@ def test_a_new_template_replaces_at_most_so_many_connectors_at_once(stage: Stage
     until("it is scaled", lambda: len(uids(stage, waiting)) == 2)
     assert pods < uids(stage, waiting)
     assert image(stage, waiting) == "localhost/chat4all:dev"
-    while len(begun()) < len(NAMES):
-        before = begun()
-        for name in before:
+
+    def all_are_well() -> bool:
+        for name in begun():
             stage.run(name)
-        until("the next ones are being replaced", lambda before=before: len(begun()) > len(before) or None)
         rolling = [name for name in begun() if not is_well(stage, name)]
         assert len(rolling) <= MOST
-    until("all are well", lambda: all(well_with_pods(stage, name) for name in NAMES))
+        return len(begun()) == len(NAMES) and not rolling
+
+    until("all are replaced, some at a time", all_are_well)
     stage.rests()
-
-
-def well_with_pods(stage: Stage, name: str) -> bool:
-    stage.run(name)
-    return is_well(stage, name)
 
 
 def is_well(stage: Stage, name: str) -> bool:

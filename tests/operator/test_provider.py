@@ -1,6 +1,5 @@
 """What the provider says of a connector, by a hub that is its pod and a simulator that is the provider."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,7 +45,7 @@ def make(scene: Scene, name: str, bot: Bot, **config: str) -> str:
     reference = {"name": f"keys-{name}"}
     given = {"baseURL": scene.simulator.url, **config}
     uid = stage.create(connector(name, credentialsSecretRef=reference, config=given))
-    until("its pods are made", lambda: stage.run(name))
+    stage.runs(name)
     play(stage.hub, uid, {"botToken": bot.token, "webhookSecret": SECRET}, f"{name}-0")
     return uid
 
@@ -59,7 +58,7 @@ def give(scene: Scene, name: str, uid: str, token: str) -> None:
     file = stage.hub.folder / f"credentials-{uid}" / "botToken"
     new = file.with_suffix(".new")
     new.write_text(token)
-    os.replace(new, file)
+    new.replace(file)
 
 
 def told(stage: Stage, name: str) -> dict[str, tuple[str, str]]:
