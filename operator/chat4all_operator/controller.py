@@ -197,6 +197,7 @@ class Controller:
         now = dt.datetime.now(dt.UTC)
         registered = self._registered
         failure = None if registered.problem else registered.failure(uid)
+        going = self._going.setdefault(uid, now) if "deletionTimestamp" in connector["metadata"] else None
         made = Observed(
             now=now,
             world=self._world,
@@ -210,7 +211,8 @@ class Controller:
             asks_again_seconds=max(failure.again - asyncio.get_running_loop().time(), 0.0) if failure else None,
             may_roll=self._rollout.may_begin(name),
             limited_since=_limited_since(registered.limited_since(uid), connector, now),
-            going_since=self._going.setdefault(uid, now) if "deletionTimestamp" in connector["metadata"] else None,
+            going_since=going,
+            rows_are_newer=going is None or registered.read_at >= going,
         )
         refused = registered.refused(uid, acceptance.stripped(made))
         return made if refused is None else dataclasses.replace(made, refused=refused)

@@ -39,6 +39,8 @@ def plan(observed: Observed) -> Plan:
 def _end(observed: Observed, row: Row) -> Plan | None:
     """The end of the registration, where nothing is left to be told to the provider; None: something is."""
     never_there = row.account is None and not any(one.get("registered") for one in row.reports)
+    if never_there and not observed.rows_are_newer:
+        return _wait()  # a pod may have come to its provider a moment ago
     if never_there or row.state == "Removing":
         return _forget()
     told = [bool(one.get("unregistered")) for one in reports.fresh(observed)]

@@ -66,11 +66,10 @@ class Observed:
     `secret`: None where there is none; `children`: those objects of its names that exist; `row`: its registration, or
     one of the same id that this operator manages; `api_problem`: why the internal API's rows are not known, or cannot
     be changed, or ""; `asks_again_seconds`: until what failed for this connector alone is asked again, None: nothing
-    did;
-    `refused`: what the API said to what it was last asked to register, while that is still wanted; `rows_seen`: whether
-    rows were read at all; `may_roll`: whether one more connector may be replaced now; `limited_since`: since when its
-    pods have said without interruption that the provider makes them wait; `going_since`: since when this operator has
-    known that it is being deleted.
+    did; `refused`: what the API said to what it was last asked to register, while that is still wanted; `rows_seen`:
+    whether rows were read at all; `may_roll`: whether one more connector may be replaced now; `limited_since`: since
+    when its pods have said without interruption that the provider makes them wait; `going_since`: since when this
+    operator has known that it is being deleted; `rows_are_newer`: whether rows were read since then.
     """
 
     now: dt.datetime
@@ -87,6 +86,7 @@ class Observed:
     may_roll: bool = True
     limited_since: dt.datetime | None = None
     going_since: dt.datetime | None = None
+    rows_are_newer: bool = True
 
     @property
     def may_ask(self) -> bool:
