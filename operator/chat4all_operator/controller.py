@@ -197,6 +197,7 @@ class Controller:
         now = dt.datetime.now(dt.UTC)
         registered = self._registered
         failure = None if registered.problem else registered.failure(uid)
+        going = self._going.setdefault(uid, now) if "deletionTimestamp" in connector["metadata"] else None
         made = Observed(
             now=now,
             world=self._world,
@@ -211,7 +212,8 @@ class Controller:
             asks_again_seconds=max(failure.again - asyncio.get_running_loop().time(), 0.0) if failure else None,
             may_roll=self._rollout.may_begin(name),
             limited_since=_limited_since(registered.limited_since(uid), connector, now),
-            going_since=self._going.setdefault(uid, now) if "deletionTimestamp" in connector["metadata"] else None,
+            going_since=going,
+            rows_are_newer=going is None or registered.read_at >= going,
         )
         body = acceptance.stripped(made)
         return dataclasses.replace(made, refused=registered.refused(uid, body), taken=registered.is_taken(uid, body))

@@ -46,6 +46,7 @@ class Registered:
         self._taken: dict[str, tuple[str, str]] = {}  # what was put last, and what was answered, by their digests
         self._limited: dict[str, dt.datetime] = {}
         self.seen = False  # whether rows were ever read
+        self.read_at = dt.datetime.min.replace(tzinfo=dt.UTC)  # when they were last asked for, if that was answered
         self.problem = ""
         self.reason = ""
 
@@ -83,7 +84,7 @@ class Registered:
 
     async def poll(self) -> None:
         """Read the list once. What cannot be read leaves what was known, and is said as the problem."""
-        before = self.problem
+        before, began = self.problem, dt.datetime.now(dt.UTC)
         try:
             found = await self._registry.rows()
         except (RegistryError, RefusedError) as error:
@@ -91,7 +92,7 @@ class Registered:
             if self.problem != before:
                 _logger.warning("%s", self.problem)
         else:
-            self.problem, self.reason, self.seen = "", "", True
+            self.problem, self.reason, self.seen, self.read_at = "", "", True, began
             self._note({one.uid: one for one in found})
         if self.problem != before:
             self._on_change(set(self._rows))

@@ -71,11 +71,13 @@ class Stage:
         """Have all pods of a connector be ready, as kubelet would: their uids."""
         ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}
         headers = {"Content-Type": "application/merge-patch+json"}
+        running = set()
         for one in self.pods(name):
             path = f"{self._path('pod', one['metadata']['name'])}/status"
             answer = self.api.patch(path, content=json.dumps(ready), headers=headers)
             assert answer.status_code in {200, 404}, answer.text  # it may be replaced at this moment
-        return {one["metadata"]["uid"] for one in self.pods(name)}
+            running |= {one["metadata"]["uid"]} if answer.status_code == 200 else set()
+        return running
 
     def runs(self, name: str, pods: int = 1) -> set[str]:
         """Wait until a connector has so many pods, and have them be ready: their uids."""

@@ -97,8 +97,8 @@ def test_kubernetes_scales_the_connector_and_an_unchanged_example_does_not_take_
     example = json.dumps(connector("scaled", autoscaling={"minReplicas": 2, "maxReplicas": 4}))
     stage.namespace.kubectl("apply", "--filename=-", given=example)
     # The controller needs no measurements for the least number of pods: it writes the connector's scale.
+    until("it is scaled", lambda: stage.get("scaled")["spec"]["replicas"] == 2)
     stage.runs("scaled", 2)
-    assert stage.get("scaled")["spec"]["replicas"] == 2
     stage.namespace.kubectl("scale", "chconn/scaled", "--replicas=3")
     stage.runs("scaled", 3)
     stage.namespace.kubectl("apply", "--filename=-", given=example)

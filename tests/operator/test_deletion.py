@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.operator.cluster import connector
+from tests.operator.jobs import job, job_runs
 from tests.operator.pods import claims, tells
 from tests.operator.processes import until
 from tests.operator.stage import Stage, staged
@@ -45,28 +46,6 @@ def make(stage: Stage, name: str, **spec: Any) -> str:
     until("the operator knows it", lambda: stage.row(name)["account"])
     stage.resyncs()
     return uid
-
-
-def job(stage: Stage, uid: str) -> Any:
-    found = stage.all("job", labelSelector=f"chat4all.io/connector-uid={uid}")
-    return found[0] if found else None
-
-
-def job_runs(stage: Stage, uid: str, phase: str) -> None:
-    """Have the pod of a connector's Job end, as kubelet would say it."""
-    stage_pod = until("the Job has a pod", lambda: [one for one in stage.all("pod") if of_job(one, uid)])[0]
-    terminated = {"exitCode": int(phase == "Failed"), "reason": "Completed"}
-    container = {"name": "connector", "ready": False, "restartCount": 0, "image": "i", "imageID": "i"}
-    status = {"phase": phase, "containerStatuses": [{**container, "state": {"terminated": terminated}}]}
-    name = stage_pod["metadata"]["name"]
-    stage.namespace.kubectl(
-        "patch", "pod", name, "--subresource=status", "--type=merge", "--patch", json.dumps({"status": status})
-    )
-
-
-def of_job(pod: Any, uid: str) -> bool:
-    owners = pod["metadata"].get("ownerReferences", [{}])
-    return bool(owners[0].get("kind") == "Job" and uid in json.dumps(pod["spec"]))
 
 
 def is_gone_wholly(stage: Stage, name: str) -> None:
@@ -222,6 +201,23 @@ def test_replaced_by_force_it_is_taken_over_while_the_old_one_goes(stage: Stage)
     stage.runs("forced", 2)
     owner = stage.child("deployment", "forced")["metadata"]["ownerReferences"][0]["uid"]
     assert owner == stage.row("forced")["uid"] == stage.get("forced")["metadata"]["uid"]
+
+
+def test_what_a_pod_has_claimed_a_moment_before_is_unregistered_too(stage: Stage) -> None:
+    """The operator asks for registrations so seldom that it cannot know of the account when the resource goes."""
+    environment = stage.operator.process.environment
+    before = dict(environment)
+    stage.operator.process.kill()
+    environment["CHAT4ALL_OPERATOR__POLL_SECONDS"] = "4"
+    stage.operator.start()
+    uid = stage.create(connector("quick"))
+    stage.becomes("quick", "Accepted", "True", "Accepted")
+    claims(stage.hub, uid, f"account-of-{stage.namespace.name}-quick")
+    stage.delete("quick")
+    until("a Job is made", lambda: job(stage, uid))
+    job_runs(stage, uid, "Succeeded")
+    is_gone_wholly(stage, "quick")
+    environment.update(before)
 
 
 def test_while_the_operator_is_down_it_waits_and_then_goes(stage: Stage) -> None:

@@ -120,3 +120,17 @@ def test_what_is_refused_says_so_once(stage: Stage) -> None:
     stage.resyncs()
     for name in ("unready", "refused", "unknown"):
         assert len([one for one in stage.events(name) if one[0] == "Warning"]) == 1, json.dumps(stage.events(name))
+
+
+def test_the_worst_of_fresh_pods_counts_and_an_old_word_says_nothing(stage: Stage) -> None:
+    uid = stage.get("hooked")["metadata"]["uid"]
+    tells(stage.hub, uid, "pod-0", ago=100)
+    stage.becomes("hooked", "Authenticated", "Unknown", "NotReporting")
+    stage.becomes("hooked", "Ready", "Unknown", "NotReporting")
+    tells(stage.hub, uid, "pod-0")
+    stage.becomes("hooked", "Ready", "True", "Ready")
+    tells(stage.hub, uid, "pod-1", role="sends", registered=None, authenticated=False, reason="TokenRefused")
+    stage.becomes("hooked", "Authenticated", "False", "TokenRefused")
+    stage.becomes("hooked", "Registered", "True", "Registered")
+    tells(stage.hub, uid, "pod-1", role="sends", registered=None, reason="Connected")
+    stage.becomes("hooked", "Ready", "True", "Ready")

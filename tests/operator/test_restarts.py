@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.operator.cluster import connector
+from tests.operator.jobs import job, job_runs
 from tests.operator.pods import claims
 from tests.operator.processes import until
 from tests.operator.stage import Stage, staged
-from tests.operator.test_deletion import job, job_runs
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("deployment", "service", "ingress", "poddisruptionbudget", "horizontalpodautoscaler")

@@ -10,10 +10,10 @@ import sys
 import yaml
 from tests.operator import audit
 from tests.operator.cluster import Namespace, connector
+from tests.operator.jobs import job, job_runs
 from tests.operator.pods import claims
 from tests.operator.processes import DEADLINE, kubeconfig, rendered, until
 from tests.operator.stage import Stage, staged
-from tests.operator.test_deletion import job, job_runs
 
 ACCOUNT = "c4a-chat4all-operator"
 LEAVER = "c4a-chat4all-uninstall"

@@ -60,6 +60,11 @@ def pods_unregister(life: Life) -> None:
     life.report(report(unregistered=True, registered=False, reason="Unregistered"))
 
 
+def no_pods_ever(life: Life) -> None:
+    life.child(DEPLOYMENT)["spec"]["replicas"] = 0
+    life.child(DEPLOYMENT)["status"] = {}
+
+
 def pods_fail(life: Life) -> None:
     """They reported until a moment ago."""
     life.child(DEPLOYMENT)["status"] = {"replicas": 1}
@@ -212,7 +217,23 @@ CASES = (
         "Register Forget Finalizers",
         "Warning UnregisterGivenUp",
     ),
-    Case("it was never at its provider", after(registered_is(account=None, reports=()), delete), "Forget Finalizers"),
+    Case(
+        "it was never at its provider, and no pod of it runs",
+        after(no_pods_ever, registered_is(account=None, reports=()), delete),
+        "Forget Finalizers",
+    ),
+    Case(
+        "a pod may be about to come to its provider for the first time",
+        after(registered_is(account=None, reports=()), delete),
+        "Register",
+        gone=False,
+        row="Unregistering",
+    ),
+    Case(
+        "its pods have had time to hear of it",
+        after(registered_is(account=None, reports=()), delete, silent_for(21)),
+        "Register Forget Finalizers",
+    ),
     Case(
         "it was not registered", after(becomes(row=None, refused=Refused("conflict", "", "No.")), delete), "Finalizers"
     ),
