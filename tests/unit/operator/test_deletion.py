@@ -60,11 +60,6 @@ def pods_unregister(life: Life) -> None:
     life.report(report(unregistered=True, registered=False, reason="Unregistered"))
 
 
-def no_pods_ever(life: Life) -> None:
-    life.child(DEPLOYMENT)["spec"]["replicas"] = 0
-    life.child(DEPLOYMENT)["status"] = {}
-
-
 def pods_fail(life: Life) -> None:
     """They reported until a moment ago."""
     life.child(DEPLOYMENT)["status"] = {"replicas": 1}
@@ -219,8 +214,8 @@ CASES = (
     ),
     Case(
         "it was never at its provider, and no pod of it runs",
-        after(no_pods_ever, registered_is(account=None, reports=()), delete),
-        "Forget Finalizers",
+        after(change(state="Paused"), without_pods, registered_is(account=None, reports=()), delete),
+        "Register Apply Forget Finalizers",
     ),
     Case(
         "a pod may be about to come to its provider for the first time",
