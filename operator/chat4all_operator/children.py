@@ -190,7 +190,8 @@ def _head(observed: Observed, kind: Kind, annotations: Mapping[str, str] | None 
         "name": observed.name,
         "uid": observed.uid,
         "controller": True,
-        "blockOwnerDeletion": True,
+        # True needs the right to write finalizers where OwnerReferencesPermissionEnforcement is on, as on OpenShift.
+        "blockOwnerDeletion": False,
     }
     metadata = {
         "name": child_name(observed.name),

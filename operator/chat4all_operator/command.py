@@ -26,6 +26,7 @@ def run(
     """
     from chat4all_operator import process  # noqa: PLC0415 - other commands start quicker without it
     from chat4all_operator.cluster import ClusterError, UnreachableError  # noqa: PLC0415
+    from chat4all_operator.farewell import LeftError  # noqa: PLC0415
 
     try:
         if leave:
@@ -34,3 +35,5 @@ def run(
             asyncio.run(process.run())
     except (ClusterError, UnreachableError) as error:
         raise StartError(f"The cluster refuses: {error}") from error
+    except LeftError as error:
+        raise StartError(str(error)) from error

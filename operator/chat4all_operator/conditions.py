@@ -16,7 +16,7 @@ STALLING: Final = frozenset(
     {
         *("Invalid", "UnknownChannel", "ChannelNotInstalled", "ConfigInvalid", "ConfigTooLarge", "InboxInvalid"),
         *("NoRequests", "Conflict", "NameTaken", "SecretMissing", "SecretWrongType", "SecretLacksKey", "SecretInvalid"),
-        *("TokenRefused", "DuplicateAccount", "OtherAccount", "NoPublicURL", "PodsRefused"),
+        *("TokenRefused", "DuplicateAccount", "OtherAccount", "NoPublicURL", "PodsRefused", "ChildRefused"),
     }
 )
 

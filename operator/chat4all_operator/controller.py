@@ -15,7 +15,7 @@ from chat4all_operator.cluster import Cluster, ClusterError, UnreachableError
 from chat4all_operator.conditions import parsed
 from chat4all_operator.kinds import CONNECTOR, CREDENTIALS, DEPLOYMENT, SECRET, UID_LABEL, Kind
 from chat4all_operator.metrics import Metrics
-from chat4all_operator.observed import Observed, SecretFound, World
+from chat4all_operator.observed import Observed, Row, SecretFound, World
 from chat4all_operator.plan import Finalizers, Note, Plan, Register, Status
 from chat4all_operator.reconcile import reconcile
 from chat4all_operator.registered import Registered
@@ -59,10 +59,13 @@ class Controller:
         self._others: dict[str, tuple[SecretFound | None, float]] = {}  # Secrets that are not watched, for a moment
         self._readiness: dict[str, tuple[str, str]] = {}
         self._going: dict[str, dt.datetime] = {}  # since when it is known of a uid that it is being deleted
+        self._tidying: asyncio.Future[None] | None = None
         self._listed = asyncio.Event()
         self._polled = asyncio.Event()
         self.seen_at = time.monotonic()  # when something was last seen of the cluster
         self.problem: str | None = "nothing has been listed yet"
+        for kind, _, _ in self._lists():  # one that never can be is as old as this process
+            metrics.seen_at.labels(kind.plural).set_to_current_time()
 
     # -- what happens
 
@@ -108,11 +111,10 @@ class Controller:
         while True:
             complete = await self._list_all()
             if complete:
-                self.seen_at = time.monotonic()
                 self.problem = None
                 self._listed.set()
                 self._forget_gone()
-                await self._orphans()
+                self._tidy()
                 self._measure()
                 for one in self._seen.all(CONNECTOR):
                     self.backlog.add(one["metadata"]["name"])
@@ -174,6 +176,7 @@ class Controller:
             secret = await self._secret(connector)
             plan = self._plan(connector, secret)
             self._readiness[name] = plan.ready, plan.reason
+            self._writer.forget_refusals(connector["metadata"]["uid"], plan)
             await self._writer.carry_out(connector, plan)
             if all(isinstance(step, Status | Note) for step in plan.steps):
                 return plan.again_seconds
@@ -212,6 +215,7 @@ class Controller:
             asks_again_seconds=max(failure.again - asyncio.get_running_loop().time(), 0.0) if failure else None,
             may_roll=self._rollout.may_begin(name),
             limited_since=_limited_since(registered.limited_since(uid), connector, now),
+            child_refused=self._writer.refusal(uid),
             going_since=going,
             rows_are_newer=going is None or registered.read_at >= going,
         )
@@ -246,6 +250,7 @@ class Controller:
         for kind, labels, fields in self._lists():
             try:
                 self._seen.replace(kind, await self._cluster.list(kind, labels=labels, fields=fields))
+                self.seen_at = time.monotonic()
             except (ClusterError, UnreachableError) as error:
                 complete = False
                 self.problem = f"{kind.plural} cannot be listed: {error}"
@@ -268,6 +273,20 @@ class Controller:
         self._readiness = {name: one for name, one in self._readiness.items() if name in there}
         uids = {one["metadata"]["uid"] for one in self._seen.all(CONNECTOR)}
         self._going = {uid: one for uid, one in self._going.items() if uid in uids}
+        self._others = {name: one for name, one in self._others.items() if one[1] > time.monotonic()}
+        self._registered.keep_only(uids)
+        self._writer.keep_only(uids)
+
+    def _tidy(self) -> None:
+        """Deal with registrations whose resource is gone, beside everything else: each may take its time."""
+        if self._tidying is None or self._tidying.done():
+            self._tidying = asyncio.ensure_future(self._orphans())
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self.backlog.close()
+        if self._tidying is not None:
+            self._tidying.cancel()
 
     async def _orphans(self) -> None:
         """Deal with registrations whose resource is gone: what is concluded from a complete list, and fresh rows."""
@@ -286,15 +305,20 @@ class Controller:
                 "their resources again, if that was a mistake.",
                 *(verdict.orphans, len(self._registered.rows()), self._settings.orphan_grace_seconds),
             )
+        for row in (*verdict.disable, *verdict.delete):
+            if self._writer.may_write():
+                await self._end_registration(row, delete=row in verdict.delete)
+
+    async def _end_registration(self, row: Row, *, delete: bool) -> None:
         try:
-            for row in verdict.disable if self._writer.may_write() else ():
-                _logger.warning("Connector %s has no resource any more: it is disabled", row.id)
-                await self._registered.disable(row.uid)
-            for row in verdict.delete if self._writer.may_write() else ():
+            if delete:
                 _logger.warning("Connector %s has had no resource for long: its registration is deleted", row.id)
                 await self._registered.forget(row.uid)
+            else:
+                _logger.warning("Connector %s has no resource any more: it is disabled", row.id)
+                await self._registered.disable(row.uid)
         except (RegistryError, RefusedError) as error:
-            _logger.warning("Registrations without a resource stay for now: %s", error)
+            _logger.warning("The registration of %s stays for now: %s", row.id, error)
 
     def _measure(self) -> None:
         """Count connectors by how they are, and the longest times."""
@@ -327,7 +351,9 @@ def _condition(connector: Object, kind: str) -> Mapping[str, Any]:
 def _not_ready_seconds(connector: Object, now: dt.datetime) -> float:
     ready = _condition(connector, "Ready")
     since = parsed(ready.get("lastTransitionTime"))
-    if ready.get("status") == "True" or ready.get("reason") == "Paused" or since is None or since.year < 2000:
+    if since is None or since.year < 2000:  # the definition's default: nobody has looked at it yet
+        since = parsed(connector["metadata"].get("creationTimestamp"))
+    if ready.get("status") == "True" or ready.get("reason") == "Paused" or since is None:
         return 0.0
     return (now - since).total_seconds()
 

@@ -67,11 +67,11 @@ class Observed:
     made of them when they were last applied; `row`: its registration, or one of the same id that this operator manages;
     `taken`: that is the answer to exactly this spec; `api_problem`: why the rows of the internal API are not known, or
     cannot be changed, or ""; `asks_again_seconds`: until what failed for this connector alone is asked again, None:
-    nothing did; `refused`: what the API said to what it was last asked to register, while that is still wanted;
     `rows_seen`: whether rows were read at all; `may_roll`: whether one more connector may be replaced now;
     `limited_since`: since when its pods have said without interruption that the provider makes them wait;
-    `going_since`: since when this operator has known that it is being deleted; `rows_are_newer`: rows were read since
-    then.
+    `limited_since`: since when its pods have said without interruption that the provider makes them wait;
+    `child_refused`: why the API server does not take one of its children, or ""; `going_since`: since when this
+    operator has known that it is being deleted; `rows_are_newer`: whether rows were read since then.
     """
 
     now: dt.datetime
@@ -89,6 +89,7 @@ class Observed:
     refused: Refused | None = None
     may_roll: bool = True
     limited_since: dt.datetime | None = None
+    child_refused: str = ""
     going_since: dt.datetime | None = None
     rows_are_newer: bool = True
 

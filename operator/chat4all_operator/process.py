@@ -15,6 +15,7 @@ from chat4all_operator import cluster as clusters
 from chat4all_operator import definition, farewell, health, settings, template
 from chat4all_operator.cluster import Cluster, ClusterError, UnreachableError
 from chat4all_operator.controller import Controller
+from chat4all_operator.farewell import LeftError
 from chat4all_operator.lease import OperatorLease
 from chat4all_operator.metrics import Metrics
 from chat4all_operator.observed import World
@@ -27,6 +28,8 @@ from chat4all_operator.writer import Writer
 
 _logger = logging.getLogger(__name__)
 
+_PART_SECONDS: Final = 40.0  # of the 60 that it gets to end
+_ASKS: Final = 3
 _DEFINITION_SECONDS: Final = 30.0  # between looks at what the cluster knows of our kind
 
 
@@ -86,7 +89,7 @@ class Operator:
         tasks = [asyncio.ensure_future(one) for one in (watch.run(), *loops, self._controller.work())]
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
-        self._controller.backlog.close()
+        self._controller.close()
         for task in [*tasks, stopping]:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
@@ -97,14 +100,24 @@ class Operator:
 
     async def _part(self) -> None:
         try:
-            if await self._cluster.namespace_is_terminating():
-                freed = await farewell.free(self._cluster)
+            if await self._is_terminating():
+                freed = await farewell.free_in_time(self._cluster, _PART_SECONDS)
                 _logger.warning(
                     "The namespace is being deleted: %d connectors go without telling their providers", freed
                 )
             await self._lease.release()
-        except (ClusterError, UnreachableError) as error:
-            _logger.warning("Nothing was tidied up: %s", error)
+        except (ClusterError, UnreachableError, LeftError) as error:
+            _logger.warning("Not everything was tidied up: %s", error)
+
+    async def _is_terminating(self) -> bool:
+        """Whether its namespace is being deleted, asked more than once where no answer comes."""
+        for _ in range(_ASKS - 1):
+            try:
+                return await self._cluster.namespace_is_terminating()
+            except (ClusterError, UnreachableError) as error:
+                _logger.warning("The namespace cannot be read: %s", error)
+            await asyncio.sleep(1.0)
+        return await self._cluster.namespace_is_terminating()
 
     async def _look_at_definition(self) -> None:
         while True:
@@ -133,12 +146,12 @@ async def run() -> None:
 
 
 async def leave() -> str:
-    """Stop the operator of this release and let its connectors stand still. Raises StartError, ClusterError."""
+    """Stop the operator of this release and let its connectors stand still. Raises StartError, ClusterError,
+    UnreachableError, LeftError."""
     given = settings.load()
     logs.configure(given.log_level)
     async with _connected(given, Metrics()) as (cluster, _):
-        pods = f"app.kubernetes.io/instance={given.release},app.kubernetes.io/component=operator"
-        return await farewell.stand_still(cluster, f"{given.instance}-operator", pods)
+        return await farewell.stand_still(cluster, f"{given.instance}-operator", given.release)
 
 
 @contextlib.asynccontextmanager

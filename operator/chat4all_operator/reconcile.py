@@ -220,10 +220,21 @@ def _ended(
     accepted: Accepted | None = None,
 ) -> Plan:
     """The plan with the status, where nothing else is left to do: what is done changes what the status says."""
+    if observed.child_refused:
+        return _refused(observed, steps, parts, accepted)
     ready = conditions.ready(parts)
     if not any(isinstance(step, Register | Finalizers) or _makes_pods(observed, step) for step in steps):
         steps += _status(observed, [*parts, *conditions.stalled(ready), ready], accepted)
     return Plan(tuple(steps), again, ready.status, ready.reason)
+
+
+def _refused(observed: Observed, steps: list[Step], parts: Sequence[Condition], accepted: Accepted | None) -> Plan:
+    """The plan while the API server refuses a child: the status says so first, and the child is tried again."""
+    refusal = Condition("Available", "False", "ChildRefused", f"The cluster does not take its {observed.child_refused}")
+    parts = [refusal if one.type == "Available" and one.reason != "Paused" else one for one in parts]
+    ready = conditions.ready(parts)
+    said = _status(observed, [*parts, *conditions.stalled(ready), ready], accepted)
+    return Plan((*said, *steps), None, ready.status, ready.reason)
 
 
 def _makes_pods(observed: Observed, step: Step) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chat4all_operator import reports
@@ -30,14 +30,19 @@ class Failure(NamedTuple):
     again: float
 
 
+_AWAY_SECONDS = 12.0
 _TRY_AGAIN_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 30.0  # what was refused may be taken by then: an inbox's user was made, say
 
 
 class Registered:
-    """`on_change` is called with the uids whose row or reports have changed."""
+    """`on_change` is called with the uids whose row or reports have changed; `away_seconds`: for how long no answer has
+    to come until the API is said to be away."""
 
-    def __init__(self, registry: Registry, on_change: Callable[[set[str]], None]) -> None:
+    def __init__(
+        self, registry: Registry, on_change: Callable[[set[str]], None], *, away_seconds: float = _AWAY_SECONDS
+    ) -> None:
+        self._away_seconds = away_seconds
         self._registry = registry
         self._on_change = on_change
         self._rows: dict[str, Row] = {}
@@ -45,6 +50,7 @@ class Registered:
         self._failures: dict[str, Failure] = {}
         self._taken: dict[str, tuple[str, str]] = {}  # what was put last, and what was answered, by their digests
         self._limited: dict[str, dt.datetime] = {}
+        self._away_since: dt.datetime | None = None
         self.seen = False  # whether rows were ever read
         self.read_at = dt.datetime.min.replace(tzinfo=dt.UTC)  # when they were last asked for, if that was answered
         self.problem = ""
@@ -88,11 +94,15 @@ class Registered:
         try:
             found = await self._registry.rows()
         except (RegistryError, RefusedError) as error:
-            self.problem, self.reason = str(error), getattr(error, "reason", "APIRefuses")
+            self._away_since = self._away_since or began
+            # One answer that did not come says nothing yet: what is known stays for some time.
+            if not self.seen or (began - self._away_since).total_seconds() >= self._away_seconds or self.problem:
+                self.problem, self.reason = str(error) or repr(error), getattr(error, "reason", "APIRefuses")
             if self.problem != before:
                 _logger.warning("%s", self.problem)
         else:
             self.problem, self.reason, self.seen, self.read_at = "", "", True, began
+            self._away_since = None
             self._note({one.uid: one for one in found})
         if self.problem != before:
             self._on_change(set(self._rows))
@@ -113,6 +123,13 @@ class Registered:
             self._failures.pop(uid, None)
             self._taken[uid] = (digest(body), digest([dict(row.spec), row.state]))
             self._rows = {key: one for key, one in self._rows.items() if one.id != row.id} | {uid: row}
+
+    def keep_only(self, uids: Collection[str]) -> None:
+        """Forget what was remembered of connectors that are gone."""
+        kept: tuple[dict[str, Any], ...] = (self._refusals, self._failures, self._taken, self._limited)
+        for memory in kept:
+            for uid in [uid for uid in memory if uid not in uids and uid not in self._rows]:
+                del memory[uid]
 
     async def disable(self, uid: str) -> None:
         """Disable a registration. Raises RegistryError, RefusedError."""

@@ -11,13 +11,16 @@ FRESH_SECONDS: Final = 90.0
 LIMITED_SECONDS: Final = 30.0  # without interruption, before it is said
 _NOT_ITS_ACCOUNT: Final = frozenset({"DuplicateAccount", "OtherAccount"})  # so that no pod of it will receive
 
+_FAILING: Final = frozenset({"HookFailing", "EngineUnavailable"})  # what comes in does not reach us, whatever is set
+_AT_REST: Final = frozenset({"Paused", "Disabled"})  # what a pod that is about to end said last
+
 Report = Mapping[str, Any]
 
 
 def fresh(observed: Observed) -> list[Report]:
     """Return the reports that are young enough to count, the same order for the same pods."""
     reports = observed.row.reports if observed.row is not None and observed.row.uid == observed.uid else ()
-    found = [one for one in reports if _age(one, observed.now) <= FRESH_SECONDS]
+    found = [one for one in reports if _age(one, observed.now) <= FRESH_SECONDS and one.get("reason") not in _AT_REST]
     return sorted(found, key=lambda one: str(one.get("pod")))
 
 
@@ -26,7 +29,9 @@ def authenticated(observed: Observed, reports: Sequence[Report]) -> Condition:
     if unknown := _unknown("Authenticated", observed, reports):
         return unknown
     refused = [one for one in reports if one.get("authenticated") is False]
-    unsure = [one for one in reports if one.get("authenticated") is None]
+    known = any(one.get("authenticated") is not None for one in reports)
+    # A pod that has only just started knows nothing yet, and takes nothing from what the others know.
+    unsure = [one for one in reports if one.get("authenticated") is None and not (known and _is_new(one))]
     if refused:
         return _said("Authenticated", "False", refused[0])
     if unsure:
@@ -43,10 +48,10 @@ def registered(observed: Observed, reports: Sequence[Report]) -> Condition:
     receiving = [one for one in reports if one.get("role") == "receives"]
     if not receiving:
         return Condition("Registered", "Unknown", "NotReporting", "No pod says that it receives; one is about to.")
-    bad = [one for one in receiving if one.get("registered") is not True]
+    bad = [one for one in receiving if one.get("registered") is not True or one.get("reason") in _FAILING]
     if len(bad) == len(receiving):
         worst = min(bad, key=lambda one: one.get("registered") is None)
-        return _said("Registered", "False" if worst.get("registered") is False else "Unknown", worst)
+        return _said("Registered", "Unknown" if worst.get("registered") is None else "False", worst)
     return Condition("Registered", "True", "Registered", "What people write comes in.")
 
 
@@ -91,6 +96,10 @@ def _said(kind: str, status: Any, report: Report) -> Condition:
     return Condition(
         kind, status, str(report.get("reason") or "Unknown"), str(report.get("sentence") or "It says no more.")
     )
+
+
+def _is_new(report: Report) -> bool:
+    return report.get("reason") == "Starting"
 
 
 def _age(report: Report, now: dt.datetime) -> float:

@@ -1,8 +1,8 @@
 """Carries plans out: the only place where the operator changes anything, and only while it is the one that acts."""
 
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
 
 from chat4all_operator import events, finalizers, kinds
 from chat4all_operator.cluster import Cluster, ClusterError
@@ -13,6 +13,8 @@ from chat4all_operator.registered import Registered
 from chat4all_operator.seen import Seen
 
 _logger = logging.getLogger(__name__)
+
+_REFUSALS: Final = frozenset({400, 403, 422})
 
 Object = Mapping[str, Any]
 
@@ -32,6 +34,7 @@ class Writer:
         self._seen = seen
         self._metrics = metrics
         self.may_write = may_write
+        self._refusals: dict[str, dict[kinds.Kind, str]] = {}  # of children, by the connector's uid
         self._told: set[str] = set()  # the uids of those whose status is refused
 
     async def carry_out(self, connector: Object, plan: Plan) -> None:
@@ -45,11 +48,27 @@ class Writer:
                 raise StandingByError
             await self._take(connector, step)
 
+    def refusal(self, uid: str) -> str:
+        """Return why the API server does not take a child of this connector, or ""."""
+        return next(iter(self._refusals.get(uid, {}).values()), "")
+
+    def forget_refusals(self, uid: str, plan: Plan | None) -> None:
+        """Forget refusals of what is wanted no longer, or of all where there is no plan any more."""
+        wanted = {step.kind for step in plan.steps if isinstance(step, Apply)} if plan is not None else set()
+        left = {kind: one for kind, one in self._refusals.pop(uid, {}).items() if kind in wanted}
+        if left:
+            self._refusals[uid] = left
+
+    def keep_only(self, uids: Collection[str]) -> None:
+        """Forget what was remembered of connectors that are gone."""
+        self._told &= set(uids)
+        self._refusals = {uid: one for uid, one in self._refusals.items() if uid in uids}
+
     async def _take(self, connector: Object, step: Step) -> None:
         name, uid = connector["metadata"]["name"], connector["metadata"]["uid"]
         match step:
             case Apply(kind, manifest, force):
-                await self._apply(kind, manifest, force=force)
+                await self._apply(uid, kind, manifest, force=force)
             case Create(kind, manifest):
                 await self._create(kind, manifest)
             case Scale(kind, child, replicas):
@@ -69,11 +88,13 @@ class Writer:
                 await self.note(connector, step)
         _logger.debug("%s: %s", name, type(step).__name__)
 
-    async def _apply(self, kind: kinds.Kind, manifest: Object, *, force: bool) -> None:
+    async def _apply(self, uid: str, kind: kinds.Kind, manifest: Object, *, force: bool) -> None:
         try:
             self._seen.put_answer(kind, await self._cluster.apply(kind, manifest, force=force))
         except ClusterError as error:
             if error.status != 409 or force:
+                if error.status in _REFUSALS:
+                    self._refusals.setdefault(uid, {})[kind] = f"{kind.name}: {error.message}"
                 raise
             self._seen.replace(kind, await self._cluster.list(kind))  # one was not seen yet: the next plan knows it
 

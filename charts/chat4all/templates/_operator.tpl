@@ -30,7 +30,8 @@ spec:
 {{- $values := .Values -}}
 {{- $made := dict "public_url" (include "chat4all.publicURL" .) -}}
 {{- if $values.ingress.enabled -}}
-{{- $given := dict "className" $values.ingress.className "host" ($values.hooks.host | default $values.ingress.host) "annotations" $values.ingress.annotations "tls" $values.ingress.tls -}}
+{{- $known := omit (include "chat4all.classAnnotations" . | fromYaml) "projectcontour.io/websocket-routes" "alb.ingress.kubernetes.io/healthcheck-path" -}}
+{{- $given := dict "className" $values.ingress.className "host" ($values.hooks.host | default $values.ingress.host) "annotations" (merge (deepCopy $values.ingress.annotations) $known) "tls" $values.ingress.tls -}}
 {{- $_ := set $made "ingress" $given -}}
 {{- else if $values.httpRoute.enabled -}}
 {{- $names := ternary (list $values.hooks.host) $values.httpRoute.hostnames (not (empty $values.hooks.host)) -}}

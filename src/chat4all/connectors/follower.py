@@ -147,7 +147,8 @@ class Follower:
 
 def share(resource: ChannelConnector) -> int:
     """Return among how many processes the connector's limit is divided: those that have something to send."""
-    return max(1, min(resource.spec.replicas, outbound_topic(resource.id).partitions))
+    least = resource.spec.autoscaling.min_replicas if resource.spec.autoscaling is not None else 1
+    return max(1, min(max(resource.spec.replicas, least), outbound_topic(resource.id).partitions))
 
 
 def _alike(wanted: DeclaredConnector) -> DeclaredConnector:

@@ -45,8 +45,15 @@ class ConnectorRegistry:
     ) -> ConnectorRow:
         """Register what somebody asks for, or what has changed of it. `unregister`: its provider is to forget it.
 
-        Raises Refusal invalid, with each field that is wrong; conflict: it is somebody else's, or its name is.
+        What has been registered may be no longer what anybody takes: to be forgotten by its provider, it need not be.
+        Raises Refusal invalid, with each field that is wrong; conflict: it is somebody else's, or its name is, or it is
+        being removed.
         """
+        if unregister and (known := await self._channels.connector(uid)) is not None:
+            _check_manager(known, managed_by)
+            if known.state not in {UNREGISTERING, REMOVING}:
+                await self._channels.set_state(uid, UNREGISTERING)
+            return await self.one(uid)
         checked = self._checked(resource)
         try:
             return await self.put(uid, checked, managed_by=managed_by, unregister=unregister)

@@ -51,7 +51,7 @@ EDITS: dict[str, tuple[Kind, Edit]] = {
     "how many": (DEPLOYMENT, spec(lambda it: it.update(replicas=5))),
     "how they are replaced": (DEPLOYMENT, spec(lambda it: it.update(strategy={"type": "Recreate"}))),
     "a label": (DEPLOYMENT, metadata(lambda it: it["labels"].pop("app.kubernetes.io/instance"))),
-    "its owner": (SERVICE, metadata(lambda it: it["ownerReferences"][0].update(blockOwnerDeletion=False))),
+    "its owner": (SERVICE, metadata(lambda it: it["ownerReferences"][0].update(blockOwnerDeletion=True))),
     "that it has an owner": (SERVICE, metadata(lambda it: it.pop("ownerReferences"))),
     "a port": (SERVICE, spec(lambda it: it["ports"][0].update(port=81))),
     "a selector": (SERVICE, spec(lambda it: it.update(selector={"app": "x"}))),

@@ -51,10 +51,10 @@ def said(**changed: Any) -> dict[str, Any]:
 class Known:
     """Registered, and which uids it has told of."""
 
-    def __init__(self) -> None:
+    def __init__(self, away_seconds: float = 0.0) -> None:
         self.api = Answers()
         self.news: list[set[str]] = []
-        self.registered = Registered(self.api, self.news.append)
+        self.registered = Registered(self.api, self.news.append, away_seconds=away_seconds)
 
     async def poll(self, *rows: Row) -> list[set[str]]:
         """What is news when these are the rows."""
@@ -112,6 +112,14 @@ async def test_what_cannot_be_read_leaves_what_was_known_and_is_told_to_all(know
     known.api.error = None
     assert await known.poll(row()) == [{objects.UID}]
     assert (known.registered.problem, known.registered.reason) == ("", "")
+
+
+async def test_one_answer_that_does_not_come_says_nothing_yet() -> None:
+    known = Known(away_seconds=3600.0)
+    await known.poll(row())
+    known.api.error = RegistryError("APIUnreachable", "It does not answer.")
+    assert await known.poll() == []
+    assert known.registered.problem == ""
 
 
 async def test_rows_that_were_never_read_are_not_none() -> None:
