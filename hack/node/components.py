@@ -148,6 +148,8 @@ def _kubelet(folder: Path, cgroup: str) -> dict[str, object]:
         "tlsPrivateKeyFile": f"{folder}/pki/kubelet.key",
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "resolvConf": "",
+        "imageGCHighThresholdPercent": 100,  # never: images are loaded by hand, and the disk is shared
+        "imageGCLowThresholdPercent": 99,
         "syncFrequency": "5s",  # within which a changed Secret is seen in a pod; usually it is a minute
     }
 

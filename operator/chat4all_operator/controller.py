@@ -204,6 +204,7 @@ class Controller:
             resource=connector,
             secret=secret,
             children=self._seen.children(connector),
+            answers=self._seen.answers(connector),
             row=registered.row(uid, f"{self._world.namespace}.{name}"),
             rows_seen=registered.seen,
             api_problem=failure.message if failure else registered.problem,
@@ -214,8 +215,8 @@ class Controller:
             going_since=going,
             rows_are_newer=going is None or registered.read_at >= going,
         )
-        refused = registered.refused(uid, acceptance.stripped(made))
-        return made if refused is None else dataclasses.replace(made, refused=refused)
+        body = acceptance.stripped(made)
+        return dataclasses.replace(made, refused=registered.refused(uid, body), taken=registered.is_taken(uid, body))
 
     async def _secret(self, connector: Object) -> SecretFound | None:
         """Its Secret: of those that are watched, or asked for by name."""

@@ -39,6 +39,15 @@ def covers(found: object, wanted: object, *, quantity: bool = False) -> bool:
     return wanted == found or (_is_empty(wanted) and _is_empty(found))
 
 
+def picked(found: Any, wanted: Any) -> Any:
+    """Return what was found where something is wanted: our fields, with the server's values."""
+    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
+        return {key: picked(found[key], one) for key, one in wanted.items() if key in found}
+    if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        return [picked(a, b) for a, b in zip(found, wanted, strict=True)]
+    return found
+
+
 def _covers_list(found: object, wanted: Sequence[Any]) -> bool:
     if not isinstance(found, list):
         return not wanted and found is None

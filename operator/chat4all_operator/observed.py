@@ -63,13 +63,15 @@ class World:
 class Observed:
     """One connector, and what is around it.
 
-    `secret`: None where there is none; `children`: those objects of its names that exist; `row`: its registration, or
-    one of the same id that this operator manages; `api_problem`: why the internal API's rows are not known, or cannot
-    be changed, or ""; `asks_again_seconds`: until what failed for this connector alone is asked again, None: nothing
-    did; `refused`: what the API said to what it was last asked to register, while that is still wanted; `rows_seen`:
-    whether rows were read at all; `may_roll`: whether one more connector may be replaced now; `limited_since`: since
-    when its pods have said without interruption that the provider makes them wait; `going_since`: since when this
-    operator has known that it is being deleted; `rows_are_newer`: whether rows were read since then.
+    `secret`: None where there is none; `children`: those objects of its names that exist; `answers`: what the server
+    made of them when they were last applied; `row`: its registration, or one of the same id that this operator manages;
+    `taken`: that is the answer to exactly this spec; `api_problem`: why the rows of the internal API are not known, or
+    cannot be changed, or ""; `asks_again_seconds`: until what failed for this connector alone is asked again, None:
+    nothing did; `refused`: what the API said to what it was last asked to register, while that is still wanted;
+    `rows_seen`: whether rows were read at all; `may_roll`: whether one more connector may be replaced now;
+    `limited_since`: since when its pods have said without interruption that the provider makes them wait;
+    `going_since`: since when this operator has known that it is being deleted; `rows_are_newer`: whether
+    rows were read since then.
     """
 
     now: dt.datetime
@@ -77,6 +79,8 @@ class Observed:
     resource: Object
     secret: SecretFound | None = None
     children: Mapping[ChildKey, Object] = dataclasses.field(default_factory=dict)
+    answers: Mapping[ChildKey, Object] = dataclasses.field(default_factory=dict)
+    taken: bool = False
     row: Row | None = None
     rows_seen: bool = True
     api_problem: str = ""

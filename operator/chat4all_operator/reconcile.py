@@ -4,6 +4,7 @@ A plan never writes what is there already, so that a connector at rest costs not
 the operator ended is gone on with.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from chat4all_operator.acceptance import Accepted
 from chat4all_operator.availability import available
 from chat4all_operator.children import Manifest
 from chat4all_operator.conditions import Condition
-from chat4all_operator.drift import covers
+from chat4all_operator.drift import covers, picked
 from chat4all_operator.kinds import DEPLOYMENT, DIGEST, FINALIZER, TEMPLATE, UID_LABEL, Kind
 from chat4all_operator.observed import Observed
 from chat4all_operator.plan import Apply, Delete, Finalizers, Note, Plan, Register, Scale, Status, Step
@@ -20,13 +21,14 @@ from chat4all_operator.texts import cut
 
 _SOON_SECONDS: Final = 2.0
 _MAX_ACCOUNT: Final = 200  # characters of an account's name
+_LEAVING: Final = "It is being deleted: its provider is told first."
 _PAUSED: Final = "spec.state is Paused: nothing is sent or taken, and what comes waits. Set it to Running to go on."
 
 
 def reconcile(observed: Observed) -> Plan:
     """Return what is to be done about a connector now."""
     if "deletionTimestamp" in observed.resource["metadata"]:
-        return deletion.plan(observed)
+        return _leaving(observed, deletion.plan(observed))
     accepted, own = acceptance.examine(observed)
     if accepted is None:
         return _ended(observed, [], [own, *_rest(observed, own)], None)
@@ -51,11 +53,29 @@ def reconcile(observed: Observed) -> Plan:
     return _ended(observed, steps, parts, again or observed.asks_again_seconds, accepted)
 
 
+def _leaving(observed: Observed, plan: Plan) -> Plan:
+    """The plan of a deletion, with a status that says what is waited for."""
+    if FINALIZER not in observed.finalizers or any(isinstance(step, Finalizers) for step in plan.steps):
+        return plan
+    status = observed.resource.get("status")
+    before = status if isinstance(status, Mapping) else {}
+    ready = Condition("Ready", "False", "Deleting", observed.api_problem or _LEAVING)
+    found = before.get("conditions")
+    found = [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+    kept = [dict(one) for one in found if one.get("type") in {*conditions.SUMMED, "RateLimited"}]
+    written = conditions.written(found, [ready], observed.generation, observed.now)
+    value = {**before, "observedGeneration": observed.generation, "conditions": [*kept, *written]}
+    # Last: a status that is refused holds up nothing.
+    return plan if value == before else dataclasses.replace(plan, steps=(*plan.steps, Status(value)))
+
+
 def is_registered(observed: Observed, accepted: Accepted) -> bool:
     """Return whether the row is what the resource asks for."""
     row = observed.own_row
     if row is None:
         return False
+    if observed.taken:  # the API may write a spec down in another way
+        return True
     wanted = accepted.connector.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     state = accepted.connector.spec.state
     return row.state == state and {**row.spec, "state": state} == {**wanted, "state": state}
@@ -123,12 +143,23 @@ def _child(observed: Observed, kind: Kind, manifest: Manifest) -> list[Step]:
     if found is None:
         return [Apply(kind, manifest, force=False)]  # there may be one of somebody else's that was not seen yet
     same = found["metadata"].get("annotations", {}).get(DIGEST) == manifest["metadata"]["annotations"][DIGEST]
-    if _is_going(found) or (same and covers(found, manifest)):
+    if _is_going(found) or (same and _stands(observed, kind, found, manifest)):
         return []
     if kind is DEPLOYMENT and not observed.may_roll and _rolls(found, manifest):
         wanted = manifest["spec"]["replicas"]
         return [] if found["spec"].get("replicas") == wanted else [Scale(kind, manifest["metadata"]["name"], wanted)]
     return [Apply(kind, manifest)]
+
+
+def _stands(observed: Observed, kind: Kind, found: Mapping[str, Any], manifest: Manifest) -> bool:
+    """Whether every field of ours is as it was applied, or as the server wrote it down then."""
+    if covers(found, manifest):
+        return True
+    answer = observed.answers.get((kind, manifest["metadata"]["name"]))
+    if answer is None or answer["metadata"]["uid"] != found["metadata"]["uid"]:
+        return False
+    as_applied = answer["metadata"].get("annotations", {}).get(DIGEST) == manifest["metadata"]["annotations"][DIGEST]
+    return as_applied and covers(found, picked(answer, manifest))
 
 
 def _waits_to_roll(observed: Observed, made: Sequence[tuple[Kind, Manifest]]) -> bool:

@@ -43,6 +43,7 @@ class Registered:
         self._rows: dict[str, Row] = {}
         self._refusals: dict[str, _Refusal] = {}
         self._failures: dict[str, Failure] = {}
+        self._taken: dict[str, tuple[str, str]] = {}  # what was put last, and what was answered, by their digests
         self._limited: dict[str, dt.datetime] = {}
         self.seen = False  # whether rows were ever read
         self.read_at = dt.datetime.min.replace(tzinfo=dt.UTC)  # when they were last asked for, if that was answered
@@ -63,6 +64,11 @@ class Registered:
         if found is None or found.asked != digest(body) or found.until < asyncio.get_running_loop().time():
             return None
         return found.refused
+
+    def is_taken(self, uid: str, body: Mapping[str, Any]) -> bool:
+        """Return whether what is registered is the answer to exactly this, which was put last."""
+        row = self._rows.get(uid)
+        return row is not None and self._taken.get(uid) == (digest(body), digest([dict(row.spec), row.state]))
 
     def failure(self, uid: str) -> Failure | None:
         """Return why the last change of this registration could not be made, until that is to be tried again."""
@@ -105,6 +111,7 @@ class Registered:
         else:
             self._refusals.pop(uid, None)
             self._failures.pop(uid, None)
+            self._taken[uid] = (digest(body), digest([dict(row.spec), row.state]))
             self._rows = {key: one for key, one in self._rows.items() if one.id != row.id} | {uid: row}
 
     async def disable(self, uid: str) -> None:
@@ -120,7 +127,7 @@ class Registered:
             raise
         except RefusedError as error:
             _logger.warning("The registration %s stays: %s", uid, error)
-        for one in (self._rows, self._refusals, self._failures):
+        for one in (self._rows, self._refusals, self._failures, self._taken):
             one.pop(uid, None)
 
     def _note_failure(self, uid: str, error: RegistryError) -> None:

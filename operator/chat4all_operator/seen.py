@@ -23,6 +23,7 @@ class Seen:
     def __init__(self) -> None:
         self._objects: dict[Kind, dict[str, Object]] = {}
         self._gone: dict[tuple[Kind, str], int] = {}  # versions in which objects were deleted
+        self._answers: dict[tuple[Kind, str], Object] = {}  # to what was applied
         self.complete: set[Kind] = set()
 
     def put(self, kind: Kind, found: Object) -> bool:
@@ -36,6 +37,17 @@ class Seen:
         self._objects[kind][name] = found
         return True
 
+    def put_answer(self, kind: Kind, answer: Object) -> None:
+        """Note what the server has made of an object that was applied."""
+        self._answers[kind, answer["metadata"]["name"]] = answer
+        self.put(kind, answer)
+
+    def answers(self, connector: Object) -> dict[ChildKey, Object]:
+        """Return what the server made of a connector's children when they were last applied by this process."""
+        child = children.child_name(connector["metadata"]["name"])
+        keys = [(kind, child) for kind in children.KINDS]
+        return {key: self._answers[key] for key in keys if key in self._answers}
+
     def remove(self, kind: Kind, name: str, version: int = 0) -> bool:
         """Note that an object is gone. Return whether it is news."""
         if version:
@@ -44,6 +56,7 @@ class Seen:
         if before is None or (version and _version(before) > version):
             return False
         del self._objects[kind][name]
+        self._answers.pop((kind, name), None)
         return True
 
     def replace(self, kind: Kind, listing: Listing) -> None:

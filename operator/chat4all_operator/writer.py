@@ -71,7 +71,7 @@ class Writer:
 
     async def _apply(self, kind: kinds.Kind, manifest: Object, *, force: bool) -> None:
         try:
-            self._seen.put(kind, await self._cluster.apply(kind, manifest, force=force))
+            self._seen.put_answer(kind, await self._cluster.apply(kind, manifest, force=force))
         except ClusterError as error:
             if error.status != 409 or force:
                 raise

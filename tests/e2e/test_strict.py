@@ -152,7 +152,8 @@ def limit(namespace: Namespace, pods: int) -> None:
 
 def paused(namespace: Namespace) -> None:
     namespace.kubectl("patch", "chconn", "modest", "--type=merge", "-p", '{"spec": {"state": "Paused"}}')
-    until("its pod is gone", lambda: namespace.pods("connector", NAME) == [])
+    # One that is about to end still hears that it is over, and tells the provider.
+    until("its pod is gone", lambda: namespace.get("pods", "-l", "app.kubernetes.io/component=connector") == [])
 
 
 def test_a10_connectors_and_the_job_that_unregisters_them_get_their_pods(modest: Release, simulator: str) -> None:

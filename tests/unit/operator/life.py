@@ -15,7 +15,7 @@ from chat4all_operator import plan as plans
 from chat4all_operator.children import job_name
 from chat4all_operator.kinds import DEPLOYMENT, JOB, Kind
 from chat4all_operator.observed import ChildKey, Observed, Refused, Row, SecretFound, World
-from chat4all_operator.plan import Plan, Step
+from chat4all_operator.plan import Note, Plan, Status, Step
 from chat4all_operator.reconcile import reconcile
 from chat4all_operator.settings import Hooks
 from chat4all_operator.template import PodTemplate
@@ -91,12 +91,13 @@ class Life:
         before: tuple[Step, ...] = ()
         for _ in range(_ROUNDS):
             steps = () if self.resource is None else self.plan().steps
-            if not steps or (steps == before and self.refused is not None):  # what was refused is asked again later
+            asked = tuple(one for one in steps if not isinstance(one, Status | Note))
+            if not steps or (asked and asked == before and self.refused is not None):  # it is asked again later
                 return taken
             for step in steps:
                 self.take(step)
             taken += steps
-            before = steps
+            before = asked
         raise AssertionError(f"it comes to no rest: {[type(one).__name__ for one in taken]}")
 
     # -- what happens to it

@@ -293,9 +293,18 @@ def test_what_failed_is_tried_again_and_meanwhile_waited_for() -> None:
     life = working()
     delete(life)
     becomes(api_problem="The internal API answered 503.", asks_again_seconds=3.0)(life)
+    assert [type(one) for one in life.plan().steps] == [Status]
+    life.settle()
+    assert ready(life) == ("False", "Deleting", "The internal API answered 503.")
     assert life.plan().steps == ()
     becomes(api_problem="", asks_again_seconds=None)(life)
-    assert [type(one) for one in life.plan().steps] == [Register]
+    assert [type(one) for one in life.plan().steps] == [Register, Status]
+
+
+def ready(life: Life) -> tuple[str, str, str]:
+    assert life.resource is not None
+    found = next(one for one in life.resource["status"]["conditions"] if one["type"] == "Ready")
+    return found["status"], found["reason"], found["message"]
 
 
 def test_it_waits_by_looking_again_soon() -> None:
