@@ -39,15 +39,15 @@ def plan(observed: Observed) -> Plan:
 def _end(observed: Observed, row: Row) -> Plan | None:
     """The end of the registration, where nothing is left to be told to the provider; None: something is."""
     never_there = row.account is None and not any(one.get("registered") for one in row.reports)
-    if never_there and not observed.rows_are_newer:
-        return _wait()  # a pod may have come to its provider a moment ago
-    if never_there or row.state == "Removing":
+    if row.state == "Removing" or (never_there and observed.rows_are_newer and not _has_replicas(observed)):
         return _forget()
     told = [bool(one.get("unregistered")) for one in reports.fresh(observed)]
     # A pod that has not read yet that it is over could set the webhook once more: each is waited for, but not for long,
     # since one that has been killed says nothing.
     if any(told) and (all(told) or _seconds(observed) > _PODS_SECONDS):
         return _forget(_TOLD)
+    if never_there and row.state == "Unregistering":  # its pods have read by then that they are not to come there
+        return _forget() if _seconds(observed) > _PODS_SECONDS else _wait()
     if _seconds(observed) > observed.world.unregister_seconds:
         return _forget(Note("Warning", "UnregisterGivenUp", f"The provider was not told in time. {_LEFT}"))
     return None
@@ -73,6 +73,12 @@ def _by_job(observed: Observed) -> Plan:
     if "Failed" in ended:
         return _forget(Note("Warning", "UnregisterGivenUp", f"The Job {job['metadata']['name']} failed. {_LEFT}"))
     return _wait()
+
+
+def _has_replicas(observed: Observed) -> bool:
+    """Whether a pod of it may be about to come to its provider for the first time."""
+    found = observed.children.get((DEPLOYMENT, children.child_name(observed.name)))
+    return found is not None and bool(found["spec"].get("replicas") or found.get("status", {}).get("replicas"))
 
 
 def _has_pods(observed: Observed) -> bool:

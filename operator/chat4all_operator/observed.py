@@ -70,8 +70,8 @@ class Observed:
     nothing did; `refused`: what the API said to what it was last asked to register, while that is still wanted;
     `rows_seen`: whether rows were read at all; `may_roll`: whether one more connector may be replaced now;
     `limited_since`: since when its pods have said without interruption that the provider makes them wait;
-    `going_since`: since when this operator has known that it is being deleted; `rows_are_newer`: whether
-    rows were read since then.
+    `going_since`: since when this operator has known that it is being deleted; `rows_are_newer`: rows were read since
+    then.
     """
 
     now: dt.datetime

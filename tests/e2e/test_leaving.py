@@ -41,7 +41,8 @@ def still_there(people: Callable[[str], Client], chat: str, *texts: str) -> None
 
 
 def left(namespace: Namespace, release: str) -> list[str]:
-    found = namespace.get(KINDS, "-l", f"app.kubernetes.io/instance={release}")
+    theirs = f"app.kubernetes.io/instance={release},app.kubernetes.io/managed-by!=chat4all-operator"
+    found = namespace.get(KINDS, "-l", theirs)  # connectors stay, without pods
     return [f"{one['kind']}/{one['metadata']['name']}" for one in found if "deletionTimestamp" not in one["metadata"]]
 
 

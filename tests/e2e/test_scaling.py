@@ -105,8 +105,12 @@ def token(simulator: str) -> str:
 
 
 def test_a_drain_takes_one_pod_at_a_time(release: Release) -> None:
-    budgets = {one["metadata"]["name"] for one in release.namespace.get("poddisruptionbudgets")}
-    assert budgets == {f"{release.fullname}-{role}" for role in ("api", "gateway", "router")}
+    wanted = {f"{release.fullname}-{role}" for role in ("api", "gateway", "router")}
+
+    def budgets() -> set[str]:
+        return {one["metadata"]["name"] for one in release.namespace.get("poddisruptionbudgets")}
+
+    until("each role has a budget, and a connector of one pod has none", lambda: budgets() == wanted)
 
     def allows_one() -> bool:
         found = release.namespace.get("poddisruptionbudgets")

@@ -19,6 +19,6 @@ def looks(operator: Operator) -> float:
 
 
 def looks_again(operator: Operator) -> None:
-    """Wait until it has looked at everything three times more."""
+    """Wait until it has looked at everything twice more, from the beginning to the end."""
     seen = looks(operator)
-    until("it has looked three times", lambda: looks(operator) >= seen + 3)
+    until("it has looked twice", lambda: looks(operator) >= seen + 3)  # the first may have begun before

@@ -176,13 +176,13 @@ def test_a3_a_resource_is_judged_rightly_from_its_first_moment_to_its_last_chang
 
 
 def test_a3_an_apply_while_the_operator_runs_is_never_taken_for_ready(namespace: Namespace, operator: Operator) -> None:
-    """The Secret comes after its connector, as in a file that names them in that order: nobody is told to give up for
-    good, and nothing is ready."""
+    """The Secret comes after its connector: until then the resource has failed for that reason, and no other."""
     operator.start()
     recording = Recording(namespace)
     namespace.create(connector(config={"mode": "Polling"}, deletionPolicy="Retain"))
     with pytest.raises(KubectlError, match="timed out"):
         namespace.kubectl(*WAIT, "--timeout=3s")
+    until("it is told", lambda: conditions(namespace.get("chconn", "support"))["Ready"] == ("False", "SecretMissing"))
     namespace.create(credentials())
     until("its Secret is seen", lambda: conditions(
         namespace.get("chconn", "support")

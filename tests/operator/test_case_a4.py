@@ -24,7 +24,7 @@ RUNNING: dict[str, Any] = {"replicas": 2, "config": {"mode": "Webhook"}}
 PAUSED: dict[str, Any] = {"state": "Paused", "config": {"mode": "Polling"}}
 CHILDREN = ("deployments", "services", "ingresses", "poddisruptionbudgets", "horizontalpodautoscalers")
 DEFINITION = "channelconnectors.chat4all.io"
-AT_ONCE = {"orphan_grace_seconds": "0", "resync_seconds": "1", "poll_seconds": "0.5"}
+AT_ONCE = {"orphan_grace_seconds": "0", "resync_seconds": "0.5", "poll_seconds": "0.5"}
 
 
 class Scene(NamedTuple):
@@ -187,7 +187,7 @@ def test_a4_nothing_is_concluded_from_a_list_that_fails(scene: Scene, fault: str
             until("it is up", lambda: operator.ready() is not None)
             until("it has tried", lambda: calls(
                 operator, "list_failures", resource="channelconnectors", reason=reason
-            ) >= 3)  # fmt: skip
+            ) >= 2)  # fmt: skip
             assert "channelconnectors cannot be listed" in (operator.ready() or {})["lists"]
             assert operator.live() == {}, "a new start would not help"
             assert "channelconnectors cannot be listed" in operator.log()

@@ -212,7 +212,23 @@ CASES = (
         "Register Forget Finalizers",
         "Warning UnregisterGivenUp",
     ),
-    Case("it was never at its provider", after(registered_is(account=None, reports=()), delete), "Forget Finalizers"),
+    Case(
+        "it was never at its provider, and no pod of it runs",
+        after(change(state="Paused"), without_pods, registered_is(account=None, reports=()), delete),
+        "Register Apply Forget Finalizers",
+    ),
+    Case(
+        "a pod may be about to come to its provider for the first time",
+        after(registered_is(account=None, reports=()), delete),
+        "Register",
+        gone=False,
+        row="Unregistering",
+    ),
+    Case(
+        "its pods have had time to hear of it",
+        after(registered_is(account=None, reports=()), delete, silent_for(21)),
+        "Register Forget Finalizers",
+    ),
     Case(
         "it was not registered", after(becomes(row=None, refused=Refused("conflict", "", "No.")), delete), "Finalizers"
     ),
