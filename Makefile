@@ -35,7 +35,7 @@ e2e: node-machine machine $(VENV)/dev.stamp ## The chart on a real Kubernetes no
 	@$(BIN)/python hack/tiers.py e2e
 
 e2e-idle: node-machine machine $(VENV)/dev.stamp ## The same at length: sockets that are silent for six minutes, thirty people
-	@E2E_IDLE_SECONDS=360 E2E_PAIRS=15 $(BIN)/python hack/tiers.py e2e
+	@E2E_IDLE_SECONDS=360 E2E_PAIRS=15 E2E_PAUSE_SECONDS=60 $(BIN)/python hack/tiers.py e2e
 
 e2e-deletion: node-machine machine $(VENV)/dev.stamp ## Every order of going, each with fifty connectors
 	@E2E_CONNECTORS=50 $(BIN)/python hack/tiers.py e2e

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -19,8 +20,9 @@ from chat4all.connectors.simulator import BOT
 from chat4all_devtools.phones import Phones
 
 NEW_TOKEN_SECONDS = 150.0  # within which a changed Secret is in use
-PAUSE_SECONDS = 60.0
-LIMITED_SECONDS = 60.0  # of load while the provider takes no more
+# `make e2e-idle` has a minute of each.
+PAUSE_SECONDS = float(os.environ.get("E2E_PAUSE_SECONDS", "15"))
+LIMITED_SECONDS = float(os.environ.get("E2E_PAUSE_SECONDS", "15"))  # of load while the provider takes no more
 SCALING = {"minReplicas": 1, "maxReplicas": 2, "targetCPUPercent": 70}
 CALM = 240.0  # seconds in which a scaler has to take a pod away
 

@@ -49,7 +49,7 @@ def test_every_child_is_owned_by_it_labelled_with_it_and_applied_server_side(sta
     for kind in KINDS:
         metadata = stage.child(kind, "owner")["metadata"]
         owner = {"apiVersion": "chat4all.io/v1alpha1", "kind": "ChannelConnector", "name": "owner", "uid": uid}
-        assert metadata["ownerReferences"] == [{**owner, "controller": True, "blockOwnerDeletion": True}]
+        assert metadata["ownerReferences"] == [{**owner, "controller": True, "blockOwnerDeletion": False}]
         assert metadata["labels"]["chat4all.io/connector-uid"] == uid
         assert metadata["labels"]["app.kubernetes.io/managed-by"] == "chat4all-operator"
         ours = [one for one in metadata["managedFields"] if one["manager"] == "chat4all-operator"]
