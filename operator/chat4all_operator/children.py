@@ -10,6 +10,7 @@ from chat4all_operator.template import digest
 
 PARTITIONS: Final = 6  # of a connector's topic: more pods than that would have nothing to do
 HOOKS_PORT: Final = 80
+WAYS_IN: Final = (kinds.SERVICE, kinds.INGRESS, kinds.HTTP_ROUTE)
 KINDS: Final = (
     *(kinds.DEPLOYMENT, kinds.SERVICE, kinds.INGRESS, kinds.HTTP_ROUTE, kinds.BUDGET, kinds.AUTOSCALER, kinds.JOB),
 )

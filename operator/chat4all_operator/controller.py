@@ -107,7 +107,7 @@ class Controller:
             await asyncio.sleep(self._settings.poll_seconds)
 
     async def resync(self) -> None:
-        """List everything every 30 s, whatever the watch says, and have every connector looked at."""
+        """List everything every 20 s, whatever the watch says, and have every connector looked at."""
         while True:
             complete = await self._list_all()
             if complete:

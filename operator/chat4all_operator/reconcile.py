@@ -121,12 +121,12 @@ def _children(observed: Observed, accepted: Accepted, *, start: bool) -> tuple[l
     """What has to be applied and deleted, and when to look again. `start`: whether a first pod may be made."""
     if _taken(observed) is not None:
         return [], _SOON_SECONDS
-    name = children.child_name(observed.name)
-    if not start and (DEPLOYMENT, name) not in observed.children:
-        return [], None
+    runs = start or (DEPLOYMENT, children.child_name(observed.name)) in observed.children
     limited = reports.limited(observed).ok
     webhook = acceptance.mode(observed, accepted.config) == "Webhook"
     made = children.wanted(observed, replicas=replicas(accepted), webhook=webhook, limited=limited)
+    if not runs:  # only the way in, so that its provider is told to come again, and not that there is nobody
+        made = [one for one in made if one[0] in children.WAYS_IN]
     steps: list[Step] = []
     for kind, manifest in made:
         steps += _child(observed, kind, manifest)
@@ -163,6 +163,8 @@ def _stands(observed: Observed, kind: Kind, found: Mapping[str, Any], manifest: 
 
 
 def _waits_to_roll(observed: Observed, made: Sequence[tuple[Kind, Manifest]]) -> bool:
+    if not made or made[0][0] is not DEPLOYMENT:
+        return False
     kind, manifest = made[0]
     found = observed.children.get((kind, manifest["metadata"]["name"]))
     return found is not None and not observed.may_roll and _rolls(found, manifest)

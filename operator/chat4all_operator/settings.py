@@ -54,7 +54,7 @@ class Settings(pydantic_settings.BaseSettings):
         description="How long a registration without its resource stays, disabled, before it is deleted.",
     )
     resync_seconds: float = pydantic.Field(
-        30.0, gt=0, le=3600, json_schema_extra={"unit": "s"}, description="How often everything is listed again."
+        20.0, gt=0, le=3600, json_schema_extra={"unit": "s"}, description="How often everything is listed again."
     )
     poll_seconds: float = pydantic.Field(
         5.0, gt=0, le=300, json_schema_extra={"unit": "s"}, description="How often the internal API is asked."

@@ -2,7 +2,7 @@
 
 Only event handlers are used: kopf stores no state, adds no finalizer and runs no timer then. It serves one namespace,
 looks for no other operator (standalone), and watches no definitions (scanning is off). When it ends by a fault, as it
-does where the definition is not served, it is begun again; the list of every 30 s does not depend on it.
+does where the definition is not served, it is begun again; the list of every 20 s does not depend on it.
 """
 
 import asyncio

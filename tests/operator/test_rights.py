@@ -151,7 +151,7 @@ def test_before_an_uninstall_the_operator_stops_first_and_nothing_hangs_or_runs_
             assert stage.child("deployment", name)["spec"]["replicas"] == 0
         calls = audit.asked(namespace.control_plane, namespace.name, LEAVER)
         assert not [one for one in calls if one.status == 403]
-        # Only what an older definition let in is emptied before its finalizer goes: test_case_a5 has the operator do so.
+        # Only what an older definition let in is emptied before its finalizer goes: see test_case_a5.
         emptied = {("chat4all.io", "channelconnectors/status", "patch")}
         assert used(calls) == given(namespace.name, LEAVER, "templates/uninstall.yaml") - emptied
         stage.operator.start()  # the next install takes them up

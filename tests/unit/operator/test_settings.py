@@ -24,7 +24,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_the_chart_sets_is_enough() -> None:
     found = settings.load()
     assert found.managed_by == "operator/shop/c4a"
-    assert (found.resync_seconds, found.poll_seconds) == (30, 5)
+    assert (found.resync_seconds, found.poll_seconds) == (20, 5)
     assert found.orphan_grace_seconds == 24 * 3600
     assert found.unregister_seconds == 60
     assert found.hooks == settings.Hooks()

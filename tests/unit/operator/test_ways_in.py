@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 from tests.unit.operator import objects
+from tests.unit.operator.life import Life
 from tests.unit.operator.objects import INGRESS, NO_HOOKS, ROUTE
 from tests.unit.operator.situations import working
 from tests.unit.operator.steps import told
 
 from chat4all_operator.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE
 from chat4all_operator.kinds import INGRESS as INGRESSES
+from chat4all_operator.observed import SecretFound
 from chat4all_operator.settings import Hooks
 
 PATH = f"/hooks/telegram/{objects.UID}"
@@ -103,3 +105,11 @@ def test_no_way_is_left_where_the_mode_needs_none_any_more() -> None:
     life.change(config={"mode": "Polling"})
     assert told(life.settle()) == ["Register", "Delete Service", "Delete Ingress"]
     assert "endpoint" not in life.observed().resource["status"]
+
+
+@pytest.mark.parametrize("secret", [None, objects.SECRET])
+def test_the_way_is_there_before_the_first_pod(secret: SecretFound | None) -> None:
+    """Nobody answers there yet, which is 503: a provider comes again. Without a way it would be the hub's 404."""
+    life = Life(hooks=INGRESS, secret=secret)
+    life.settle()
+    assert life.kinds() == {"Service", "Ingress", *(["Deployment"] if secret else [])}
