@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pydantic
 import pytest
 import yaml
 
@@ -9,7 +10,7 @@ from chat4all.channels.kit import registry
 from chat4all.channels.kit.resource import ChannelConnector, Secret
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
-KINDS = {"ChannelConnector": ChannelConnector, "Secret": Secret}
+KINDS: dict[str, type[pydantic.BaseModel]] = {"ChannelConnector": ChannelConnector, "Secret": Secret}
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=[one.name for one in EXAMPLES])
