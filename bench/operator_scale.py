@@ -195,7 +195,7 @@ def _wait(condition: Any, otherwise: str) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise FaultError(otherwise)
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_LOOK_SECONDS)  # between looks, until the deadline
 
 
 def _config_map(number: int) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class ControlPlane:
 
     @property
     def server(self) -> str:
-        """The URL of its API."""
+        """Return the URL at which kube-apiserver listens on loopback, as https://127.0.0.1:PORT."""
         return f"https://{self['apiserver'].address}"
 
     @property

@@ -45,7 +45,7 @@ class Process(Engine):
 
     @abc.abstractmethod
     def _context(self) -> ssl.SSLContext | bool:
-        """How to speak to it."""
+        """Return how TLS is verified when this process is asked for its health; True where it is asked over HTTP."""
 
     def _asked(self, url: str) -> httpx.Response:
         answer = httpx.get(url, verify=self._context(), timeout=LOOK_SECONDS, trust_env=False)

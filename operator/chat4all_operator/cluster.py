@@ -166,7 +166,7 @@ class Cluster:
         )
         limits = aiohttp.ClientTimeout(total=_CALL_SECONDS, sock_connect=_CONNECT_SECONDS)
         answer = await self.client.call_api(*serialized[:3], body, _request_timeout=limits)
-        return answer.status, await answer.read()  # type: ignore[no-untyped-call]
+        return answer.status, await answer.read()
 
 
 def _short(answer: Mapping[str, Any]) -> str:
@@ -190,9 +190,9 @@ async def connect() -> ApiClient:
     made = Configuration()
     try:
         if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
-            config.load_incluster_config(made)  # type: ignore[no-untyped-call]
+            config.load_incluster_config(made)
         else:
-            await config.load_kube_config(client_configuration=made)  # type: ignore[no-untyped-call]
+            await config.load_kube_config(client_configuration=made)
     except (config.ConfigException, OSError) as error:
         raise StartError(f"No way to the Kubernetes API: {error}. Run it in a pod, or set KUBECONFIG.") from error
     made.connection_pool_maxsize = _CONNECTIONS

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from chat4all.model.errors import StartError
-
 
 def run(
     leave: Annotated[
@@ -24,16 +22,10 @@ def run(
 
     Example: chat4all operator
     """
-    from chat4all_operator import process  # noqa: PLC0415 - other commands start quicker without it
-    from chat4all_operator.cluster import ClusterError, UnreachableError  # noqa: PLC0415
-    from chat4all_operator.farewell import LeftError  # noqa: PLC0415
+    # Imported only here: the other commands of chat4all start much quicker without kopf and the Kubernetes client.
+    from chat4all_operator import process  # noqa: PLC0415 - it starts quicker without
 
-    try:
-        if leave:
-            typer.echo(asyncio.run(process.leave()))
-        else:
-            asyncio.run(process.run())
-    except (ClusterError, UnreachableError) as error:
-        raise StartError(f"The cluster refuses: {error}") from error
-    except LeftError as error:
-        raise StartError(str(error)) from error
+    if leave:
+        typer.echo(asyncio.run(process.leave()))
+    else:
+        asyncio.run(process.run())

@@ -283,7 +283,8 @@ class Controller:
             self._tidying = asyncio.ensure_future(self._orphans())
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Cancel what was to be looked at later, and the tidying of registrations; the loops are cancelled by whoever
+        runs them."""
         self.backlog.close()
         if self._tidying is not None:
             self._tidying.cancel()

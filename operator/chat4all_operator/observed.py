@@ -50,7 +50,6 @@ class World:
 
     namespace: str
     managed_by: str
-    instance: str
     release: str
     image: str
     hooks: Hooks
@@ -101,12 +100,12 @@ class Observed:
 
     @property
     def name(self) -> str:
-        """The resource's name."""
+        """Return the name of the ChannelConnector, which is unique in the namespace while it exists."""
         return str(self.resource["metadata"]["name"])
 
     @property
     def uid(self) -> str:
-        """The resource's uid."""
+        """Return the uid that Kubernetes has given this ChannelConnector; the next one of its name has another."""
         return str(self.resource["metadata"]["uid"])
 
     @property

@@ -58,7 +58,7 @@ class Forget(NamedTuple):
 
 
 class Status(NamedTuple):
-    """Write this status, whole."""
+    """The status of the resource is to become `value`; a field that is not in it goes."""
 
     value: Mapping[str, Any]
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from chat4all.channels.kit import registry as channels
+from chat4all.model.errors import StartError
 from chat4all.telemetry import logs
 from chat4all_operator import cluster as clusters
 from chat4all_operator import definition, farewell, health, settings, template
@@ -48,7 +49,6 @@ class Operator:
         world = World(
             namespace=given.namespace,
             managed_by=given.managed_by,
-            instance=given.instance,
             release=given.release,
             image=given.image,
             hooks=given.hooks,
@@ -62,13 +62,13 @@ class Operator:
         self._definition: str | None = "the cluster's definition has not been looked at yet"
 
     def live(self) -> Mapping[str, str | None]:
-        """What is wrong so that only a new start could help."""
+        """Return what only a new start could mend, a sentence by name; None: that is well."""
         blind = time.monotonic() - self._controller.seen_at
         problem = f"the cluster has not been seen for {blind:.0f} s" if blind > self._settings.blind_seconds else None
         return {"cluster": problem}
 
     def ready(self) -> Mapping[str, str | None]:
-        """What is wrong."""
+        """Return what keeps it from acting, a sentence by the name of what it waits for; None: that is well."""
         return {
             **self.live(),
             "lease": self._lease.problem,
@@ -146,12 +146,17 @@ async def run() -> None:
 
 
 async def leave() -> str:
-    """Stop the operator of this release and let its connectors stand still. Raises StartError, ClusterError,
-    UnreachableError, LeftError."""
+    """Stop the operator of this release and let its connectors stand still; return what was done, in a sentence.
+
+    Raises StartError where the settings are wrong, the cluster refuses, or finalizers are left.
+    """
     given = settings.load()
     logs.configure(given.log_level)
     async with _connected(given, Metrics()) as (cluster, _):
-        return await farewell.stand_still(cluster, f"{given.instance}-operator", given.release)
+        try:
+            return await farewell.stand_still(cluster, f"{given.instance}-operator", given.release)
+        except (ClusterError, UnreachableError, LeftError) as error:
+            raise StartError(f"Connectors do not all stand still: {error}") from error
 
 
 @contextlib.asynccontextmanager
@@ -162,4 +167,4 @@ async def _connected(given: Settings, metrics: Metrics) -> AsyncIterator[tuple[C
         yield Cluster(client, given.namespace, metrics), registry
     finally:
         await registry.close()
-        await client.close()  # type: ignore[no-untyped-call]
+        await client.close()

@@ -31,7 +31,7 @@ def reconcile(observed: Observed) -> Plan:
         return _leaving(observed, deletion.plan(observed))
     accepted, own = acceptance.examine(observed)
     if accepted is None:
-        return _ended(observed, [], [own, *_rest(observed, own)], None)
+        return _ended(observed, [], [own, *_rest(own)], None)
     resolved = credentials.resolved(children.secret_name(observed), observed.secret, accepted.manifest)
     registered = is_registered(observed, accepted)
     own = acceptance.answered(observed, own, registered=registered)
@@ -207,9 +207,8 @@ def _reported(observed: Observed, accepted: Accepted, taken: Condition | None) -
     ]
 
 
-def _rest(observed: Observed, own: Condition) -> list[Condition]:
+def _rest(own: Condition) -> list[Condition]:
     """Conditions of a resource that cannot be read: nothing more is known of it."""
-    _ = observed
     names = ("CredentialsResolved", "Available", "Authenticated", "Registered", "RateLimited")
     return [Condition(one, "Unknown", own.reason, "Nothing can be said before the spec is accepted.") for one in names]
 

@@ -77,7 +77,7 @@ class Registry:
         await self._call("DELETE", f"/{uid}", params={"managedBy": self._managed_by}, seconds=_FORGET_SECONDS)
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Close the connections to the internal API that are still open."""
         if self._session is not None:
             await self._session.close()
 

@@ -18,13 +18,12 @@ Object = Mapping[str, Any]
 
 
 class Seen:
-    """Objects by kind and name. `complete`: the kinds that were listed, whole, by this process."""
+    """Objects by kind and name."""
 
     def __init__(self) -> None:
         self._objects: dict[Kind, dict[str, Object]] = {}
         self._gone: dict[tuple[Kind, str], int] = {}  # versions in which objects were deleted
         self._answers: dict[tuple[Kind, str], Object] = {}  # to what was applied
-        self.complete: set[Kind] = set()
 
     def put(self, kind: Kind, found: Object) -> bool:
         """Note a state of an object. Return whether it is news."""
@@ -66,7 +65,6 @@ class Seen:
             self.put(kind, one)
         for name in [name for name in self._objects.get(kind, {}) if name not in listed]:
             self.remove(kind, name, int(listing.version))
-        self.complete.add(kind)
         self._gone = {key: one for key, one in self._gone.items() if one + 100_000 > int(listing.version)}
 
     def get(self, kind: Kind, name: str) -> Object | None:

@@ -73,7 +73,7 @@ class Settings(pydantic_settings.BaseSettings):
         description="How long the operator is live without having seen the cluster.",
     )
     port: int = pydantic.Field(9090, ge=0, le=65_535, description="TCP port of health and metrics.")
-    host: str = pydantic.Field("0.0.0.0", description="Address of health and metrics.")  # noqa: S104 - a pod's own
+    host: str = pydantic.Field("0.0.0.0", description="Address of health and metrics.")  # noqa: S104 - kubelet asks a pod from outside
     log_level: str = pydantic.Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="What is logged.")
 
     @property

@@ -52,7 +52,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + DEADLINE
     while not _holds(condition):
         assert time.monotonic() < deadline, what
-        time.sleep(0.1)
+        time.sleep(0.1)  # between looks, until the deadline
 
 
 def _holds(condition: Callable[[], bool]) -> bool:

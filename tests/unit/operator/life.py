@@ -42,7 +42,6 @@ class Life:
         self.world = World(
             namespace=namespace,
             managed_by=f"operator/{namespace}/{release}",
-            instance=release,
             release=release,
             image="registry.example/chat4all:1.2",
             hooks=hooks,
