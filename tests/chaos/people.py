@@ -1,12 +1,12 @@
 """Those who write in a proof: a team's member over HTTP, and people with phones at the simulator."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from tests.chaos.hub import Hub, Patience
 from tests.integration.simulator.world import Bot, Phone, Simulator
 
@@ -33,8 +33,10 @@ def connected(simulator: Simulator, hub: Hub, folder: Path) -> Bot:
     simulator.control("PUT", "/telegram/limits", limits)
     folder.mkdir()
     example = (Path(telegram.__file__).parent / "example.yaml").read_text(encoding="utf-8")
-    token = re.sub("botToken: .*", f'botToken: "{bot.token}"', example)
-    (folder / "support.yaml").write_text(token.replace("config: {}", f"config: {{baseURL: {simulator.url}}}"))
+    secret, resource = yaml.safe_load_all(example)
+    secret["stringData"]["botToken"] = bot.token
+    resource["spec"]["config"] = {"baseURL": simulator.url}
+    (folder / "support.yaml").write_text(yaml.safe_dump_all([secret, resource]))
     hub.set(CHAT4ALL_CHANNELS__FOLDER=str(folder), CHAT4ALL_CHANNELS__ATTEMPT_SECONDS="3")
     return bot
 
