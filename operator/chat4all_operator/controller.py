@@ -59,6 +59,7 @@ class Controller:
         self._others: dict[str, tuple[SecretFound | None, float]] = {}  # Secrets that are not watched, for a moment
         self._readiness: dict[str, tuple[str, str]] = {}
         self._going: dict[str, dt.datetime] = {}  # since when it is known of a uid that it is being deleted
+        self._not_ready: dict[str, dt.datetime] = {}  # since when, by uid
         self._tidying: asyncio.Future[None] | None = None
         self._listed = asyncio.Event()
         self._polled = asyncio.Event()
@@ -218,6 +219,7 @@ class Controller:
             child_refused=self._writer.refusal(uid),
             going_since=going,
             rows_are_newer=going is None or registered.read_at >= going,
+            is_forgotten=registered.is_forgotten(uid),
         )
         body = acceptance.stripped(made)
         return dataclasses.replace(made, refused=registered.refused(uid, body), taken=registered.is_taken(uid, body))
@@ -331,7 +333,11 @@ class Controller:
             self._metrics.objects.labels(*labels).set(count)
         now = dt.datetime.now(dt.UTC)
         resources = self._seen.all(CONNECTOR)
-        self._metrics.not_ready_seconds.set(max((_not_ready_seconds(one, now) for one in resources), default=0.0))
+        since = {one["metadata"]["uid"]: at for one in resources if (at := _not_ready_since(one)) is not None}
+        # The time of a transition moves between False and Unknown too, in which it was not ready all the same.
+        self._not_ready = {uid: min(at, self._not_ready.get(uid, at)) for uid, at in since.items()}
+        longest = max(((now - at).total_seconds() for at in self._not_ready.values()), default=0.0)
+        self._metrics.not_ready_seconds.set(longest)
         self._metrics.finalizing_seconds.set(max((_finalizing_seconds(one, now) for one in resources), default=0.0))
 
 
@@ -349,14 +355,13 @@ def _condition(connector: Object, kind: str) -> Mapping[str, Any]:
     return next((one for one in found or () if isinstance(one, Mapping) and one.get("type") == kind), {})
 
 
-def _not_ready_seconds(connector: Object, now: dt.datetime) -> float:
+def _not_ready_since(connector: Object) -> dt.datetime | None:
+    """None: it is ready, or is not to be."""
     ready = _condition(connector, "Ready")
     since = parsed(ready.get("lastTransitionTime"))
     if since is None or since.year < 2000:  # the definition's default: nobody has looked at it yet
         since = parsed(connector["metadata"].get("creationTimestamp"))
-    if ready.get("status") == "True" or ready.get("reason") == "Paused" or since is None:
-        return 0.0
-    return (now - since).total_seconds()
+    return None if ready.get("status") == "True" or ready.get("reason") == "Paused" else since
 
 
 def _finalizing_seconds(connector: Object, now: dt.datetime) -> float:

@@ -3,6 +3,7 @@
 Every way ends within a bounded time. What could not be told is given up, with an event that says what is left.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from chat4all_operator import children, reports
@@ -27,7 +28,7 @@ def plan(observed: Observed) -> Plan:
     is_silent = bool(observed.api_problem) or not observed.rows_seen
     row = observed.own_row
     if row is None and not is_silent:
-        return _done(observed)
+        return _without_registration(observed)
     if _seconds(observed) > _API_SECONDS + (0.0 if is_silent else observed.world.unregister_seconds):
         why = observed.api_problem or "Its registration could not be ended in time."
         return _done(observed, Note("Warning", "UnregisterGivenUp", f"{why} {_LEFT}"))
@@ -73,6 +74,26 @@ def _by_job(observed: Observed) -> Plan:
     if "Failed" in ended:
         return _forget(Note("Warning", "UnregisterGivenUp", f"The Job {job['metadata']['name']} failed. {_LEFT}"))
     return _wait()
+
+
+def _without_registration(observed: Observed) -> Plan:
+    """It has none, or the API does not know of it for now."""
+    if observed.is_forgotten or observed.row is not None or not _was_registered(observed):
+        return _done(observed)
+    if _seconds(observed) <= _API_SECONDS:
+        return _wait()
+    return _done(observed, Note("Warning", "UnregisterGivenUp", f"The API has no registration of it. {_LEFT}"))
+
+
+def _was_registered(observed: Observed) -> bool:
+    """Whether a registration was there: an API that has none of it now may be one with another database."""
+    status = observed.resource.get("status")
+    status = status if isinstance(status, Mapping) else {}
+    found = status.get("conditions")
+    found = [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+    return bool(status.get("account")) or any(
+        one.get("type") in {"Accepted", "Registered"} and one.get("status") == "True" for one in found
+    )
 
 
 def _has_replicas(observed: Observed) -> bool:

@@ -65,12 +65,12 @@ class Observed:
     `secret`: None where there is none; `children`: those objects of its names that exist; `answers`: what the server
     made of them when they were last applied; `row`: its registration, or one of the same id that this operator manages;
     `taken`: that is the answer to exactly this spec; `api_problem`: why the rows of the internal API are not known, or
-    cannot be changed, or ""; `asks_again_seconds`: until what failed for this connector alone is asked again, None:
-    `rows_seen`: whether rows were read at all; `may_roll`: whether one more connector may be replaced now;
-    `limited_since`: since when its pods have said without interruption that the provider makes them wait;
-    `limited_since`: since when its pods have said without interruption that the provider makes them wait;
+    cannot be changed, or ""; `asks_again_seconds`: until what failed for this connector alone is asked again, None
+    where nothing did; `rows_seen`: whether rows were read at all; `may_roll`: whether one more connector may be
+    replaced now; `limited_since`: since when its pods have said without interruption that the provider makes them wait;
     `child_refused`: why the API server does not take one of its children, or ""; `going_since`: since when this
-    operator has known that it is being deleted; `rows_are_newer`: whether rows were read since then.
+    operator has known that it is being deleted; `rows_are_newer`: whether rows were read since then; `is_forgotten`:
+    whether this operator has had its registration deleted.
     """
 
     now: dt.datetime
@@ -91,6 +91,7 @@ class Observed:
     child_refused: str = ""
     going_since: dt.datetime | None = None
     rows_are_newer: bool = True
+    is_forgotten: bool = False
 
     @property
     def may_ask(self) -> bool:

@@ -23,7 +23,8 @@ def judge(
     rows: Sequence[Row], ids: Collection[str], uids: Collection[str], now: dt.datetime, grace_seconds: float
 ) -> Verdict:
     """Return the verdict. `ids`, `uids`: of every resource there is, from a complete list."""
-    orphans = [one for one in rows if one.uid not in uids and one.id not in ids]
+    # One that is being removed is not taken over: a new resource of its name waits until it is gone.
+    orphans = [one for one in rows if one.uid not in uids and (one.id not in ids or one.state == "Removing")]
     disable = tuple(one for one in orphans if one.disabled_at is None and one.state != "Removing")
     delete = tuple(
         one

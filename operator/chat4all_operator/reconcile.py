@@ -39,7 +39,9 @@ def reconcile(observed: Observed) -> Plan:
     if not registered and _can_register(observed):
         return Plan((*steps, Register(accepted.body)))  # whether it is taken decides what is made of it
     if own.status == "False":  # what runs goes on as it was last accepted
-        return _ended(observed, steps, [own, resolved, *_reported(observed, accepted, None)], None)
+        return _ended(
+            observed, steps, [own, resolved, *_reported(observed, _last_accepted(observed, accepted), None)], None
+        )
     if observed.own_row is None:  # no child is touched before the connector is known to be this operator's
         there = (DEPLOYMENT, children.child_name(observed.name)) in observed.children
         waits = None if there else own._replace(type="Available")
@@ -189,12 +191,23 @@ def replicas(accepted: Accepted) -> int:
     return min(max(spec.replicas, least), children.PARTITIONS)
 
 
+def _last_accepted(observed: Observed, accepted: Accepted) -> Accepted:
+    """By what a connector goes on whose newest spec is refused: the state and the number of pods from before."""
+    row, deployment = observed.own_row, observed.children.get((DEPLOYMENT, children.child_name(observed.name)))
+    spec = accepted.connector.spec
+    before: dict[str, Any] = {"state": row.state if row is not None else spec.state}
+    if deployment is not None:
+        before["replicas"] = int(deployment["spec"].get("replicas", 1))
+    connector = accepted.connector.model_copy(update={"spec": spec.model_copy(update=before)})
+    return accepted._replace(connector=connector)
+
+
 def _reported(observed: Observed, accepted: Accepted, taken: Condition | None) -> list[Condition]:
     """The conditions that depend on pods."""
     if accepted.connector.spec.state == "Paused":
-        kinds_of = ("Available", "Authenticated", "Registered")
+        paused = [Condition(one, "False", "Paused", _PAUSED) for one in ("Available", "Authenticated", "Registered")]
         limited = Condition("RateLimited", "False", "NotLimited", "Nothing is sent.")
-        return [*(Condition(one, "False", "Paused", _PAUSED) for one in kinds_of), limited]
+        return [taken or paused[0], *paused[1:], limited]
     found = reports.fresh(observed)
     deployment = observed.children.get((DEPLOYMENT, children.child_name(observed.name)))
     spec = accepted.connector.spec

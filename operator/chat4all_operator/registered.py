@@ -50,6 +50,7 @@ class Registered:
         self._failures: dict[str, Failure] = {}
         self._taken: dict[str, tuple[str, str]] = {}  # what was put last, and what was answered, by their digests
         self._limited: dict[str, dt.datetime] = {}
+        self._forgotten: set[str] = set()  # those that were deleted here, and answered for
         self._away_since: dt.datetime | None = None
         self.seen = False  # whether rows were ever read
         self.read_at = dt.datetime.min.replace(tzinfo=dt.UTC)  # when they were last asked for, if that was answered
@@ -75,6 +76,10 @@ class Registered:
         """Return whether what is registered is the answer to exactly this, which was put last."""
         row = self._rows.get(uid)
         return row is not None and self._taken.get(uid) == (digest(body), digest([dict(row.spec), row.state]))
+
+    def is_forgotten(self, uid: str) -> bool:
+        """Return whether this process has had the registration deleted."""
+        return uid in self._forgotten
 
     def failure(self, uid: str) -> Failure | None:
         """Return why the last change of this registration could not be made, until that is to be tried again."""
@@ -130,6 +135,7 @@ class Registered:
         for memory in kept:
             for uid in [uid for uid in memory if uid not in uids and uid not in self._rows]:
                 del memory[uid]
+        self._forgotten &= set(uids)
 
     async def disable(self, uid: str) -> None:
         """Disable a registration. Raises RegistryError, RefusedError."""
@@ -144,6 +150,7 @@ class Registered:
             raise
         except RefusedError as error:
             _logger.warning("The registration %s stays: %s", uid, error)
+        self._forgotten.add(uid)
         for one in (self._rows, self._refusals, self._failures, self._taken):
             one.pop(uid, None)
 

@@ -218,6 +218,10 @@ async def test_a_state_is_set_and_left_by_putting_it_again(channels: ChannelDire
     assert found is not None
     assert (found.state, found.disabled_at, found.is_planned) == ("Removing", None, False)
     assert found.spec == {**one.spec, "state": "Removing"}
+    for uid in (one.uid, new_id()):
+        with pytest.raises(AlreadyThereError, match="is being removed"):
+            await channels.put_connector(msgspec.structs.replace(one, uid=uid))
+    await channels.set_state(one.uid, DISABLED, at=NOON)
     await channels.put_connector(one)
     assert await channels.connector(one.uid) == one
     await channels.set_state(new_id(), DISABLED, at=NOON)

@@ -17,7 +17,7 @@ from chat4all.connectors import simulator as simulator_connector
 from chat4all.connectors.registration import ConnectorRegistry
 from chat4all.connectors.running import ConnectorEngines, RunningConnectors
 from chat4all.connectors.settings import ChannelsSettings
-from chat4all.directory.channels import Link, NoSuchMembersError
+from chat4all.directory.channels import REMOVING, Link, NoSuchMembersError
 from chat4all.directory.port import AlreadyThereError
 from chat4all.model.errors import StartError
 
@@ -52,6 +52,7 @@ class Supervisor:
                 f"There is no connector {self._settings.connector} in {self._settings.folder}: see "
                 "CHAT4ALL_CHANNELS__CONNECTOR."
             )
+        await self._forget()
         for one in self._declared:
             try:
                 await self.registration.put(uid_of(one.resource.id), one.resource, managed_by=_FILE)
@@ -59,17 +60,16 @@ class Supervisor:
                 raise StartError(f"The inbox of connector {one.resource.id} names nobody: {error}.") from error
             except AlreadyThereError as error:
                 raise StartError(f"Connector {one.resource.id}: {error}.") from error
-        if not self._settings.connector:  # else others run the others
-            await self._forget()
         if demo is not None:
             with contextlib.suppress(AlreadyThereError):
                 await engines.channels.add_link(demo)
 
     async def _forget(self) -> None:
-        """Connectors of files that are gone."""
+        """Remove connectors of files that are gone, and end a removal that was cut off."""
         wanted = {uid_of(one.resource.id) for one in self._declared}
+        others = not self._settings.connector  # else others run the others
         for row in await self.registration.all():
-            if row.managed_by == _FILE and row.uid not in wanted:
+            if row.managed_by == _FILE and (row.state == REMOVING if row.uid in wanted else others):
                 _log.warning("Connector %s is in no file any more; what it had not sent is failed", row.name)
                 await self.registration.remove(row.uid, managed_by=_FILE)
 

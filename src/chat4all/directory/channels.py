@@ -85,6 +85,8 @@ class ConnectorRow(msgspec.Struct, frozen=True, kw_only=True):
             raise AlreadyThereError(f"The name of a connector stays: {self.name}, not {wanted.name}")
         if self.channel != wanted.channel:
             raise AlreadyThereError(f"The channel of a connector stays: {self.channel}, not {wanted.channel}")
+        if self.state == REMOVING:  # whoever removes it still marks what it has not sent
+            raise AlreadyThereError(f"{self.name} is being removed: try again when it is gone")
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,8 +163,8 @@ class ChannelDirectory(Protocol):
         """Add the connector, or change all of it but its account and status; the same again writes nothing.
 
         A row of the same name and manager with another uid is taken over: only its uid changes, and what pods of the
-        old one reported is forgotten. Raises AlreadyThereError, with a sentence, if somebody else manages the row, or
-        it has another channel or name.
+        old one reported is forgotten. Raises AlreadyThereError, with a sentence, if somebody else manages the row, if
+        it has another channel or name, or is being removed.
         """
         ...
 

@@ -59,6 +59,7 @@ class Life:
         self.may_roll = True
         self.limited_since: dt.datetime | None = None
         self.going_since: dt.datetime | None = None
+        self.is_forgotten = False
         self.events: list[plans.Note] = []
 
     def observed(self) -> Observed:
@@ -79,6 +80,7 @@ class Life:
             may_roll=self.may_roll,
             limited_since=self.limited_since,
             going_since=self.going_since,
+            is_forgotten=self.is_forgotten,
         )
 
     def plan(self) -> Plan:
@@ -180,7 +182,7 @@ class Life:
             case plans.Register(body, unregister):
                 self._register(body, unregister=unregister)
             case plans.Forget():
-                self.row = None
+                self.row, self.is_forgotten = None, True
             case plans.Status(value):
                 self.resource["status"] = copy.deepcopy(dict(value))
             case plans.Note():

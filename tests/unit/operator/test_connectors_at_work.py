@@ -37,6 +37,16 @@ def another_service(**owner: str) -> Happening:
     return lambda life: life.children.update({(SERVICE, "connector-support"): found})
 
 
+def paused(with_: Happening) -> Happening:
+    """It is to stand still, and something else happens at the same time."""
+
+    def happens(life: Life) -> None:
+        with_(life)
+        change(state="Paused")(life)
+
+    return happens
+
+
 def away(reason: str) -> Happening:
     return becomes(api_problem="It gives no answer.", api_reason=reason)
 
@@ -47,6 +57,11 @@ API = (
         "the spec becomes nonsense", change(config={"colour": "red"}), unread("ConfigInvalid"), "spec.config.colour ("
     ),
     Case("the API is away", away("APIUnreachable"), unknown("APIUnreachable", *SILENT), "It gives no answer."),
+    Case(
+        "the API refuses a pause: what was accepted goes on",
+        paused(refused("resource.spec.inbox.members")),
+        stalled("Accepted", "InboxInvalid"),
+    ),
     Case("the engines are down", away("EnginesUnavailable"), unknown("EnginesUnavailable", *SILENT)),
 )
 PODS = (
@@ -105,6 +120,12 @@ CLUSTER = (
     ),
     Case(
         "somebody's Service", another_service(), stalled("Available", "NameTaken"), "a Service connector-support that"
+    ),
+    Case(
+        "somebody's Service, and it is paused",
+        paused(another_service()),
+        PAUSED | stalled("Available", "NameTaken"),
+        "delete or rename it",
     ),
     Case(
         "a Service of something else of its name",

@@ -111,6 +111,22 @@ def retain_and_delete(life: Life) -> None:
 
 REFUSES = becomes(refuses=Refused("invalid", "resource.spec.inbox.members", "There is no user ana."))
 API_IS_AWAY = becomes(api_problem="The internal API does not answer.", api_reason="APIUnreachable")
+
+
+def was_never_registered(life: Life) -> None:
+    assert life.resource is not None
+    life.row, life.refused = None, Refused("conflict", "", "No.")
+    life.resource["status"] = {}
+
+
+LOST = becomes(row=None)
+
+
+def found_again(life: Life) -> None:
+    life.row = situations.working().row
+    registered_is(account="123456", state="Unregistering")(life)
+
+
 CASES = (
     Case("its pods are asked, and it waits for them", after(delete), "Register", gone=False, row="Unregistering"),
     Case(
@@ -229,8 +245,19 @@ CASES = (
         after(registered_is(account=None, reports=()), delete, silent_for(21)),
         "Register Forget Finalizers",
     ),
+    Case("it was not registered", after(was_never_registered, delete), "Finalizers"),
+    Case("the API has lost its registration", after(delete, LOST, seconds(44)), "Register", gone=False),
     Case(
-        "it was not registered", after(becomes(row=None, refused=Refused("conflict", "", "No.")), delete), "Finalizers"
+        "the API has lost its registration for long",
+        after(delete, LOST, seconds(46)),
+        "Register Finalizers",
+        "Warning UnregisterGivenUp",
+    ),
+    Case(
+        "the API has its registration again",
+        after(delete, LOST, seconds(20), found_again, pods_unregister),
+        "Register Forget Finalizers",
+        "Normal Unregistered",
     ),
     Case(
         "an operator before has begun to remove it",

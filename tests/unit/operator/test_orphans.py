@@ -52,6 +52,11 @@ def test_one_that_was_replaced_is_no_orphan() -> None:
     assert judge([row("a")], "a", uids=False).orphans == 0
 
 
+def test_a_removal_that_was_cut_off_is_ended_though_another_resource_has_its_name() -> None:
+    assert names(judge([row("a", "Removing")], "a", uids=False).delete) == ["a"]
+    assert judge([row("a", "Removing")], "a").delete == (), "its own resource ends it"
+
+
 @pytest.mark.parametrize(
     ("rows", "gone", "many"),
     [
