@@ -133,7 +133,7 @@ class Suite:
     def _run(self, one: Tier) -> Result:
         if one.name == NEEDS_KUBERNETES:
             with contextlib.suppress(StackError):  # its tests then say so, instead of being left out
-                programs.have_kubernetes()
+                programs.have_control_plane()
         say(f"{one.name} begins: {one.about}")
         result = tier.run(one, self._way(one), self._note)
         text = tier.output(one).read_text(errors="replace")

@@ -69,7 +69,7 @@ class ControlPlane:
     def install(self) -> None:
         """Have its programs. Raises StackError that says what is missing."""
         self["etcd"].install()
-        programs.have_kubernetes()
+        programs.have_control_plane()
 
     def up(self) -> str:
         """Have its programs, start it, and wait until it answers: its version. Raises StackError."""

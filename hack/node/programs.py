@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -40,17 +40,19 @@ class Module(NamedTuple):
     package: str = ""
 
 
+_HELM_MODULE: Final = Module("helm", "helm.sh/helm/v3", "v3.22.0", "/cmd/helm")
 PROGRAMS: Final = (
     Module("coredns", "github.com/coredns/coredns", "v1.15.0"),
     Module("metrics-server", "sigs.k8s.io/metrics-server", "v0.9.0", "/cmd/metrics-server"),
-    Module("helm", "helm.sh/helm/v3", "v3.22.0", "/cmd/helm"),
+    _HELM_MODULE,
     Module("contour", "github.com/projectcontour/contour", "v1.33.8", "/cmd/contour"),
     Module("helm-docs", "github.com/norwoodj/helm-docs", "v1.14.2", "/cmd/helm-docs"),
 )
+_GATEWAY_API: Final = (Module("gateway-api", "sigs.k8s.io/gateway-api", "v1.6.3"), "config/crd/standard/*.yaml")
 # Resource definitions that the node has beside its own, as files of modules.
 _DEFINITIONS: Final = (
     (PROGRAMS[3], "examples/contour/01-crds.yaml"),
-    (Module("gateway-api", "sigs.k8s.io/gateway-api", "v1.6.3"), "config/crd/standard/*.yaml"),
+    _GATEWAY_API,
     (Module("keda", "github.com/kedacore/keda/v2", "v2.21.0"), "config/crd/bases/*.yaml"),
     (
         Module("prometheus-operator", "github.com/prometheus-operator/prometheus-operator", "v0.85.0"),
@@ -68,19 +70,23 @@ _SKAFFOLD: Final = (
 
 def have() -> None:
     """Build what is missing, and say what and how long it takes. Raises StackError."""
-    have_kubernetes()
+    have_control_plane()
     for module in PROGRAMS:
         _build(f"{module.name}-{module.version}", f"{module.name} {module.version}, a minute", _installed, module)
     _build("charttools", "helm-unittest and a reader of kind's configuration, a minute", _chart_tools)
     for module, files in (*_DEFINITIONS, _SKAFFOLD):
-        _build(
-            f"definitions-{module.name}-{module.version}", f"the definitions of {module.name}", _copied, module, files
-        )
+        _definitions(module, files)
 
 
-def have_kubernetes() -> None:
-    """The same for Kubernetes' own components alone: a control plane needs nothing else. Raises StackError."""
+def have_control_plane() -> None:
+    """The same for what a control plane and its tests need: Kubernetes, helm, the Gateway API. Raises StackError."""
     _build(f"kubernetes-{KUBERNETES}", "the Kubernetes components, five minutes", _kubernetes)
+    _build(f"{_HELM_MODULE.name}-{_HELM_MODULE.version}", "helm, a minute", _installed, _HELM_MODULE)
+    _definitions(*_GATEWAY_API)
+
+
+def _definitions(module: Module, files: str) -> None:
+    _build(f"definitions-{module.name}-{module.version}", f"the definitions of {module.name}", _copied, module, files)
 
 
 def folders() -> Sequence[Path]:
@@ -107,8 +113,16 @@ def link(into: Path) -> None:
 
 def definitions() -> list[Path]:
     """The files with resource definitions that the node has beside its own."""
-    folders = [_folder(f"definitions-{module.name}-{module.version}") for module, _ in _DEFINITIONS]
-    return sorted(file for folder in folders for file in folder.iterdir())
+    return sorted(file for module, _ in _DEFINITIONS for file in _defined(module))
+
+
+def gateway_api() -> list[Path]:
+    """The files with resource definitions of the Gateway API."""
+    return sorted(_defined(_GATEWAY_API[0]))
+
+
+def _defined(module: Module) -> Iterator[Path]:
+    return _folder(f"definitions-{module.name}-{module.version}").iterdir()
 
 
 def skaffold_schema() -> Path:

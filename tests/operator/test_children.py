@@ -132,7 +132,7 @@ def test_a_drain_may_take_away_one_pod_of_it_at_a_time(stage: Stage) -> None:
 
 def test_a_gateways_route_leads_to_it_where_the_chart_has_one(namespaces, hub, tmp_path) -> None:
     namespace = namespaces()
-    [definition] = [one for one in programs.definitions() if one.name.endswith("_httproutes.yaml")]
+    [definition] = [one for one in programs.gateway_api() if one.name.endswith("_httproutes.yaml")]
     define(namespace.control_plane, definition)
     route = {"parentRefs": [{"name": "front"}], "hostnames": ["hub.example.org"], "annotations": {"a": "b"}}
     made = Stage(namespace, hub, tmp_path, hooks=json.dumps({"public_url": PUBLIC_URL, "http_route": route}))
