@@ -219,7 +219,7 @@ class Controller:
             child_refused=self._writer.refusal(uid),
             going_since=going,
             rows_are_newer=going is None or registered.read_at >= going,
-            is_forgotten=registered.is_forgotten(uid),
+            is_forgotten=registered.is_forgotten(uid) or (_is_leaving(connector) and not registered.has_met(uid)),
         )
         body = acceptance.stripped(made)
         return dataclasses.replace(made, refused=registered.refused(uid, body), taken=registered.is_taken(uid, body))
@@ -347,6 +347,11 @@ def _limited_since(since: dt.datetime | None, connector: Object, now: dt.datetim
     if since is not None and condition.get("status") == "True":
         return now - dt.timedelta(seconds=reports.LIMITED_SECONDS)
     return since
+
+
+def _is_leaving(connector: Object) -> bool:
+    """Whether an operator before this one has begun to take it away: it may have come as far as its registration."""
+    return _condition(connector, "Ready").get("reason") == "Deleting"
 
 
 def _condition(connector: Object, kind: str) -> Mapping[str, Any]:

@@ -70,7 +70,7 @@ class Observed:
     replaced now; `limited_since`: since when its pods have said without interruption that the provider makes them wait;
     `child_refused`: why the API server does not take one of its children, or ""; `going_since`: since when this
     operator has known that it is being deleted; `rows_are_newer`: whether rows were read since then; `is_forgotten`:
-    whether this operator has had its registration deleted.
+    whether this operator, or one before it, has had its registration deleted.
     """
 
     now: dt.datetime

@@ -51,6 +51,7 @@ class Registered:
         self._taken: dict[str, tuple[str, str]] = {}  # what was put last, and what was answered, by their digests
         self._limited: dict[str, dt.datetime] = {}
         self._forgotten: set[str] = set()  # those that were deleted here, and answered for
+        self._met: set[str] = set()  # those that were ever seen here
         self._away_since: dt.datetime | None = None
         self.seen = False  # whether rows were ever read
         self.read_at = dt.datetime.min.replace(tzinfo=dt.UTC)  # when they were last asked for, if that was answered
@@ -80,6 +81,10 @@ class Registered:
     def is_forgotten(self, uid: str) -> bool:
         """Return whether this process has had the registration deleted."""
         return uid in self._forgotten
+
+    def has_met(self, uid: str) -> bool:
+        """Return whether this process has ever seen the registration."""
+        return uid in self._met
 
     def failure(self, uid: str) -> Failure | None:
         """Return why the last change of this registration could not be made, until that is to be tried again."""
@@ -127,6 +132,7 @@ class Registered:
             self._refusals.pop(uid, None)
             self._failures.pop(uid, None)
             self._taken[uid] = (digest(body), digest([dict(row.spec), row.state]))
+            self._met.add(uid)
             self._rows = {key: one for key, one in self._rows.items() if one.id != row.id} | {uid: row}
 
     def keep_only(self, uids: Collection[str]) -> None:
@@ -136,6 +142,7 @@ class Registered:
             for uid in [uid for uid in memory if uid not in uids and uid not in self._rows]:
                 del memory[uid]
         self._forgotten &= set(uids)
+        self._met &= set(uids)
 
     async def disable(self, uid: str) -> None:
         """Disable a registration. Raises RegistryError, RefusedError."""
@@ -166,6 +173,7 @@ class Registered:
                 self._limited.setdefault(uid, now)
             elif self._limited.pop(uid, None) is not None:
                 changed.add(uid)
+        self._met.update(rows)
         self._rows = rows
         if changed:
             self._on_change(changed)

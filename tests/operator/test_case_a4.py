@@ -253,3 +253,32 @@ def test_a4_another_release_changes_nothing_of_what_is_not_its_own(scene: Scene)
         assert scene.things() == scene.before
     finally:
         operator.process.stop()
+
+
+def test_a4_a_deletion_waits_for_a_registration_that_the_internal_api_has_lost(scene: Scene) -> None:
+    """Its provider has not been told yet, and nothing says that it need not be."""
+    answers: list[bytes] = []
+
+    def empty(request: bytes) -> bytes | None:
+        if answers and asked(request).startswith("GET /internal/v1/connectors?"):
+            return answers[0]
+        return None
+
+    detour = Detour(scene.hub.internal_url, rule=empty)
+    operator = scene.operator(api_url=detour.url)
+    try:
+        operator.start()
+        looks_again(operator)
+        answers.append(answer(200, {"version": "none", "connectors": []}, ETag='"none"'))
+        looks_again(operator)
+        scene.namespace.kubectl("delete", "chconn", "support-49", "--wait=false")
+        looks_again(operator)
+        assert scene.namespace.get("chconn", "support-49")["metadata"]["finalizers"] == ["chat4all.io/unregister"]
+        answers.clear()
+        until("it is gone", lambda: accepted(scene.namespace) == {("True", "Accepted"): MANY - 1})
+        told = {one["reason"] for one in scene.namespace.get("events") if one["involvedObject"]["name"] == "support-49"}
+        assert "UnregisterGivenUp" not in told
+        assert "a4.support-49" not in scene.hub.rows()
+    finally:
+        operator.process.stop()
+        detour.close()
