@@ -22,8 +22,8 @@ dev: $(VENV)/embedded.stamp ## Run the whole system on http://localhost:8000 (AR
 test: machine $(VENV)/dev.stamp ## Every test tier, with a summary (LOAD=n: beside n busy loops; E2E=1: the cluster's too)
 	@$(BIN)/python hack/tiers.py all --load $(LOAD)
 
-test-operator: machine $(VENV)/dev.stamp ## Resources on a real API server, without a node; part of `make test`
-	@$(BIN)/python hack/tiers.py operator
+test-operator: machine $(VENV)/dev.stamp ## Resources on a real API server, without a node; `make test` has a part of it
+	@PROOF=long $(BIN)/python hack/tiers.py operator
 
 coverage: machine $(VENV)/dev.stamp ## The same, every process measured: half an hour
 	@$(BIN)/python hack/tiers.py all --coverage
@@ -31,14 +31,14 @@ coverage: machine $(VENV)/dev.stamp ## The same, every process measured: half an
 chaos: machine $(VENV)/dev.stamp ## The long proofs, of which `make test` has short ones (CHAOS_SEED=n: other faults)
 	@PROOF=long $(BIN)/python hack/tiers.py chaos
 
-e2e: node-machine machine $(VENV)/dev.stamp ## The chart on a real Kubernetes node (NODE=folder: on one that runs)
-	@$(BIN)/python hack/tiers.py e2e
+e2e: node-machine machine $(VENV)/dev.stamp ## The chart on a real Kubernetes node, whole (NODE=folder: on one that runs)
+	@PROOF=long $(BIN)/python hack/tiers.py e2e
 
 e2e-idle: node-machine machine $(VENV)/dev.stamp ## The same at length: sockets that are silent for six minutes, thirty people
-	@E2E_IDLE_SECONDS=360 E2E_PAIRS=15 E2E_PAUSE_SECONDS=60 $(BIN)/python hack/tiers.py e2e
+	@PROOF=long E2E_IDLE_SECONDS=360 E2E_PAIRS=15 E2E_PAUSE_SECONDS=60 $(BIN)/python hack/tiers.py e2e
 
-e2e-deletion: node-machine machine $(VENV)/dev.stamp ## Every order of going, each with fifty connectors
-	@E2E_CONNECTORS=50 $(BIN)/python hack/tiers.py e2e
+e2e-deletion: node-machine machine $(VENV)/dev.stamp ## The same with fifty connectors for each order of going
+	@PROOF=long E2E_CONNECTORS=50 $(BIN)/python hack/tiers.py e2e
 
 machine:
 	@hack/machine.sh

@@ -3,11 +3,15 @@
 import logging
 import signal
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from tests import length
 from tests.engines import running
 
 from chat4all_devtools.stack.stack import Stack
+
+LEFT_OUT = pytest.StashKey[list[str]]()
 
 # A shell without job control starts what it puts into the background with SIGINT ignored; so would be every command
 # that a test starts, and Ctrl+C would not end it. nohup does the same with SIGHUP.
@@ -20,6 +24,20 @@ def pytest_configure() -> None:
     """Our own logs are whole, and searched for secrets; libraries' finest lines would cost more than the rest."""
     logging.getLogger().setLevel(logging.INFO)
     logging.getLogger("chat4all").setLevel(logging.DEBUG)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for the long run alone."""
+    if not length.IS_LONG and (without := length.left_out(items)):
+        config.hook.pytest_deselected(items=without)
+        config.stash[LEFT_OUT] = [one.nodeid for one in without]
+        items[:] = [one for one in items if one not in without]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what was left out, and how it is run."""
+    for one in config.stash.get(LEFT_OUT, []):
+        terminalreporter.write_line(f"left out, for PROOF=long: {one}")
 
 
 @pytest.fixture

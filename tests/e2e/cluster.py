@@ -142,9 +142,9 @@ class Release:
             raise CommandError(done.stdout + done.stderr)
         return done.stdout + done.stderr  # the pod's log is on the latter
 
-    def uninstall(self) -> None:
+    def uninstall(self, *options: str) -> None:
         """Uninstall it and wait until its pods are gone. Raises CommandError."""
-        run("helm", "uninstall", self.name, "--namespace", self.namespace.name, "--wait", "--timeout", "5m")
+        run("helm", "uninstall", self.name, "--namespace", self.namespace.name, "--wait", "--timeout", "5m", *options)
 
     def restart(self, component: str) -> None:
         """Restart a component as `kubectl rollout restart` does, and wait."""

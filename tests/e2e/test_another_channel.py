@@ -57,10 +57,10 @@ def loft() -> Iterator[str]:
 
 
 @pytest.fixture
-def pigeons(
-    release: Release, prepared: Callable[[str], Namespace], engines: Stack, tmp_path: Path
-) -> Iterator[Release]:
-    """A release of an API and an operator, with the image that has the channel."""
+def pigeons(people: object, prepared: Callable[[str], Namespace], engines: Stack, tmp_path: Path) -> Iterator[Release]:
+    """A release of an API and an operator, with the image that has the channel, beside the other one, whose users it has.
+    """
+    _ = people
     shutil.copytree(SITE, tmp_path / "site", ignore=shutil.ignore_patterns("__pycache__", "tests"))
     (tmp_path / "Containerfile").write_text(IMAGE)
     images.load(NODE, images.build("pigeon", tmp_path, dockerfile="Containerfile"))

@@ -116,6 +116,24 @@ async def test_a_pause_loses_nothing(release: Release, phone: str, load: Load) -
     await done(waits, namespace, "Ready")
 
 
+async def test_replaced_by_force_it_goes_on_where_it_was(
+    release: Release, phone: str, load: Load, report: Callable[[str], None]
+) -> None:
+    """kubectl deletes it and creates it anew: another uid, other pods, and with Retain the same topic and links."""
+    namespace = release.namespace
+    await done(patched, namespace, deletionPolicy="Retain")
+    await done(waits, namespace, "Ready")
+    before = namespace.get("chconn", "support")
+    new = {"metadata": {"name": "support"}, **{key: before[key] for key in ("apiVersion", "kind", "spec")}}
+    began = time.monotonic()
+    await done(namespace.kubectl, "replace", "--force", "-f", "-", given=json.dumps(new))
+    assert namespace.get("chconn", "support")["metadata"]["uid"] != before["metadata"]["uid"]
+    await done(waits, namespace, "Ready")
+    report(f"replaced by force: ready after {time.monotonic() - began:.0f} s")
+    await load.goes_on()
+    await done(patched, namespace, deletionPolicy="Unregister")
+
+
 @contextlib.contextmanager
 def busy(simulator: str) -> Iterator[None]:
     """Work for the connector: phones write to it as fast as they can."""

@@ -1,6 +1,6 @@
 """Every order in which connectors and what runs them can go: each ends within two minutes, with an operator or without.
 
-CONNECTORS: how many; `make e2e-deletion` has fifty of them, and one in ten runs.
+E2E_CONNECTORS: how many; `make e2e-deletion` has fifty of them. One in ten runs, at its provider.
 """
 
 import json
@@ -8,16 +8,18 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import httpx
 import pytest
 import yaml
 from tests.e2e.cluster import CHART, CommandError, Namespace, Release, kubectl, merged, run, until
 from tests.e2e.conftest import SMALL, apply_example, values
+from tests.length import IS_LONG
 
 from chat4all_devtools.stack.stack import Stack
 
-CONNECTORS = int(os.environ.get("E2E_CONNECTORS", "10"))
+CONNECTORS = int(os.environ.get("E2E_CONNECTORS", "10" if IS_LONG else "4"))
 RUNNING = max(1, CONNECTORS // 10)
 WITHIN = 120.0  # seconds
 PAGE = CHART.parents[1] / "docs" / "operator.md"
@@ -26,8 +28,9 @@ MINE = ("-l", "app.kubernetes.io/component=connector")
 
 
 @pytest.fixture(scope="module")
-def going(release: Release, prepared: Callable[[str], Namespace], engines: Stack) -> Iterator[Release]:
-    """A release beside the other one, of which an API and an operator run; nobody writes."""
+def going(people: object, prepared: Callable[[str], Namespace], engines: Stack) -> Iterator[Release]:
+    """A release beside the other one, with its users, of which an API and an operator run; nobody writes."""
+    _ = people
     own = merged(values(engines), {role: {"replicas": 0} for role in ("gateway", "router")} | {"api": {"replicas": 1}})
     own |= {"crds": {"enabled": False}, "rbac": {"clusterRoles": False}, "ingress": {"enabled": False}}
     own["connectors"] = SMALL
@@ -62,85 +65,125 @@ def connectors(going: Release, simulator: str) -> Callable[[], list[str]]:
     return make
 
 
-@contextmanager
-def in_time(report: Callable[[str], None], what: str) -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    took = time.monotonic() - began
-    report(f"{what}: {CONNECTORS} connectors in {took:.0f} s")
-    assert took < WITHIN
+class Going(NamedTuple):
+    """A release whose connectors are to go. `bots`: of those that run."""
+
+    release: Release
+    simulator: str
+    bots: list[str]
+    report: Callable[[str], None]
+
+    @property
+    def namespace(self) -> Namespace:
+        """The release's."""
+        return self.release.namespace
+
+    @property
+    def operator(self) -> str:
+        """Its Deployment."""
+        return f"deployment/{self.release.fullname}-operator"
+
+    @contextmanager
+    def in_time(self) -> Iterator[None]:
+        """Hold what is done in it against the bound."""
+        began = time.monotonic()
+        yield
+        took = time.monotonic() - began
+        self.report(f"{CONNECTORS} connectors have gone in {took:.0f} s")
+        assert took < WITHIN
+
+    def left(self) -> list[str]:
+        """The connectors that are not gone."""
+        return self.namespace.kubectl("get", "chconn", "-o", "name").split()
+
+    def webhooks(self) -> set[str]:
+        """Where the providers of those that run post to."""
+        found = [httpx.get(f"{self.simulator}/control/telegram/bots/{bot}", timeout=60).json() for bot in self.bots]
+        return {one["webhook"] for one in found}
+
+    def freed(self) -> None:
+        """Delete them all, which hangs, and free them by the documented command, typed as it stands."""
+        self.namespace.kubectl("delete", "chconn", "--all", "--wait=false")
+        assert len(self.left()) == CONNECTORS
+        assert FREE in PAGE.read_text()
+        run("sh", "-c", FREE.replace("kubectl", f"kubectl -n {self.namespace.name}"))
+        self.are_gone()
+
+    def are_gone(self) -> None:
+        """Wait until no connector is left."""
+        until("they are gone", lambda: self.left() == [])
 
 
-def left(namespace: Namespace) -> list[str]:
-    return namespace.kubectl("get", "chconn", "-o", "name").split()
+def in_the_foreground(going: Going) -> None:
+    assert going.webhooks() != {""}
+    with going.in_time():
+        going.namespace.kubectl("delete", "chconn", "--all", "--cascade=foreground", f"--timeout={WITHIN:.0f}s")
+    assert going.webhooks() == {""}, "each provider was told"
+    until("their children are gone", lambda: going.namespace.get("deployments,pods,services", *MINE) == [])
 
 
-def webhooks(simulator: str, bots: list[str]) -> set[str]:
-    found = [httpx.get(f"{simulator}/control/telegram/bots/{bot}", timeout=60).json() for bot in bots]
-    return {one["webhook"] for one in found}
+def with_no_operator(going: Going) -> None:
+    going.namespace.kubectl("scale", going.operator, "--replicas=0")
+    until("the operator is gone", lambda: going.namespace.pods("operator") == [])
+    with going.in_time():
+        going.freed()
 
 
-def without_operator(namespace: Namespace) -> None:
-    """Delete them all, which hangs, and free them by the documented command, typed as it stands."""
-    namespace.kubectl("delete", "chconn", "--all", "--wait=false")
-    assert len(left(namespace)) == CONNECTORS
-    assert FREE in PAGE.read_text()
-    run("sh", "-c", FREE.replace("kubectl", f"kubectl -n {namespace.name}"))
-    until("they are gone", lambda: left(namespace) == [])
+def deleted_then_uninstalled(going: Going) -> None:
+    with going.in_time():
+        going.namespace.kubectl("delete", "chconn", "--all", "--wait=false")
+        going.release.uninstall()
+        going.are_gone()
 
 
-def test_each_order_ends(
-    going: Release,
-    connectors: Callable[[], list[str]],
-    simulator: str,
-    report: Callable[[str], None],
-) -> None:
-    namespace = going.namespace
-
-    bots = connectors()
-    assert webhooks(simulator, bots) != {""}
-    with in_time(report, "deleted in the foreground"):
-        namespace.kubectl("delete", "chconn", "--all", "--cascade=foreground", f"--timeout={WITHIN:.0f}s")
-    assert webhooks(simulator, bots) == {""}, "each provider was told"
-    until("their children are gone", lambda: namespace.get("deployments,pods,services", *MINE) == [])
-
-    connectors()
-    namespace.kubectl("scale", f"deployment/{going.fullname}-operator", "--replicas=0")
-    until("the operator is gone", lambda: namespace.pods("operator") == [])
-    with in_time(report, "with no operator, freed by the command"):
-        without_operator(namespace)
-
-    going.install()
-    connectors()
-    with in_time(report, "deleted, then uninstalled"):
-        namespace.kubectl("delete", "chconn", "--all", "--wait=false")
-        going.uninstall()
-        until("they are gone", lambda: left(namespace) == [])
-
-    going.install()
-    connectors()
-    with in_time(report, "uninstalled, then deleted"):
-        going.uninstall()
-        assert len(left(namespace)) == CONNECTORS, "resources stay"
-        found = namespace.get("deployments", *MINE)
+def uninstalled_then_deleted(going: Going) -> None:
+    with going.in_time():
+        going.release.uninstall()
+        assert len(going.left()) == CONNECTORS, "resources stay"
+        found = going.namespace.get("deployments", *MINE)
         assert {one["spec"]["replicas"] for one in found} == {0}, "and stand still"
-        namespace.kubectl("delete", "chconn", "--all", f"--timeout={WITHIN:.0f}s")
+        going.namespace.kubectl("delete", "chconn", "--all", f"--timeout={WITHIN:.0f}s")
 
-    going.install()
-    connectors()
-    absent = "set", "image", f"deployment/{going.fullname}-operator", "operator=localhost/chat4all:absent"
-    namespace.kubectl(*absent)
-    until("it cannot be pulled", lambda: "ErrImageNeverPull" in namespace.kubectl("get", "pods"))
-    with in_time(report, "with an image that cannot be pulled, freed by the command"):
-        without_operator(namespace)
 
-    namespace.kubectl("rollout", "undo", f"deployment/{going.fullname}-operator")
-    until("an operator acts", lambda: namespace.ready("operator") == 1)
-    connectors()
-    with in_time(report, "its namespace deleted"):
-        kubectl("delete", "namespace", namespace.name, f"--timeout={WITHIN:.0f}s")
+def uninstalled_without_hooks(going: Going) -> None:
+    with going.in_time():
+        going.release.uninstall("--no-hooks")
+        going.freed()
+
+
+def with_an_image_that_cannot_be_pulled(going: Going) -> None:
+    going.namespace.kubectl("set", "image", going.operator, "operator=localhost/chat4all:absent")
+    until("it cannot be pulled", lambda: "ErrImageNeverPull" in going.namespace.kubectl("get", "pods"))
+    with going.in_time():
+        going.freed()
+    going.namespace.kubectl("rollout", "undo", going.operator)
+
+
+def with_its_namespace(going: Going) -> None:
+    with going.in_time():
+        kubectl("delete", "namespace", going.namespace.name, f"--timeout={WITHIN:.0f}s")
     with pytest.raises(CommandError, match="not found"):
-        kubectl("get", "namespace", namespace.name)
+        kubectl("get", "namespace", going.namespace.name)
+
+
+ORDERS = (
+    *(in_the_foreground, with_no_operator, deleted_then_uninstalled, uninstalled_then_deleted),
+    *(uninstalled_without_hooks, with_an_image_that_cannot_be_pulled, with_its_namespace),
+)
+
+
+@pytest.fixture
+def scene(request: pytest.FixtureRequest, going: Release, connectors: Callable[[], list[str]], simulator: str) -> Going:
+    """The release with its connectors at work, whatever the order before has left of it."""
+    request.getfixturevalue("prepared")("going")
+    going.install()
+    return Going(going, simulator, connectors(), request.getfixturevalue("report"))
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("order", ORDERS, ids=[one.__name__.replace("_", " ") for one in ORDERS])
+def test_each_order_ends(scene: Going, order: Callable[[Going], None]) -> None:
+    order(scene)
 
 
 def test_resources_are_taken_up_by_the_next_release_of_the_name(

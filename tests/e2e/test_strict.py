@@ -52,8 +52,9 @@ def strict(prepared: Callable[[str], Namespace]) -> Iterator[Namespace]:
 
 
 @pytest.fixture(scope="module")
-def modest(release: Release, strict: Namespace, engines: Stack) -> Release:
+def modest(people: object, strict: Namespace, engines: Stack) -> Release:
     """A release of the product's own name, with what pods need and no more, on the engines of the other one."""
+    _ = people
     own = merged(values(engines), dict.fromkeys((*ROLES, "migrate", "probe", "connectors", "operator"), MODEST))
     own["operator"] = {**MODEST, "unregisterSeconds": 20}  # a Job that gets no pod is given up then
     own |= {"crds": {"enabled": False}, "rbac": {"clusterRoles": False}, "ingress": {"enabled": False}}
