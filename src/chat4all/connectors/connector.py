@@ -49,6 +49,7 @@ _LEASE_SECONDS: Final = 60.0  # for which nobody else polls
 _RETRY_SECONDS: Final = 1.0  # until it is tried again where an engine is away
 _REPAIR_SECONDS: Final = 30.0  # until it is tried again where somebody has to fix something first
 _WEBHOOK_CHECK_SECONDS: Final = 60.0  # between looks at what the provider has of our webhook
+_FAILING_CHECK_SECONDS: Final = 15.0  # the same while it cannot deliver to it
 _REPORT_CHECK_SECONDS: Final = 1.0  # between looks at whether what is told of it has changed
 _RECEIPT_SWEEP_SECONDS: Final = 60.0  # between looks for receipts that were not told on
 _DRAIN_SECONDS: Final = 10.0  # in which what is being sent may end
@@ -327,7 +328,7 @@ class Connector:
                 self.status.registered = True
                 failing = f"The provider cannot deliver to {self._url}: {known.problem}"
                 self._received(Trouble(Code.HOOK_FAILING, failing) if known.problem else None)
-                await asyncio.sleep(_WEBHOOK_CHECK_SECONDS)
+                await asyncio.sleep(_FAILING_CHECK_SECONDS if known.problem else _WEBHOOK_CHECK_SECONDS)
             except (errors.ChannelError, EngineUnavailableError) as error:
                 if not isinstance(error, _PASSING):  # else it is, most probably, as it was
                     self.status.registered = False

@@ -99,8 +99,10 @@ class TelegramChannel:
     async def registration(self) -> WebhookStatus:
         """Return where updates go and what is wrong with that, by getWebhookInfo."""
         info = await self._call("getWebhookInfo", {}, payloads.WebhookInfo)
-        recent = info.last_error_date > time.time() - _RECENT_ERROR_SECONDS  # Telegram repeats the last error for ever
-        return WebhookStatus(info.url, info.pending_update_count, info.last_error_message if recent else "")
+        # Telegram repeats the last error for ever, long after what it could not deliver has come.
+        recent = info.last_error_date > time.time() - _RECENT_ERROR_SECONDS
+        problem = info.last_error_message if recent and info.pending_update_count else ""
+        return WebhookStatus(info.url, info.pending_update_count, problem)
 
     async def _write(self, method: str, body: dict[str, Any], result: type[T]) -> T:
         """Call a method with a text, once more without marks where they cannot be parsed. Return the result."""

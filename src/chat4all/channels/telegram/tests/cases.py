@@ -223,6 +223,14 @@ OUTGOING: Final = (
         result=WebhookStatus("https://x", 3, "Connection refused"),
     ),
     Outgoing(
+        "where updates go, and what was wrong a moment ago and has come since",
+        "registration",
+        answers=(
+            _ok({"url": "https://x", "pending_update_count": 0, **_LAST_ERROR, "last_error_date": 9_999_999_999}),
+        ),
+        result=WebhookStatus("https://x", 0, ""),
+    ),
+    Outgoing(
         "where updates go, and what was wrong long ago",
         "registration",
         answers=(
