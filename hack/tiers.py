@@ -37,10 +37,10 @@ TIERS: Final = {
         Tier("contract", "one suite per port, over every twin: embedded, and the real engines", 400),
         Tier("integration", "the whole system over real HTTP and WebSockets, and the command line", 930),
         Tier("distributed", "a process per role on real engines, each of which is killed and stopped", 460),
-        Tier("operator", "resources on a real API server, and what becomes of them", 420),
+        Tier("operator", "resources on a real API server, and what becomes of them", 600),
         Tier("browser", "the console in Chromium: two people, kills, 10,000 messages, scripts, axe", 740),
         Tier("chaos", "a server killed again and again under load", 300),
-        Tier("e2e", "the chart on a real Kubernetes node: installed, moved, killed, scaled, removed", 720),
+        Tier("e2e", "the chart on a real Kubernetes node: installed, moved, killed, scaled, removed", 950),
     )
 }
 # Each lane's tiers run one after the other; by measurement, these end at about the same time. Real engines are for one

@@ -290,6 +290,8 @@ def _notes(before: Sequence[Any], ready: Condition) -> list[Step]:
     old = next((one for one in before if isinstance(one, Mapping) and one.get("type") == "Ready"), {})
     if (old.get("status"), old.get("reason")) == (ready.status, ready.reason) or ready.status == "Unknown":
         return []
+    if ready.reason == "Paused" and old.get("status") in {None, "Unknown"}:  # as it was made: that is no news
+        return []
     normal = ready.ok or ready.reason in {"Paused", "Starting", "Progressing", "Replacing"}
     return [Note("Normal" if normal else "Warning", ready.reason, ready.message)]
 

@@ -46,6 +46,7 @@ class Registered:
         self._registry = registry
         self._on_change = on_change
         self._rows: dict[str, Row] = {}
+        self._uids: dict[str, str] = {}  # of rows, by id
         self._refusals: dict[str, _Refusal] = {}
         self._failures: dict[str, Failure] = {}
         self._taken: dict[str, tuple[str, str]] = {}  # what was put last, and what was answered, by their digests
@@ -60,7 +61,7 @@ class Registered:
 
     def row(self, uid: str, connector_id: str) -> Row | None:
         """Return the row of this uid, or the one of another uid that has the id, or None."""
-        return self._rows.get(uid) or next((one for one in self._rows.values() if one.id == connector_id), None)
+        return self._rows.get(uid) or self._rows.get(self._uids.get(connector_id, ""))
 
     def rows(self) -> Sequence[Row]:
         """Return every row that was last read."""
@@ -133,7 +134,9 @@ class Registered:
             self._failures.pop(uid, None)
             self._taken[uid] = (digest(body), digest([dict(row.spec), row.state]))
             self._met.add(uid)
-            self._rows = {key: one for key, one in self._rows.items() if one.id != row.id} | {uid: row}
+            self._rows.pop(self._uids.get(row.id, ""), None)
+            self._rows[uid] = row
+            self._uids[row.id] = uid
 
     def keep_only(self, uids: Collection[str]) -> None:
         """Forget what was remembered of connectors that are gone."""
@@ -174,7 +177,7 @@ class Registered:
             elif self._limited.pop(uid, None) is not None:
                 changed.add(uid)
         self._met.update(rows)
-        self._rows = rows
+        self._rows, self._uids = rows, {one.id: uid for uid, one in rows.items()}
         if changed:
             self._on_change(changed)
 

@@ -8,6 +8,7 @@ does where the definition is not served, it is begun again; the list of every 20
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -29,7 +30,10 @@ _STOP_SECONDS: Final = 10.0
 
 class _NoState(kopf.DiffBaseStorage):
     """kopf remembers nothing of an object. By itself it would read what it thinks it has remembered, for every event,
-    and let go of the event where an annotation of its name is no JSON."""
+    and let go of the event where an annotation of its name is no JSON; and it would copy each object, to compare it."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
 
     def fetch(self, **_: Any) -> None:
         return None
@@ -49,6 +53,7 @@ class Watch:
         self._namespace = namespace
         self._on_event = on_event
         self._metrics = metrics
+        self._told: deque[tuple[Kind, str, dict[str, Any]]] = deque()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -102,7 +107,17 @@ class Watch:
         @kopf.on.event(group, version, kind.plural, registry=registry, id=kind.plural)
         async def seen(event: Any, **_: Any) -> None:
             found = {**event["object"], "apiVersion": kind.api, "kind": kind.name}
-            loop.call_soon_threadsafe(self._on_event, kind, str(event["type"] or "ADDED"), found)
+            self._told.append((kind, str(event["type"] or "ADDED"), found))
+            if len(self._told) == 1:  # else the other loop has been woken, and takes this one too
+                loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        """Tell all that has happened. Every entry that is left at its end has a call of its own on its way."""
+        while self._told:
+            try:
+                self._on_event(*self._told.popleft())
+            except Exception:  # one event's fault must not keep the others
+                _logger.exception("An event was not taken up; the next list has what it told")
 
 
 def _settings() -> kopf.OperatorSettings:

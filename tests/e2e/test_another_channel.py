@@ -58,8 +58,7 @@ def loft() -> Iterator[str]:
 
 @pytest.fixture
 def pigeons(people: object, prepared: Callable[[str], Namespace], engines: Stack, tmp_path: Path) -> Iterator[Release]:
-    """A release of an API and an operator, with the image that has the channel, beside the other one, whose users it has.
-    """
+    """A release of an API and an operator, with the image that has the channel; it shares the other one's users."""
     _ = people
     shutil.copytree(SITE, tmp_path / "site", ignore=shutil.ignore_patterns("__pycache__", "tests"))
     (tmp_path / "Containerfile").write_text(IMAGE)

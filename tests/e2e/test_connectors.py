@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
+import pytest
 from tests.distributed.load import Load
 from tests.e2e.cluster import DEADLINE, Namespace, Release, until
 from tests.e2e.conftest import apply_example
@@ -116,6 +117,7 @@ async def test_a_pause_loses_nothing(release: Release, phone: str, load: Load) -
     await done(waits, namespace, "Ready")
 
 
+@pytest.mark.long
 async def test_replaced_by_force_it_goes_on_where_it_was(
     release: Release, phone: str, load: Load, report: Callable[[str], None]
 ) -> None:
@@ -160,6 +162,7 @@ def replicas(namespace: Namespace) -> int:
     return found
 
 
+@pytest.mark.long
 def test_cpu_scales_it_through_its_own_scale(release: Release, phone: str) -> None:
     """What is applied again unchanged, without replicas, leaves what the scaler has decided."""
     namespace = release.namespace
@@ -175,6 +178,7 @@ def test_cpu_scales_it_through_its_own_scale(release: Release, phone: str) -> No
     until("the pod is taken away", lambda: replicas(namespace) == 1, seconds=CALM)
 
 
+@pytest.mark.long
 async def test_a_connector_that_its_provider_makes_wait_is_not_given_more_pods(
     release: Release, phone: str, people: Callable[[str], Client]
 ) -> None:

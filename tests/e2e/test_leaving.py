@@ -46,6 +46,7 @@ def left(namespace: Namespace, release: str) -> list[str]:
     return [f"{one['kind']}/{one['metadata']['name']}" for one in found if "deletionTimestamp" not in one["metadata"]]
 
 
+@pytest.mark.long
 def test_a_release_leaves_nothing_but_definitions_secrets_and_data(
     release: Release, people: Callable[[str], Client]
 ) -> None:

@@ -137,6 +137,7 @@ def pem(release: Release, secret: str) -> str:
     return base64.b64decode(text).decode()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.usefixtures("idle")
 @pytest.mark.parametrize("rotate", [sql, cache, keys], ids=lambda one: one.__name__)
 async def test_a_credential_is_changed_under_load(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from tests.e2e.cluster import URL, Release, until
 from tests.e2e.conftest import apply_example, password
 
@@ -60,6 +61,7 @@ def watched(release: Release, deployment: str, file: Path) -> Iterator[Callable[
             watch.wait()
 
 
+@pytest.mark.long
 def test_a9_no_change_of_scaler_ever_lowers_the_number(release: Release, tmp_path: Path) -> None:
     """Helm takes `replicas` out where a scaler takes over, and the API server would put 1.
 

@@ -157,6 +157,7 @@ def paused(namespace: Namespace) -> None:
     until("its pod is gone", lambda: namespace.get("pods", "-l", "app.kubernetes.io/component=connector") == [])
 
 
+@pytest.mark.long
 def test_a10_connectors_and_the_job_that_unregisters_them_get_their_pods(modest: Release, simulator: str) -> None:
     """Then the quota is full: the condition has a reason and the server's words, and a deletion ends all the same."""
     namespace = modest.namespace

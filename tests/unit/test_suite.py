@@ -77,3 +77,22 @@ def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: py
     monkeypatch.delenv("CHAT4ALL_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     assert cache.folder() == tmp_path / "user" / "chat4all"
+
+
+def collected(**environment: str) -> list[str]:
+    command = [sys.executable, "-m", "pytest", "--collect-only", "--quiet", "tests/e2e/test_deletion.py"]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PROOF", "COV_"))}
+    done = subprocess.run(
+        command, env={**kept, **environment}, capture_output=True, text=True, check=True, cwd=tier.ROOT
+    )
+    left = [line for line in done.stdout.splitlines() if line.startswith("left out")]
+    found = [line for line in done.stdout.splitlines() if "test_each_order_ends[" in line and line not in left]
+    assert len(left) == (0 if environment.get("PROOF") else 5)
+    return found
+
+
+def test_where_it_is_short_chance_chooses_and_names_what_is_left_out() -> None:
+    assert len(collected(PROOF="long")) == 7
+    first, again, other = collected(), collected(), collected(PROOF_SEED="3")
+    assert len(first) == 2
+    assert first == again != other

@@ -65,3 +65,10 @@ def test_a_pause_is_no_warning() -> None:
     life.change(state="Paused")
     life.settle()
     assert [(one.type, one.reason) for one in life.events[2:]] == [("Normal", "Paused")]
+
+
+def test_one_that_was_made_paused_tells_nothing_of_it() -> None:
+    life = Life({"state": "Paused"})
+    life.settle()
+    assert life.conditions()["Ready"] == "False Paused"
+    assert life.events == []
