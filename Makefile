@@ -22,7 +22,7 @@ dev: $(VENV)/embedded.stamp ## Run the whole system on http://localhost:8000 (AR
 test: machine $(VENV)/dev.stamp ## Every test tier, with a summary (LOAD=n: beside n busy loops; E2E=1: the cluster's too)
 	@$(BIN)/python hack/tiers.py all --load $(LOAD)
 
-test-operator: machine $(VENV)/dev.stamp ## Resources on a real API server, without a node; `make test` has a part of it
+test-operator: machine $(VENV)/dev.stamp ## Resources on a real API server, without a node; part of `make test`
 	@PROOF=long $(BIN)/python hack/tiers.py operator
 
 coverage: machine $(VENV)/dev.stamp ## The same, every process measured: half an hour

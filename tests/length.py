@@ -1,7 +1,7 @@
 """How long the tests are: short in `make test`, long where PROOF=long says so, as the targets of single tiers do.
 
-A test marked `long` runs where it is long. Of the cases of one marked `sampled(n)`, n run where it is short, chosen by
-chance: PROOF_SEED, else the number below.
+A test marked `long` runs where it is long. Of the cases of one marked `sampled(n)`, n run where it is short, always the
+same ones; PROOF_SEED draws others.
 """
 
 import os

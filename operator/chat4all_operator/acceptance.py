@@ -128,6 +128,8 @@ def stripped(observed: Observed) -> dict[str, Any]:
 
 
 def _refused(observed: Observed, refused: Refused) -> Condition:
+    if refused.code == "conflict" and observed.row is not None and observed.row.state == "Removing":
+        return Condition("Accepted", "Unknown", "Registering", "The one of its name before it is still being removed.")
     if refused.code == "conflict":
         return _no("Conflict", f"{refused.detail} Delete the other one, or give this one another name.")
     reason = next((one for path, one in _REFUSALS.items() if refused.field.startswith(path)), "Invalid")

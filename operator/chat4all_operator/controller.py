@@ -60,6 +60,7 @@ class Controller:
         self._readiness: dict[str, tuple[str, str]] = {}
         self._going: dict[str, dt.datetime] = {}  # since when it is known of a uid that it is being deleted
         self._not_ready: dict[str, dt.datetime] = {}  # since when, by uid
+        self._measured: set[str] = set()  # the uids of those that were there when this was last looked at
         self._tidying: asyncio.Future[None] | None = None
         self._listed = asyncio.Event()
         self._polled = asyncio.Event()
@@ -201,7 +202,7 @@ class Controller:
         now = dt.datetime.now(dt.UTC)
         registered = self._registered
         failure = None if registered.problem else registered.failure(uid)
-        going = self._going.setdefault(uid, now) if "deletionTimestamp" in connector["metadata"] else None
+        going = self._going_since(connector, now)
         made = Observed(
             now=now,
             world=self._world,
@@ -219,10 +220,21 @@ class Controller:
             child_refused=self._writer.refusal(uid),
             going_since=going,
             rows_are_newer=going is None or registered.read_at >= going,
-            is_forgotten=registered.is_forgotten(uid) or (_is_leaving(connector) and not registered.has_met(uid)),
+            is_forgotten=registered.is_forgotten(uid),
+            has_met=registered.has_met(uid),
         )
         body = acceptance.stripped(made)
         return dataclasses.replace(made, refused=registered.refused(uid, body), taken=registered.is_taken(uid, body))
+
+    def _going_since(self, connector: Object, now: dt.datetime) -> dt.datetime | None:
+        """Since when this process has known that it is being deleted, and could do something about it."""
+        if "deletionTimestamp" not in connector["metadata"]:
+            return None
+        uid = connector["metadata"]["uid"]
+        if not self._writer.may_write():
+            self._going.pop(uid, None)
+            return now
+        return self._going.setdefault(uid, now)
 
     async def _secret(self, connector: Object) -> SecretFound | None:
         """Its Secret: of those that are watched, or asked for by name."""
@@ -334,8 +346,11 @@ class Controller:
         now = dt.datetime.now(dt.UTC)
         resources = self._seen.all(CONNECTOR)
         since = {one["metadata"]["uid"]: at for one in resources if (at := _not_ready_since(one)) is not None}
-        # The time of a transition moves between False and Unknown too, in which it was not ready all the same.
-        self._not_ready = {uid: min(at, self._not_ready.get(uid, at)) for uid, at in since.items()}
+        # The time of a transition moves between False and Unknown too, in which it was not ready all the same. Where a
+        # pause has just ended, it is the pause's.
+        began = {uid: now if uid in self._measured else at for uid, at in since.items()}
+        self._not_ready = {uid: self._not_ready.get(uid, at) for uid, at in began.items()}
+        self._measured = {one["metadata"]["uid"] for one in resources}
         longest = max(((now - at).total_seconds() for at in self._not_ready.values()), default=0.0)
         self._metrics.not_ready_seconds.set(longest)
         self._metrics.finalizing_seconds.set(max((_finalizing_seconds(one, now) for one in resources), default=0.0))
@@ -347,11 +362,6 @@ def _limited_since(since: dt.datetime | None, connector: Object, now: dt.datetim
     if since is not None and condition.get("status") == "True":
         return now - dt.timedelta(seconds=reports.LIMITED_SECONDS)
     return since
-
-
-def _is_leaving(connector: Object) -> bool:
-    """Whether an operator before this one has begun to take it away: it may have come as far as its registration."""
-    return _condition(connector, "Ready").get("reason") == "Deleting"
 
 
 def _condition(connector: Object, kind: str) -> Mapping[str, Any]:

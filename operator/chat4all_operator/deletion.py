@@ -4,7 +4,7 @@ Every way ends within a bounded time. What could not be told is given up, with a
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from chat4all_operator import children, reports
 from chat4all_operator.acceptance import stripped
@@ -12,6 +12,8 @@ from chat4all_operator.kinds import DEPLOYMENT, FINALIZER, JOB
 from chat4all_operator.observed import Observed, Row
 from chat4all_operator.plan import Create, Delete, Finalizers, Forget, Note, Plan, Register, Step
 
+# Ready says so before a registration is deleted, so that an operator that comes after that finds it said.
+ENDING: Final = "It is being deleted: its registration is, now."
 _SOON_SECONDS: Final = 2.0
 _LEFT: Final = "The provider may still have its webhook: remove it there, with the bot's token."
 _TOLD: Final = Note("Normal", "Unregistered", "The provider has been told, and the registration is deleted.")
@@ -78,9 +80,10 @@ def _by_job(observed: Observed) -> Plan:
 
 def _without_registration(observed: Observed) -> Plan:
     """It has none, or the API does not know of it for now."""
-    if observed.is_forgotten or observed.row is not None or not _was_registered(observed):
+    was_ended_before = not observed.has_met and _ready(observed).get("message") == ENDING
+    if observed.is_forgotten or was_ended_before or observed.row is not None or not _was_registered(observed):
         return _done(observed)
-    if _seconds(observed) <= _API_SECONDS:
+    if _seconds(observed) <= _API_SECONDS + observed.world.unregister_seconds:
         return _wait()
     return _done(observed, Note("Warning", "UnregisterGivenUp", f"The API has no registration of it. {_LEFT}"))
 
@@ -88,12 +91,23 @@ def _without_registration(observed: Observed) -> Plan:
 def _was_registered(observed: Observed) -> bool:
     """Whether a registration was there: an API that has none of it now may be one with another database."""
     status = observed.resource.get("status")
-    status = status if isinstance(status, Mapping) else {}
-    found = status.get("conditions")
-    found = [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
-    return bool(status.get("account")) or any(
-        one.get("type") in {"Accepted", "Registered"} and one.get("status") == "True" for one in found
+    return (
+        observed.has_met
+        or (isinstance(status, Mapping) and bool(status.get("account")))
+        or any(_condition(observed, one).get("status") == "True" for one in ("Accepted", "Registered"))
     )
+
+
+def _ready(observed: Observed) -> Mapping[str, Any]:
+    return _condition(observed, "Ready")
+
+
+def _condition(observed: Observed, kind: str) -> Mapping[str, Any]:
+    """A condition as it stands in the status, which may be of any form; empty where there is none."""
+    status = observed.resource.get("status")
+    found = status.get("conditions") if isinstance(status, Mapping) else None
+    found = found if isinstance(found, list) else []
+    return next((one for one in found if isinstance(one, Mapping) and one.get("type") == kind), {})
 
 
 def _has_replicas(observed: Observed) -> bool:

@@ -70,7 +70,8 @@ class Observed:
     replaced now; `limited_since`: since when its pods have said without interruption that the provider makes them wait;
     `child_refused`: why the API server does not take one of its children, or ""; `going_since`: since when this
     operator has known that it is being deleted; `rows_are_newer`: whether rows were read since then; `is_forgotten`:
-    whether this operator, or one before it, has had its registration deleted.
+    whether this operator has asked for its registration to be deleted; `has_met`: whether it has ever seen that
+    registration.
     """
 
     now: dt.datetime
@@ -92,6 +93,7 @@ class Observed:
     going_since: dt.datetime | None = None
     rows_are_newer: bool = True
     is_forgotten: bool = False
+    has_met: bool = False
 
     @property
     def may_ask(self) -> bool:

@@ -32,5 +32,6 @@ def judge(
         if one.state == "Removing"
         or (one.disabled_at is not None and (now - one.disabled_at).total_seconds() > grace_seconds)
     )
-    many = len(orphans) > 1 and len(orphans) * 2 > len(rows)
+    missed = sum(one.id not in ids for one in orphans)
+    many = missed > 1 and missed * 2 > len(rows)
     return Verdict(disable, delete, len(orphans), many)

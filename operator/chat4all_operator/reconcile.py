@@ -16,12 +16,13 @@ from chat4all_operator.conditions import Condition
 from chat4all_operator.drift import covers, picked
 from chat4all_operator.kinds import DEPLOYMENT, DIGEST, FINALIZER, TEMPLATE, UID_LABEL, Kind
 from chat4all_operator.observed import Observed
-from chat4all_operator.plan import Apply, Delete, Finalizers, Note, Plan, Register, Scale, Status, Step
+from chat4all_operator.plan import Apply, Delete, Finalizers, Forget, Note, Plan, Register, Scale, Status, Step
 from chat4all_operator.texts import cut
 
 _SOON_SECONDS: Final = 2.0
 _MAX_ACCOUNT: Final = 200  # characters of an account's name
 _LEAVING: Final = "It is being deleted: its provider is told first."
+_WAS_PAUSED: Final = "It was Paused when its spec was last accepted: nothing is sent or taken, and what comes waits."
 _PAUSED: Final = "spec.state is Paused: nothing is sent or taken, and what comes waits. Set it to Running to go on."
 
 
@@ -61,14 +62,17 @@ def _leaving(observed: Observed, plan: Plan) -> Plan:
         return plan
     status = observed.resource.get("status")
     before = status if isinstance(status, Mapping) else {}
-    ready = Condition("Ready", "False", "Deleting", observed.api_problem or _LEAVING)
+    ends = any(isinstance(step, Forget) for step in plan.steps)
+    ready = Condition("Ready", "False", "Deleting", deletion.ENDING if ends else observed.api_problem or _LEAVING)
     found = before.get("conditions")
     found = [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
     kept = [dict(one) for one in found if one.get("type") in {*conditions.SUMMED, "RateLimited"}]
     written = conditions.written(found, [ready], observed.generation, observed.now)
     value = {**before, "observedGeneration": observed.generation, "conditions": [*kept, *written]}
-    # Last: a status that is refused holds up nothing.
-    return plan if value == before else dataclasses.replace(plan, steps=(*plan.steps, Status(value)))
+    if value == before:
+        return plan
+    steps = (Status(value), *plan.steps) if ends else (*plan.steps, Status(value))
+    return dataclasses.replace(plan, steps=steps)
 
 
 def is_registered(observed: Observed, accepted: Accepted) -> bool:
@@ -193,11 +197,10 @@ def replicas(accepted: Accepted) -> int:
 
 def _last_accepted(observed: Observed, accepted: Accepted) -> Accepted:
     """By what a connector goes on whose newest spec is refused: the state and the number of pods from before."""
-    row, deployment = observed.own_row, observed.children.get((DEPLOYMENT, children.child_name(observed.name)))
-    spec = accepted.connector.spec
-    before: dict[str, Any] = {"state": row.state if row is not None else spec.state}
-    if deployment is not None:
-        before["replicas"] = int(deployment["spec"].get("replicas", 1))
+    row, spec = observed.own_row, accepted.connector.spec
+    if row is None:
+        return accepted
+    before = {"state": row.state, "replicas": int(row.spec.get("replicas", 1))}
     connector = accepted.connector.model_copy(update={"spec": spec.model_copy(update=before)})
     return accepted._replace(connector=connector)
 
@@ -205,7 +208,8 @@ def _last_accepted(observed: Observed, accepted: Accepted) -> Accepted:
 def _reported(observed: Observed, accepted: Accepted, taken: Condition | None) -> list[Condition]:
     """The conditions that depend on pods."""
     if accepted.connector.spec.state == "Paused":
-        paused = [Condition(one, "False", "Paused", _PAUSED) for one in ("Available", "Authenticated", "Registered")]
+        said = _PAUSED if observed.spec.get("state") == "Paused" else _WAS_PAUSED
+        paused = [Condition(one, "False", "Paused", said) for one in ("Available", "Authenticated", "Registered")]
         limited = Condition("RateLimited", "False", "NotLimited", "Nothing is sent.")
         return [taken or paused[0], *paused[1:], limited]
     found = reports.fresh(observed)
@@ -290,7 +294,7 @@ def _notes(before: Sequence[Any], ready: Condition) -> list[Step]:
     old = next((one for one in before if isinstance(one, Mapping) and one.get("type") == "Ready"), {})
     if (old.get("status"), old.get("reason")) == (ready.status, ready.reason) or ready.status == "Unknown":
         return []
-    if ready.reason == "Paused" and old.get("status") in {None, "Unknown"}:  # as it was made: that is no news
+    if ready.reason == "Paused" and old.get("reason") in {None, "Pending"}:  # as it was made: that is no news
         return []
     normal = ready.ok or ready.reason in {"Paused", "Starting", "Progressing", "Replacing"}
     return [Note("Normal" if normal else "Warning", ready.reason, ready.message)]

@@ -51,7 +51,7 @@ class Registered:
         self._failures: dict[str, Failure] = {}
         self._taken: dict[str, tuple[str, str]] = {}  # what was put last, and what was answered, by their digests
         self._limited: dict[str, dt.datetime] = {}
-        self._forgotten: set[str] = set()  # those that were deleted here, and answered for
+        self._forgotten: set[str] = set()  # those whose deletion was asked for here
         self._met: set[str] = set()  # those that were ever seen here
         self._away_since: dt.datetime | None = None
         self.seen = False  # whether rows were ever read
@@ -80,7 +80,7 @@ class Registered:
         return row is not None and self._taken.get(uid) == (digest(body), digest([dict(row.spec), row.state]))
 
     def is_forgotten(self, uid: str) -> bool:
-        """Return whether this process has had the registration deleted."""
+        """Return whether this process has asked for the registration to be deleted."""
         return uid in self._forgotten
 
     def has_met(self, uid: str) -> bool:
@@ -153,6 +153,7 @@ class Registered:
 
     async def forget(self, uid: str) -> None:
         """Delete a registration; one that is somebody else's is left. Raises RegistryError, which is remembered."""
+        self._forgotten.add(uid)  # also where its answer is lost: it was asked for when nothing was left to be told
         try:
             await self._registry.forget(uid)
         except RegistryError as error:
@@ -160,7 +161,6 @@ class Registered:
             raise
         except RefusedError as error:
             _logger.warning("The registration %s stays: %s", uid, error)
-        self._forgotten.add(uid)
         for one in (self._rows, self._refusals, self._failures, self._taken):
             one.pop(uid, None)
 

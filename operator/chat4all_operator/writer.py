@@ -43,10 +43,18 @@ class Writer:
         Raises ClusterError, UnreachableError, RegistryError, StandingByError; what was done before that stays, and is
         what the next plan begins with.
         """
+        refused: ClusterError | None = None
         for step in plan.steps:
             if not self.may_write():
                 raise StandingByError
-            await self._take(connector, step)
+            try:
+                await self._take(connector, step)
+            except ClusterError as error:
+                if not isinstance(step, Status) or error.status not in {400, 422}:
+                    raise
+                refused = error  # it holds up nothing
+        if refused is not None:
+            raise refused
 
     def refusal(self, uid: str) -> str:
         """Return why the API server does not take a child of this connector, or ""."""

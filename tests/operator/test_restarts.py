@@ -18,7 +18,7 @@ from tests.operator.stage import Stage, staged
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("deployment", "service", "ingress", "poddisruptionbudget", "horizontalpodautoscaler")
 MOST = 30  # changes of one connector's beginning: many more than there are
-ENDS = 9  # changes of one connector's end: some more than there are
+ENDS = 12  # changes of one connector's end: some more than there are
 
 
 @pytest.fixture

@@ -69,8 +69,13 @@ class Supervisor:
         wanted = {uid_of(one.resource.id) for one in self._declared}
         others = not self._settings.connector  # else others run the others
         for row in await self.registration.all():
-            if row.managed_by == _FILE and (row.state == REMOVING if row.uid in wanted else others):
+            if row.managed_by != _FILE:
+                continue
+            if row.uid not in wanted and others:
                 _log.warning("Connector %s is in no file any more; what it had not sent is failed", row.name)
+                await self.registration.remove(row.uid, managed_by=_FILE)
+            elif row.uid in wanted and row.state == REMOVING:
+                _log.warning("The removal of connector %s was cut off, and is ended before it begins anew", row.name)
                 await self.registration.remove(row.uid, managed_by=_FILE)
 
     async def _simulated(self) -> Link | None:

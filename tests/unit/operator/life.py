@@ -59,7 +59,7 @@ class Life:
         self.may_roll = True
         self.limited_since: dt.datetime | None = None
         self.going_since: dt.datetime | None = None
-        self.is_forgotten = False
+        self.is_forgotten = self.has_met = False
         self.events: list[plans.Note] = []
 
     def observed(self) -> Observed:
@@ -81,6 +81,7 @@ class Life:
             limited_since=self.limited_since,
             going_since=self.going_since,
             is_forgotten=self.is_forgotten,
+            has_met=self.has_met,
         )
 
     def plan(self) -> Plan:
@@ -194,6 +195,7 @@ class Life:
         if self.refuses is not None:
             self.refused = self.refuses
             return
+        self.has_met = True
         checked = ChannelConnector.model_validate(body)
         spec = checked.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         before = self.row or Row("", checked.id, checked.spec.channel, self.world.managed_by, {}, "", None, None, ())

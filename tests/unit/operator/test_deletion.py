@@ -116,10 +116,24 @@ API_IS_AWAY = becomes(api_problem="The internal API does not answer.", api_reaso
 def was_never_registered(life: Life) -> None:
     assert life.resource is not None
     life.row, life.refused = None, Refused("conflict", "", "No.")
-    life.resource["status"] = {}
+    life.resource["status"], life.has_met = {}, False
 
 
 LOST = becomes(row=None)
+
+
+def another_operator(life: Life) -> None:
+    """It has seen nothing yet."""
+    life.has_met = life.is_forgotten = False
+
+
+def ends_after_forgetting(life: Life) -> None:
+    pods_unregister(life)
+    for step in life.plan().steps:
+        life.take(step)
+        if isinstance(step, Forget):
+            break
+    another_operator(life)
 
 
 def found_again(life: Life) -> None:
@@ -246,12 +260,23 @@ CASES = (
         "Register Forget Finalizers",
     ),
     Case("it was not registered", after(was_never_registered, delete), "Finalizers"),
-    Case("the API has lost its registration", after(delete, LOST, seconds(44)), "Register", gone=False),
+    Case("the API has lost its registration", after(delete, LOST, seconds(104)), "Register", gone=False),
     Case(
         "the API has lost its registration for long",
-        after(delete, LOST, seconds(46)),
+        after(delete, LOST, seconds(106)),
         "Register Finalizers",
         "Warning UnregisterGivenUp",
+    ),
+    Case(
+        "another operator comes, and the API has lost its registration",
+        after(delete, LOST, another_operator, seconds(104)),
+        "Register",
+        gone=False,
+    ),
+    Case(
+        "an operator before has removed its registration, and ended then",
+        after(delete, ends_after_forgetting),
+        "Register Finalizers",
     ),
     Case(
         "the API has its registration again",

@@ -55,6 +55,8 @@ def test_one_that_was_replaced_is_no_orphan() -> None:
 def test_a_removal_that_was_cut_off_is_ended_though_another_resource_has_its_name() -> None:
     assert names(judge([row("a", "Removing")], "a", uids=False).delete) == ["a"]
     assert judge([row("a", "Removing")], "a").delete == (), "its own resource ends it"
+    many = [row("a", "Removing"), row("b", "Removing")]
+    assert not judge(many, "a", "b", uids=False).many, "nobody is missed"
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,15 @@ def test_a_pause_is_no_warning() -> None:
     assert [(one.type, one.reason) for one in life.events[2:]] == [("Normal", "Paused")]
 
 
+def test_a_pause_is_told_also_where_nothing_was_known_before() -> None:
+    life = working()
+    life.pass_seconds(91)
+    life.settle()
+    life.change(state="Paused")
+    life.settle()
+    assert [one.reason for one in life.events[2:]] == ["Paused"]
+
+
 def test_one_that_was_made_paused_tells_nothing_of_it() -> None:
     life = Life({"state": "Paused"})
     life.settle()
