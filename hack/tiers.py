@@ -45,7 +45,7 @@ TIERS: Final = {
 }
 # Each lane's tiers run one after the other; by measurement, these end at about the same time. Real engines are for one
 # lane alone, and start while others already test.
-LANES: Final = (("integration", "unit"), ("contract", "distributed"), ("browser", "chaos"), ("operator",))
+LANES: Final = (("integration",), ("contract", "distributed"), ("browser", "chaos", "unit"), ("operator",))
 NEEDS_ENGINES: Final = "distributed"  # nothing is left of it without them
 NEEDS_KUBERNETES: Final = "operator"  # its programs, which are built before its time begins
 ALONE: Final = "e2e"  # its pods need both cores; where CI or E2E asks for it
