@@ -70,9 +70,10 @@ async def test_a_message_reaches_the_phone_and_its_answer_comes_back(
     chat = await ana.conversation_with("bruno")
     async with Phones(phone) as phones, asyncio.timeout(PATIENCE):
         await ana.post(chat, "To your phone")
-        while not any("To your phone" in str(one.get("text")) for one in await phones.shows("bruno")):
+        while not (seen := [one for one in await phones.shows("bruno") if "To your phone" in str(one.get("text"))]):
             await asyncio.sleep(0.2)
-        await phones.write("bruno", "From my phone")
+        # Other tests' conversations reach this phone too: the answer says which is meant.
+        await phones.write("bruno", "From my phone", quoting=seen[-1]["message_id"])
         while True:
             rows = (await ana.call("GET", f"/v1/conversations/{chat}/messages")).json()
             if any(row["content"] == "From my phone" for row in rows):
