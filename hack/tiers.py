@@ -33,12 +33,12 @@ from chat4all_devtools.stack.stack import ENGINES, Stack
 TIERS: Final = {
     one.name: one
     for one in (
-        Tier("unit", "pure rules, tables of cases, the spine under faults", 120),
-        Tier("contract", "one suite per port, over every twin: embedded, and the real engines", 400),
-        Tier("integration", "the whole system over real HTTP and WebSockets, and the command line", 930),
+        Tier("unit", "pure rules, tables of cases, the spine under faults", 150),
+        Tier("contract", "one suite per port, over every twin: embedded, and the real engines", 550),
+        Tier("integration", "the whole system over real HTTP and WebSockets, and the command line", 1250),
         Tier("distributed", "a process per role on real engines, each of which is killed and stopped", 460),
-        Tier("operator", "resources on a real API server, and what becomes of them", 600),
-        Tier("browser", "the console in Chromium: two people, kills, 10,000 messages, scripts, axe", 740),
+        Tier("operator", "resources on a real API server, and what becomes of them", 900),
+        Tier("browser", "the console in Chromium: two people, kills, 10,000 messages, scripts, axe", 760),
         Tier("chaos", "a server killed again and again under load", 300),
         Tier("e2e", "the chart on a real Kubernetes node: installed, moved, killed, scaled, removed", 950),
     )
