@@ -41,9 +41,9 @@ from the first creation until the last of them says Ready=False, Paused. By then
 of no pods, a finalizer and its status. The floor is the bare creation of 1,000 ConfigMaps over the same connection,
 in the same run. Registrations go to the product on SQLite, in a process of its own; their time is part of ours, and is
 named apart: of several at once, so that it may be more than the whole. Then the operator is killed and started again
-with what is there. At last the same writes are made by eight clients that decide nothing and register nothing: most of
-the distance to the ConfigMaps is the API server's, to which a ChannelConnector and its Deployment are some seven times
-the work of a ConfigMap. All of it shares the machine's two cores."""
+with what is there. At last the same writes are made by eight clients that decide nothing and register nothing: that
+takes some seven times as long as the ConfigMaps, so that most of the distance is the API server's. All of it shares the
+machine's two cores."""
 
 
 class _Cluster:

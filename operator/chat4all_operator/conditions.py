@@ -35,6 +35,14 @@ class Condition(NamedTuple):
         return self.status == "True"
 
 
+def found(resource: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """Return a condition as it stands in a resource's status, which may be of any form; empty where there is none."""
+    status = resource.get("status")
+    there = status.get("conditions") if isinstance(status, Mapping) else None
+    there = there if isinstance(there, list) else []
+    return next((one for one in there if isinstance(one, Mapping) and one.get("type") == kind), {})
+
+
 def ready(parts: Sequence[Condition]) -> Condition:
     """Return what the others come to: one that is False makes it False, else one that is Unknown makes it Unknown."""
     for state in ("False", "Unknown"):

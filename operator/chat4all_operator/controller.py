@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chat4all_operator import acceptance, kinds, orphans, reports, seen
+from chat4all_operator import acceptance, conditions, kinds, orphans, reports, seen
 from chat4all_operator.backlog import Backlog
 from chat4all_operator.children import child_name
 from chat4all_operator.cluster import Cluster, ClusterError, UnreachableError
@@ -358,21 +358,15 @@ class Controller:
 
 def _limited_since(since: dt.datetime | None, connector: Object, now: dt.datetime) -> dt.datetime | None:
     """A connector that was said to be limited before this process began is so without interruption."""
-    condition = _condition(connector, "RateLimited")
+    condition = conditions.found(connector, "RateLimited")
     if since is not None and condition.get("status") == "True":
         return now - dt.timedelta(seconds=reports.LIMITED_SECONDS)
     return since
 
 
-def _condition(connector: Object, kind: str) -> Mapping[str, Any]:
-    status = connector.get("status")
-    found = status.get("conditions") if isinstance(status, Mapping) else None
-    return next((one for one in found or () if isinstance(one, Mapping) and one.get("type") == kind), {})
-
-
 def _not_ready_since(connector: Object) -> dt.datetime | None:
     """None: it is ready, or is not to be."""
-    ready = _condition(connector, "Ready")
+    ready = conditions.found(connector, "Ready")
     since = parsed(ready.get("lastTransitionTime"))
     if since is None or since.year < 2000:  # the definition's default: nobody has looked at it yet
         since = parsed(connector["metadata"].get("creationTimestamp"))

@@ -4,9 +4,9 @@ Every way ends within a bounded time. What could not be told is given up, with a
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from chat4all_operator import children, reports
+from chat4all_operator import children, conditions, reports
 from chat4all_operator.acceptance import stripped
 from chat4all_operator.kinds import DEPLOYMENT, FINALIZER, JOB
 from chat4all_operator.observed import Observed, Row
@@ -80,7 +80,7 @@ def _by_job(observed: Observed) -> Plan:
 
 def _without_registration(observed: Observed) -> Plan:
     """It has none, or the API does not know of it for now."""
-    was_ended_before = not observed.has_met and _ready(observed).get("message") == ENDING
+    was_ended_before = not observed.has_met and conditions.found(observed.resource, "Ready").get("message") == ENDING
     if observed.is_forgotten or was_ended_before or observed.row is not None or not _was_registered(observed):
         return _done(observed)
     if _seconds(observed) <= _API_SECONDS + observed.world.unregister_seconds:
@@ -94,20 +94,8 @@ def _was_registered(observed: Observed) -> bool:
     return (
         observed.has_met
         or (isinstance(status, Mapping) and bool(status.get("account")))
-        or any(_condition(observed, one).get("status") == "True" for one in ("Accepted", "Registered"))
+        or any(conditions.found(observed.resource, one).get("status") == "True" for one in ("Accepted", "Registered"))
     )
-
-
-def _ready(observed: Observed) -> Mapping[str, Any]:
-    return _condition(observed, "Ready")
-
-
-def _condition(observed: Observed, kind: str) -> Mapping[str, Any]:
-    """A condition as it stands in the status, which may be of any form; empty where there is none."""
-    status = observed.resource.get("status")
-    found = status.get("conditions") if isinstance(status, Mapping) else None
-    found = found if isinstance(found, list) else []
-    return next((one for one in found if isinstance(one, Mapping) and one.get("type") == kind), {})
 
 
 def _has_replicas(observed: Observed) -> bool:

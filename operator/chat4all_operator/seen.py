@@ -18,7 +18,8 @@ Object = Mapping[str, Any]
 
 
 class Seen:
-    """Objects by kind and name."""
+    """It keeps the newest known state of each object of the namespace, by kind and name, and what was answered to
+    applies; versions of deleted objects too, so that an older state does not bring one back."""
 
     def __init__(self) -> None:
         self._objects: dict[Kind, dict[str, Object]] = {}

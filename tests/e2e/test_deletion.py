@@ -75,12 +75,12 @@ class Going(NamedTuple):
 
     @property
     def namespace(self) -> Namespace:
-        """The release's."""
+        """Return the namespace that the release is installed in."""
         return self.release.namespace
 
     @property
     def operator(self) -> str:
-        """Its Deployment."""
+        """Return how kubectl names the operator's Deployment."""
         return f"deployment/{self.release.fullname}-operator"
 
     @contextmanager

@@ -203,12 +203,14 @@ def test_a4_nothing_is_concluded_from_a_list_that_fails(scene: Scene, fault: str
             operator.process.stop()
 
 
-def test_a4_an_empty_list_of_the_internal_api_costs_nothing(scene: Scene) -> None:
-    def empty(request: bytes) -> bytes | None:
-        if asked(request).startswith("GET /internal/v1/connectors?"):
-            return answer(200, {"version": "none", "connectors": []}, ETag='"none"')
-        return None
+def empty(request: bytes) -> bytes | None:
+    """The internal API knows of no connector."""
+    if asked(request).startswith("GET /internal/v1/connectors?"):
+        return answer(200, {"version": "none", "connectors": []}, ETag='"none"')
+    return None
 
+
+def test_a4_an_empty_list_of_the_internal_api_costs_nothing(scene: Scene) -> None:
     detour = Detour(scene.hub.internal_url, rule=empty)
     operator = scene.operator(api_url=detour.url)
     try:
@@ -257,24 +259,17 @@ def test_a4_another_release_changes_nothing_of_what_is_not_its_own(scene: Scene)
 
 def test_a4_a_deletion_waits_for_a_registration_that_the_internal_api_has_lost(scene: Scene) -> None:
     """Its provider has not been told yet, and nothing says that it need not be."""
-    answers: list[bytes] = []
-
-    def empty(request: bytes) -> bytes | None:
-        if answers and asked(request).startswith("GET /internal/v1/connectors?"):
-            return answers[0]
-        return None
-
-    detour = Detour(scene.hub.internal_url, rule=empty)
+    detour = Detour(scene.hub.internal_url, rule=lambda _: None)
     operator = scene.operator(api_url=detour.url)
     try:
         operator.start()
         looks_again(operator)
-        answers.append(answer(200, {"version": "none", "connectors": []}, ETag='"none"'))
+        detour.rule = empty
         looks_again(operator)
         scene.namespace.kubectl("delete", "chconn", "support-49", "--wait=false")
         looks_again(operator)
         assert scene.namespace.get("chconn", "support-49")["metadata"]["finalizers"] == ["chat4all.io/unregister"]
-        answers.clear()
+        detour.rule = lambda _: None
         until("it is gone", lambda: accepted(scene.namespace) == {("True", "Accepted"): MANY - 1})
         told = {one["reason"] for one in scene.namespace.get("events") if one["involvedObject"]["name"] == "support-49"}
         assert "UnregisterGivenUp" not in told

@@ -123,7 +123,7 @@ LOST = becomes(row=None)
 
 
 def another_operator(life: Life) -> None:
-    """It has seen nothing yet."""
+    """The operator is replaced by one that has not seen the registration, and has asked for no deletion."""
     life.has_met = life.is_forgotten = False
 
 
